@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# One Makefile, not recursive. `make help` lists the targets.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+B := build
+PYTHON := /usr/bin/python3
+
+CROSS_COMPILE ?=
+CC      := $(CROSS_COMPILE)gcc
+LD      := $(CROSS_COMPILE)ld
+OBJCOPY := $(CROSS_COMPILE)objcopy
+NM      := $(CROSS_COMPILE)nm
+HOSTCC  ?= gcc
+
+# ---- the hypervisor ------------------------------------------------------------------------------
+
+HV_DIRS := hv/boot hv/cpu hv/mem hv/lib hv/vm hv/mmu hv/emul hv/dev hv/drv hv/ctl vmx ept virtio
+HV_C    := $(sort $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.c)))
+HV_S    := $(sort $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.S)))
+HV_OBJS := $(HV_C:%.c=$(B)/%.o) $(HV_S:%.S=$(B)/%.S.o)
+
+WARN := -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wmissing-declarations -Wpointer-arith -Wcast-qual -Wundef -Wvla -Wwrite-strings -Wformat=2 \
+	-Wimplicit-fallthrough -Wnull-dereference -Wduplicated-cond -Wlogical-op -Wno-sign-conversion
+
+HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-builtin-printf -mgeneral-regs-only -mno-red-zone \
+	-mcmodel=kernel -fno-pic -fno-pie -fno-strict-aliasing -fno-common -fno-omit-frame-pointer \
+	-fstack-protector-strong -mstack-protector-guard=global -ffunction-sections -fdata-sections \
+	-fno-asynchronous-unwind-tables -fcf-protection=none $(WARN) -I. -I$(B)
+HV_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --gc-sections --build-id=none
+
+.PHONY: all
+all: $(B)/triptych.elf
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/%.S.o: %.S
+	@mkdir -p $(@D)
+	@echo "  AS      $<"
+	@$(CC) $(HV_CFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
+
+-include $(HV_OBJS:.o=.d)
+
+.PHONY: clean help
+clean:
+	rm -rf $(B)

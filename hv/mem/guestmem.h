@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest memory's one door. Everything that the hypervisor reads or writes in a guest's memory
+ * goes through here, by copy; nothing else turns a gpa into a pointer.
+ *
+ * Guest-physical RAM is a list of slots; each slot is backed by chunks of 2 MB, so that a gpa is
+ * translated in a bounded number of steps whatever the size of the VM:
+ *
+ *   gpa -> slot (at most GUESTMEM_SLOTS) -> chunk[(gpa - slot.base) / 2 MB] -> hpa
+ */
+#ifndef HV_MEM_GUESTMEM_H
+#define HV_MEM_GUESTMEM_H
+
+#include "hv/lib/status.h"
+#include "hv/mem/addr.h"
+
+#define GUESTMEM_SLOTS 8
+#define GUESTMEM_CHUNK (2 * MB)
+
+struct guestmem_slot {
+	gpa_t base;   /* 2 MB aligned */
+	u64 size;     /* bytes, a multiple of 2 MB */
+	hpa_t *chunk; /* size / 2 MB entries, each the start of 2 MB of host memory */
+};
+
+struct guestmem {
+	struct guestmem_slot slot[GUESTMEM_SLOTS];
+	unsigned slots;
+};
+
+/* Copies len bytes; the range may cross chunks and adjacent slots. ERR_RANGE, and nothing copied, if any byte is not RAM. */
+enum status guest_read(const struct guestmem *gm, gpa_t gpa, void *dst, size_t len) __must_check;
+enum status guest_write(const struct guestmem *gm, gpa_t gpa, const void *src, size_t len) __must_check;
+enum status guest_zero(const struct guestmem *gm, gpa_t gpa, size_t len) __must_check;
+
+/*
+ * guest_cmpxchg(): atomically replaces the size (1, 2, 4, 8) bytes at gpa by new if they equal
+ * *old; *old receives what was there. gpa must be aligned to size. For guest page-table A/D bits
+ * and emulated LOCK instructions.
+ */
+enum status guest_cmpxchg(const struct guestmem *gm, gpa_t gpa, u64 *old, u64 new_val, unsigned size) __must_check;
+
+/* guest_gpa_to_hpa(): where one byte of guest RAM lives; ERR_RANGE if it is not RAM. For building EPT and shadow tables. */
+enum status guest_gpa_to_hpa(const struct guestmem *gm, gpa_t gpa, hpa_t *hpa) __must_check;
+
+/* True if all of [gpa, gpa + len) is RAM; len 0 is true; a range that wraps is false. */
+bool guest_is_ram(const struct guestmem *gm, gpa_t gpa, u64 len);
+
+/*
+ * guestmem_add(): allocates size bytes (rounded up to 2 MB) of zeroed memory as a slot at base.
+ * ERR_EXIST if it overlaps a slot, ERR_NOMEM (nothing kept) if memory runs out.
+ */
+enum status guestmem_add(struct guestmem *gm, gpa_t base, u64 size) __must_check;
+void guestmem_destroy(struct guestmem *gm);
+
+#endif

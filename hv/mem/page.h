@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The page allocator: a buddy system over all usable RAM, orders 0 (4 KB) to 18 (1 GB).
+ *
+ * Each page in use belongs to an owner class, so that the cost of the hypervisor itself can be
+ * told from guest memory. Free lists are threaded through the free pages; the only metadata is
+ * one byte a frame.
+ */
+#ifndef HV_MEM_PAGE_H
+#define HV_MEM_PAGE_H
+
+#include "hv/lib/status.h"
+#include "hv/mem/addr.h"
+
+#define PAGE_ORDER_4K  0
+#define PAGE_ORDER_2M  9
+#define PAGE_ORDER_1G  18
+#define PAGE_ORDER_MAX 18
+
+enum page_owner {
+	PAGE_HV,     /* the hypervisor's own data */
+	PAGE_TABLE,  /* EPT or shadow tables of a VM */
+	PAGE_GUEST,  /* guest memory */
+	PAGE_OWNERS, /* number of classes */
+};
+
+struct page_stats {
+	u64 total;               /* pages under the allocator's care */
+	u64 free;                /* of these, free */
+	u64 used[PAGE_OWNERS];   /* in use, by class */
+};
+
+/*
+ * page_alloc(): 2^order contiguous pages, aligned to their size, filled with zeros.
+ * Returns NULL when there is no such block. The caller owns it until page_free().
+ */
+void *page_alloc(unsigned order, enum page_owner owner);
+
+/* page_free(): gives back what page_alloc() returned; same order, same owner. Contents are scrubbed. */
+void page_free(void *p, unsigned order, enum page_owner owner);
+
+/* page_alloc_largest(): like page_alloc() with the largest order <= *order that can be had; *order is set. */
+void *page_alloc_largest(unsigned *order, enum page_owner owner);
+
+void page_stats(struct page_stats *out);
+
+/*
+ * page_init(): prepares the allocator for frames [0, limit); the metadata (one byte a frame) is
+ * placed at meta, which the caller has reserved. page_add() then gives it usable ranges, in bytes,
+ * which must be page-aligned and must not overlap.
+ */
+void page_init(void *meta, hpa_t limit);
+void page_add(hpa_t start, hpa_t end);
+
+#endif

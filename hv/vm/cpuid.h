@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * CPUID of a virtual CPU: a table with a row for each leaf and, for feature words, each bit passed
+ * from the machine, with the reason beside it; what no row names is zero. Resolved once per vcpu into
+ * a flat array, so that an exit costs a look-up.
+ */
+#ifndef HV_VM_CPUID_H
+#define HV_VM_CPUID_H
+
+#include "hv/lib/status.h"
+#include "hv/lib/util.h"
+
+struct cpuid_regs {
+	u32 eax, ebx, ecx, edx;
+};
+
+struct cpuid_config {
+	unsigned vcpus, index; /* index = APIC ID of the vcpu this is for */
+	u64 tsc_hz;
+	bool kvmclock;
+	/* The machine's CPUID; injected so that the table can be tested on the host. */
+	void (*host)(u32 leaf, u32 subleaf, struct cpuid_regs *out);
+};
+
+struct cpuid_table; /* cpuid.c; its size is sizeof_cpuid_table */
+extern const size_t sizeof_cpuid_table;
+
+/* Fills *t in. */
+void cpuid_resolve(struct cpuid_table *t, const struct cpuid_config *cfg);
+
+/*
+ * The answer for one leaf. Dynamic bits are computed from what the caller passes: OSXSAVE from cr4,
+ * the XSAVE area size (leaf 0xD) from xcr0, APIC (leaf 1) from apic_enabled. An out-of-range leaf
+ * answers as the highest basic leaf, as a processor does.
+ */
+void cpuid_lookup(const struct cpuid_table *t, u32 leaf, u32 subleaf, u64 cr4, u64 xcr0, bool apic_enabled,
+	struct cpuid_regs *out);
+
+/* True if the virtual CPU has the feature: bit `bit` of register `reg` (0 EAX .. 3 EDX) of a leaf. */
+bool cpuid_has(const struct cpuid_table *t, u32 leaf, u32 subleaf, unsigned reg, unsigned bit);
+/* CR4 bits that this virtual CPU lets a guest set, and XCR0 bits; physical-address width. */
+u64 cpuid_cr4_allowed(const struct cpuid_table *t);
+u64 cpuid_xcr0_allowed(const struct cpuid_table *t);
+unsigned cpuid_maxphyaddr(const struct cpuid_table *t);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The description of a VM as the hypervisor gets it: a flat text module, one "key=value" a line,
+ * '#' starts a comment. Checked on the host when it was made, and here again.
+ *
+ *   name=linux        at most 31 characters of [A-Za-z0-9_.-]
+ *   boot=auto         auto | linux64 | pvh | multiboot | elf
+ *   kernel=vm0.kernel name of a boot module (multiboot2 module string, first word)
+ *   initrd=vm0.initrd
+ *   module=NAME ARGS  any number, up to LOADER_MODULES_MAX
+ *   append=TEXT       the guest's command line, up to 2047 characters
+ *   mem=256M          suffix K, M, G; a multiple of 2 MB, at least 4 MB
+ *   vcpus=1
+ *   mmu=ept           ept | shadow | direct
+ *   io=virtio         virtio | emulated
+ *   testdev=no        yes | no
+ *   debugexit=no      yes | no (port 0xF4; testdev=yes implies it)
+ *   kvmclock=no       yes | no: the KVM paravirtual interface at CPUID 0x40000100
+ *   reboot=yes        yes | no: "no" ends the VM where the guest asks for a reset
+ */
+#ifndef HV_VM_MANIFEST_H
+#define HV_VM_MANIFEST_H
+
+#include "hv/lib/status.h"
+#include "hv/vm/loader.h"
+
+#define MANIFEST_NAME_MAX 31
+
+enum vm_mmu { VM_MMU_EPT, VM_MMU_SHADOW, VM_MMU_DIRECT };
+enum vm_io { VM_IO_VIRTIO, VM_IO_EMULATED };
+
+struct manifest_module {
+	char name[MANIFEST_NAME_MAX + 1];
+	char args[256];
+};
+
+struct manifest {
+	char name[MANIFEST_NAME_MAX + 1];
+	char boot[16];
+	char kernel[MANIFEST_NAME_MAX + 1];
+	char initrd[MANIFEST_NAME_MAX + 1]; /* "" if none */
+	struct manifest_module module[LOADER_MODULES_MAX];
+	unsigned modules;
+	char append[LOADER_CMDLINE_MAX + 1];
+	u64 mem;
+	unsigned vcpus;
+	enum vm_mmu mmu;
+	enum vm_io io;
+	bool testdev, debugexit, kvmclock, reboot;
+};
+
+/* text need not be terminated. On failure, err (LOADER_ERR_MAX bytes) names the line, the key and what would be valid. */
+enum status manifest_parse(const char *text, size_t len, struct manifest *out, char *err) __must_check;
+
+#endif

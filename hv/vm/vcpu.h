@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual CPU and the seam to what runs it. The run loop (run.c) is:
+ *
+ *   while the VM lives:
+ *       do the work that is pending (events, timers, INIT, reset)
+ *       kind = ops->run(vcpu, &exit)        entry, guest, exit
+ *       charge the ticks to the guest and to the handler of this kind
+ *       the handler of this kind
+ */
+#ifndef HV_VM_VCPU_H
+#define HV_VM_VCPU_H
+
+#include "hv/emul/emul.h"
+#include "hv/vm/exit.h"
+#include "hv/vm/regs.h"
+
+struct vm;
+struct vcpu;
+struct cpuid_table;
+
+/* Registers that the provider keeps; the general ones (but RSP) are in vcpu->gpr. */
+enum vcpu_reg {
+	VREG_RSP,
+	VREG_RIP,
+	VREG_RFLAGS,
+	VREG_CR0,
+	VREG_CR3,
+	VREG_CR4,
+	VREG_EFER,
+	VREG_DR7,
+	VREG_PAT,
+	VREG_SYSENTER_CS,
+	VREG_SYSENTER_ESP,
+	VREG_SYSENTER_EIP,
+	VREG_DEBUGCTL,
+	VREG_COUNT,
+};
+
+enum event_type { EVENT_IRQ, EVENT_NMI, EVENT_EXCEPTION };
+
+struct event {
+	enum event_type type;
+	u8 vector;
+	bool has_error;
+	u32 error;
+	u64 cr2; /* #PF */
+};
+
+/* Reasons to look before the next entry; bits of vcpu->work. */
+#define WORK_IRQ   BIT(0) /* the platform's interrupt state changed */
+#define WORK_NMI   BIT(1) /* an NMI is pending */
+#define WORK_EVENT BIT(2) /* vcpu->event is to be injected */
+#define WORK_INIT  BIT(3)
+#define WORK_SIPI  BIT(4)
+#define WORK_END   BIT(5) /* the VM is over or is to be reset */
+#define WORK_FLUSH BIT(6) /* the MMU wants its translations dropped */
+
+struct exit_count {
+	u64 count;
+	u64 ticks; /* in the hypervisor, from exit to the next entry */
+};
+
+/* What a provider of CPU virtualization can do. One const instance a provider. */
+struct cpu_ops {
+	const char *name;
+	enum status (*create)(struct vcpu *v);
+	void (*destroy)(struct vcpu *v);
+	void (*load)(struct vcpu *v, const struct vcpu_state *s); /* all registers, as a boot protocol says */
+	enum exit_kind (*run)(struct vcpu *v, struct vcpu_exit *e);
+	void (*skip)(struct vcpu *v); /* RIP past the instruction that exited; ends STI and MOV SS blocking; TF traps */
+	u64 (*get)(struct vcpu *v, enum vcpu_reg r);
+	void (*set)(struct vcpu *v, enum vcpu_reg r, u64 value);
+	void (*get_segment)(struct vcpu *v, enum seg s, struct segment *out);
+	void (*set_segment)(struct vcpu *v, enum seg s, const struct segment *in);
+	void (*get_table)(struct vcpu *v, bool idt, struct table_reg *out);
+	void (*set_table)(struct vcpu *v, bool idt, const struct table_reg *in);
+	bool (*can_inject)(struct vcpu *v, enum event_type t); /* IRQ: IF and no blocking; NMI: not blocked; and no event under way */
+	void (*inject)(struct vcpu *v, const struct event *e); /* at the next entry */
+	void (*want_window)(struct vcpu *v, enum event_type t, bool on); /* exit (EXIT_HOST, with work set) when it can be injected */
+	void (*pass_msr)(struct vcpu *v, u32 msr, bool read, bool write);
+	void (*dump)(struct vcpu *v); /* registers and control state to the log */
+};
+
+struct vcpu {
+	u64 gpr[16];            /* enum gpr; [RSP] is not kept here. First: the entry code addresses it from the top. */
+	u64 cr2;                /* not in the VMCS; follows gpr */
+	unsigned long work;     /* WORK_*: read once per exit; 0 is the fast path */
+	u64 exit_tsc;           /* TSC at the last exit */
+	u64 guest_ticks;        /* in the guest, all entries */
+	struct exit_count exits[EXIT_KINDS];
+
+	const struct cpu_ops *ops;
+	void *arch;             /* the provider's own (vmx: struct vmx_vcpu) */
+	struct vm *vm;
+	unsigned index;         /* = initial APIC ID */
+	bool halted;            /* in HLT, waiting for an event */
+	bool wait_sipi;         /* after INIT */
+	u8 sipi_vector;
+	struct event event;     /* with WORK_EVENT */
+	const struct cpuid_table *cpuid;
+	u64 dr[4], dr6;         /* guest DR0-3, DR6 while not loaded */
+	u64 xcr0;
+	u64 tsc_adjust;
+	u64 msr_misc_enable, msr_mtrr_def, msr_mtrr_fix[11];
+};
+
+/* Queues an exception for the next entry; if one is queued already, merges them as "Interrupt 8 - Double Fault" says (or triple-faults). */
+void vcpu_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error);
+void vcpu_inject_gp(struct vcpu *v); /* #GP(0) */
+void vcpu_inject_ud(struct vcpu *v);
+void vcpu_inject_pf(struct vcpu *v, u64 cr2, u32 error);
+
+/* The guest did something we cannot carry on from: logs the reason, registers and instruction bytes, ends the VM alone. */
+void vcpu_crash(struct vcpu *v, const char *fmt, ...) __printf(2, 3);
+
+/*
+ * vcpu_emulate(): fetches, decodes and executes the instruction at RIP, with its memory and port
+ * accesses going to guest memory or to the platform's buses; injects what faults; crashes the VM
+ * (printing the bytes) where the instruction is unknown. (hv/vm/emulate.c)
+ */
+void vcpu_emulate(struct vcpu *v);
+
+#endif

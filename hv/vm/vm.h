@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A virtual machine: memory, MMU, platform, vcpus, and how it ended. */
+#ifndef HV_VM_VM_H
+#define HV_VM_VM_H
+
+#include "hv/cpu/timer.h"
+#include "hv/dev/platform.h"
+#include "hv/mem/guestmem.h"
+#include "hv/mmu/mmu.h"
+#include "hv/vm/manifest.h"
+#include "hv/vm/vcpu.h"
+
+struct vm {
+	unsigned id; /* from 1; also the VPID base */
+	struct manifest cfg;
+	struct guestmem mem;
+	struct mmu *mmu;
+	struct platform *platform;
+	struct timerq *timers; /* of the physical CPU that it runs on */
+	struct vcpu *vcpu[PLATFORM_MAX_VCPUS];
+	unsigned vcpus;
+	struct load_request image;
+	enum vm_end end;
+	u8 end_status;
+	char end_why[LOADER_ERR_MAX]; /* for VM_END_CRASH */
+	u64 start_tsc;
+};
+
+/* What each VM needs from outside: handed over by hv/boot/main.c, so that hv/ names no provider. */
+struct vm_providers {
+	const struct cpu_ops *cpu;
+	const struct mmu_ops *mmu; /* for cfg.mmu */
+};
+
+/* Creates a VM from its manifest; modules are looked up by name among the boot modules. err: LOADER_ERR_MAX bytes. */
+enum status vm_create(struct vm **out, const struct manifest *cfg, const struct vm_providers *with, char *err) __must_check;
+void vm_destroy(struct vm *vm);
+
+/* Runs the VM on this physical CPU until it ends for good. */
+void vm_run(struct vm *vm);
+
+/* Ends the VM: the first reason given stands. */
+void vm_end(struct vm *vm, enum vm_end why, u8 status);
+
+const char *vm_end_name(enum vm_end why);
+
+#endif

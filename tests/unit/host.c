@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the hypervisor's sources expect around them, for unit tests on the host: the log goes to
+ * standard error, panic() aborts, pages come from the C library (and are counted, so that a test
+ * can see a leak).
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hv/ctl/log.h"
+#include "hv/mem/page.h"
+#include "tests/unit/host.h"
+
+enum log_level log_level = LOG_INFO;
+char host_last_log[512];
+jmp_buf *host_panic_jmp;
+static struct page_stats stats = { .total = 1u << 20, .free = 1u << 20 };
+u64 host_page_limit = ~0ul;
+
+__attribute__((weak)) void log_write(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(host_last_log, sizeof(host_last_log), fmt, ap);
+	va_end(ap);
+	if (level <= log_level)
+		fprintf(stderr, "# %s\n", host_last_log);
+}
+
+__attribute__((weak)) bool ratelimit_pass(struct ratelimit *rl)
+{
+	(void)rl;
+	return true;
+}
+
+__attribute__((weak)) void panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(host_last_log, sizeof(host_last_log), fmt, ap);
+	va_end(ap);
+	if (host_panic_jmp)
+		longjmp(*host_panic_jmp, 1);
+	fprintf(stderr, "panic: %s\n", host_last_log);
+	abort();
+}
+
+__attribute__((weak)) void *page_alloc(unsigned order, enum page_owner owner)
+{
+	size_t bytes = PAGE_SIZE << order;
+	void *p;
+
+	if (stats.used[owner] + (1ul << order) > host_page_limit)
+		return NULL;
+	p = aligned_alloc(bytes, bytes);
+	if (!p)
+		return NULL;
+	memset(p, 0, bytes);
+	stats.used[owner] += 1ul << order;
+	stats.free -= 1ul << order;
+	return p;
+}
+
+__attribute__((weak)) void page_free(void *p, unsigned order, enum page_owner owner)
+{
+	stats.used[owner] -= 1ul << order;
+	stats.free += 1ul << order;
+	free(p);
+}
+
+__attribute__((weak)) void *page_alloc_largest(unsigned *order, enum page_owner owner)
+{
+	return page_alloc(*order, owner);
+}
+
+__attribute__((weak)) void page_stats(struct page_stats *out)
+{
+	*out = stats;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What unit tests may look at and turn in host.c. */
+#ifndef TESTS_UNIT_HOST_H
+#define TESTS_UNIT_HOST_H
+
+#include <setjmp.h>
+#include "hv/lib/util.h"
+
+extern char host_last_log[512];   /* the last line logged, or the message of panic() */
+extern jmp_buf *host_panic_jmp;   /* when set, panic() jumps here instead of aborting */
+extern u64 host_page_limit;       /* pages of one owner that page_alloc() hands out before it fails */
+
+#endif
