@@ -25,9 +25,9 @@ enum page_owner {
 };
 
 struct page_stats {
-	u64 total;               /* pages under the allocator's care */
-	u64 free;                /* of these, free */
-	u64 used[PAGE_OWNERS];   /* in use, by class */
+	u64 total;	       /* pages under the allocator's care */
+	u64 free;	       /* of these, free */
+	u64 used[PAGE_OWNERS]; /* in use, by class */
 };
 
 /*
@@ -36,20 +36,31 @@ struct page_stats {
  */
 void *page_alloc(unsigned order, enum page_owner owner);
 
-/* page_free(): gives back what page_alloc() returned; same order, same owner. Contents are scrubbed. */
+/*
+ * page_free(): gives back what page_alloc() returned; same order, same owner: anything else is a
+ * BUG, and so is a second free. The contents are scrubbed when the page is next handed out, once,
+ * so that a big guest does not pay for its memory twice.
+ */
 void page_free(void *p, unsigned order, enum page_owner owner);
 
-/* page_alloc_largest(): like page_alloc() with the largest order <= *order that can be had; *order is set. */
+/* page_alloc_largest(): like page_alloc() with the largest order <= *order that can be had; *order
+ * is set. */
 void *page_alloc_largest(unsigned *order, enum page_owner owner);
 
 void page_stats(struct page_stats *out);
 
 /*
- * page_init(): prepares the allocator for frames [0, limit); the metadata (one byte a frame) is
- * placed at meta, which the caller has reserved. page_add() then gives it usable ranges, in bytes,
- * which must be page-aligned and must not overlap.
+ * page_init(): prepares the allocator for the frames of [base, limit), both page-aligned; the
+ * metadata (page_meta_size() bytes) is placed at meta, which the caller has reserved. page_add()
+ * then gives it usable ranges, which must be page-aligned, inside [base, limit) and reachable
+ * through the direct map, and must not overlap. Blocks are aligned to physical addresses.
  */
-void page_init(void *meta, hpa_t limit);
+static inline u64 page_meta_size(hpa_t base, hpa_t limit)
+{
+	return (limit.v - base.v) >> PAGE_SHIFT;
+}
+
+void page_init(void *meta, hpa_t base, hpa_t limit);
 void page_add(hpa_t start, hpa_t end);
 
 #endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The buddy allocator. A block of order n is 2^n frames, aligned to its size; it and the block
+ * beside it ("buddy") are the halves of a block of order n + 1:
+ *
+ *   order 2  |               0               |               4               |
+ *   order 1  |       0       |       2       |       4       |       6       |
+ *   order 0  |   0   |   1   |   2   |   3   |   4   |   5   |   6   |   7   |
+ *
+ * The buddy of frame f at order n is f ^ (1 << n). The first frame of every block, free or in use,
+ * has a tag in the metadata; all other frames, and those never added, have 0:
+ *
+ *   7       5 4           0
+ *  +---------+-------------+
+ *  |  state  |    order    |   state: 1 free, 2 + owner in use
+ *  +---------+-------------+
+ *
+ * so that a wrong or a second free is always seen.
+ */
+#include "hv/ctl/log.h"
+#include "hv/lib/list.h"
+#include "hv/lib/spinlock.h"
+#include "hv/lib/string.h"
+#include "hv/mem/page.h"
+
+#define ORDERS	  (PAGE_ORDER_MAX + 1)
+#define TAG_SHIFT 5
+#define TAG_NONE  0u
+#define TAG_FREE  1u
+#define TAG_OWNED 2u
+
+static_assert(PAGE_ORDER_MAX < 1 << TAG_SHIFT, "an order fits its bits of the tag");
+static_assert(TAG_OWNED + PAGE_OWNERS <= 1 << (8 - TAG_SHIFT), "so does an owner");
+static_assert(sizeof(struct list_node) <= PAGE_SIZE, "a free page holds its own list node");
+
+static struct {
+	struct spinlock lock;
+	u8 *meta; /* one tag a frame, of frames [base, limit) */
+	u64 base, limit;
+	struct list_node free[ORDERS];
+	struct page_stats stats;
+} pages;
+
+static u8 tag_make(unsigned state, unsigned order)
+{
+	return (u8)(state << TAG_SHIFT | order);
+}
+
+static u8 *tag_of(u64 frame)
+{
+	return &pages.meta[frame - pages.base];
+}
+
+static struct list_node *node_of(u64 frame)
+{
+	return hpa_to_hva(hfn_to_hpa(HFN(frame)));
+}
+
+static u64 frame_of(const void *p)
+{
+	return hpa_to_hfn(hva_to_hpa(p)).v;
+}
+
+static void push(u64 frame, unsigned order)
+{
+	*tag_of(frame) = tag_make(TAG_FREE, order);
+	list_add_before(pages.free[order].next, node_of(frame));
+}
+
+static void take(u64 frame)
+{
+	list_del(node_of(frame));
+	*tag_of(frame) = TAG_NONE;
+}
+
+/* True if the block at frame is wholly inside our range and free as one block of this order. */
+static bool is_free_block(u64 frame, unsigned order)
+{
+	return frame >= pages.base && frame < pages.limit &&
+	       *tag_of(frame) == tag_make(TAG_FREE, order);
+}
+
+/* Puts a block on its free list, merged with its buddies as far as they are free. */
+static void give_back(u64 frame, unsigned order)
+{
+	pages.stats.free += 1ul << order;
+	for (; order < PAGE_ORDER_MAX; order++) {
+		u64 buddy = frame ^ (1ul << order);
+
+		if (!is_free_block(buddy, order))
+			break;
+		take(buddy);
+		frame &= ~(1ul << order);
+	}
+	push(frame, order);
+}
+
+/* Takes a block from the smallest order that has one, and puts the halves that are left over back.
+ */
+static void *carve(unsigned order, enum page_owner owner)
+{
+	unsigned o = order;
+	u64 frame;
+
+	while (o <= PAGE_ORDER_MAX && list_empty(&pages.free[o]))
+		o++;
+	if (o > PAGE_ORDER_MAX)
+		return NULL;
+	frame = frame_of(pages.free[o].next);
+	take(frame);
+	while (o-- > order)
+		push(frame + (1ul << o), o);
+	*tag_of(frame) = tag_make(TAG_OWNED + owner, order);
+	pages.stats.free -= 1ul << order;
+	pages.stats.used[owner] += 1ul << order;
+	return node_of(frame);
+}
+
+void *page_alloc_largest(unsigned *order, enum page_owner owner)
+{
+	unsigned o = MIN(*order, (unsigned)PAGE_ORDER_MAX);
+	void *p;
+
+	BUG_ON(owner >= PAGE_OWNERS);
+	spin_lock(&pages.lock);
+	while (!(p = carve(o, owner)) && o)
+		o--;
+	spin_unlock(&pages.lock);
+	if (!p)
+		return NULL;
+	*order = o;
+	/* Outside the lock: a gigabyte takes a while. */
+	return memset(p, 0, PAGE_SIZE << o);
+}
+
+void *page_alloc(unsigned order, enum page_owner owner)
+{
+	void *p;
+
+	BUG_ON(owner >= PAGE_OWNERS);
+	if (order > PAGE_ORDER_MAX)
+		return NULL;
+	spin_lock(&pages.lock);
+	p = carve(order, owner);
+	spin_unlock(&pages.lock);
+	return p ? memset(p, 0, PAGE_SIZE << order) : NULL;
+}
+
+void page_free(void *p, unsigned order, enum page_owner owner)
+{
+	u64 frame = frame_of(p);
+
+	BUG_ON(owner >= PAGE_OWNERS || order > PAGE_ORDER_MAX);
+	BUG_ON(!IS_ALIGNED((u64)p, PAGE_SIZE) || frame < pages.base || frame >= pages.limit);
+	spin_lock(&pages.lock);
+	if (*tag_of(frame) != tag_make(TAG_OWNED + owner, order))
+		BUG("page_free(%p, order %u, owner %u): tag is %#x", p, order, owner,
+			*tag_of(frame));
+	pages.stats.used[owner] -= 1ul << order;
+	give_back(frame, order);
+	spin_unlock(&pages.lock);
+}
+
+void page_stats(struct page_stats *out)
+{
+	spin_lock(&pages.lock);
+	*out = pages.stats;
+	spin_unlock(&pages.lock);
+}
+
+void page_init(void *meta, hpa_t base, hpa_t limit)
+{
+	BUG_ON(!IS_ALIGNED(base.v | limit.v, PAGE_SIZE) || base.v > limit.v);
+	memset(&pages, 0, sizeof(pages));
+	pages.meta = meta;
+	pages.base = hpa_to_hfn(base).v;
+	pages.limit = hpa_to_hfn(limit).v;
+	memset(meta, TAG_NONE, page_meta_size(base, limit));
+	for (unsigned o = 0; o < ORDERS; o++)
+		list_init(&pages.free[o]);
+}
+
+void page_add(hpa_t start, hpa_t end)
+{
+	u64 frame = hpa_to_hfn(start).v, last = hpa_to_hfn(end).v;
+
+	BUG_ON(!IS_ALIGNED(start.v | end.v, PAGE_SIZE) || start.v > end.v);
+	BUG_ON(frame < pages.base || last > pages.limit);
+	spin_lock(&pages.lock);
+	pages.stats.total += last - frame;
+	while (frame < last) {
+		unsigned order = PAGE_ORDER_MAX;
+
+		/* The largest aligned block that fits. */
+		while (!IS_ALIGNED(frame, 1ul << order) || frame + (1ul << order) > last)
+			order--;
+		give_back(frame, order);
+		frame += 1ul << order;
+	}
+	spin_unlock(&pages.lock);
+}
