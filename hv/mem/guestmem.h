@@ -21,16 +21,20 @@ struct guestmem_slot {
 	gpa_t base;   /* 2 MB aligned */
 	u64 size;     /* bytes, a multiple of 2 MB */
 	hpa_t *chunk; /* size / 2 MB entries, each the start of 2 MB of host memory */
+	u8 *order; /* for each chunk: the order of the block that starts there, 0 inside a block */
 };
 
 struct guestmem {
 	struct guestmem_slot slot[GUESTMEM_SLOTS];
 	unsigned slots;
+	gpa_t hole_start, hole_end; /* inside the slots, but not RAM; see guestmem_hole() */
 };
 
-/* Copies len bytes; the range may cross chunks and adjacent slots. ERR_RANGE, and nothing copied, if any byte is not RAM. */
+/* Copies len bytes; the range may cross chunks and adjacent slots. ERR_RANGE, and nothing copied,
+ * if any byte is not RAM. */
 enum status guest_read(const struct guestmem *gm, gpa_t gpa, void *dst, size_t len) __must_check;
-enum status guest_write(const struct guestmem *gm, gpa_t gpa, const void *src, size_t len) __must_check;
+enum status guest_write(
+	const struct guestmem *gm, gpa_t gpa, const void *src, size_t len) __must_check;
 enum status guest_zero(const struct guestmem *gm, gpa_t gpa, size_t len) __must_check;
 
 /*
@@ -38,9 +42,11 @@ enum status guest_zero(const struct guestmem *gm, gpa_t gpa, size_t len) __must_
  * *old; *old receives what was there. gpa must be aligned to size. For guest page-table A/D bits
  * and emulated LOCK instructions.
  */
-enum status guest_cmpxchg(const struct guestmem *gm, gpa_t gpa, u64 *old, u64 new_val, unsigned size) __must_check;
+enum status guest_cmpxchg(
+	const struct guestmem *gm, gpa_t gpa, u64 *old, u64 new_val, unsigned size) __must_check;
 
-/* guest_gpa_to_hpa(): where one byte of guest RAM lives; ERR_RANGE if it is not RAM. For building EPT and shadow tables. */
+/* guest_gpa_to_hpa(): where one byte of guest RAM lives; ERR_RANGE if it is not RAM. For building
+ * EPT and shadow tables. */
 enum status guest_gpa_to_hpa(const struct guestmem *gm, gpa_t gpa, hpa_t *hpa) __must_check;
 
 /* True if all of [gpa, gpa + len) is RAM; len 0 is true; a range that wraps is false. */
@@ -51,6 +57,27 @@ bool guest_is_ram(const struct guestmem *gm, gpa_t gpa, u64 len);
  * ERR_EXIST if it overlaps a slot, ERR_NOMEM (nothing kept) if memory runs out.
  */
 enum status guestmem_add(struct guestmem *gm, gpa_t base, u64 size) __must_check;
+
+/*
+ * guestmem_hole(): declares [start, end), page-aligned, not to be RAM although a slot spans it: the
+ * PC's hole below 1 MB, which no slot border can follow since slots are made of 2 MB chunks. There
+ * is one hole; a second call moves it.
+ */
+void guestmem_hole(struct guestmem *gm, gpa_t start, gpa_t end);
+
+/*
+ * guestmem_run(): the run of RAM that starts at gpa, or at the first RAM above it: contiguous in
+ * guest- and host-physical memory and as long as it gets. False if there is none.
+ */
+struct guestmem_run {
+	gpa_t gpa;
+	hpa_t hpa;
+	u64 len;
+};
+
+bool guestmem_run(const struct guestmem *gm, gpa_t gpa, struct guestmem_run *run);
+
+/* Frees all memory; gm is empty after it. Nothing may map the memory any more. */
 void guestmem_destroy(struct guestmem *gm);
 
 #endif

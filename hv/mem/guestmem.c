@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest memory: slots of 2 MB chunks, and the only code that follows a gpa into them.
+ *
+ * Every access is cut into pieces that lie in one chunk; locate() finds one piece. A range is
+ * checked as a whole before the first byte is copied. All sums are formed so that a hostile gpa or
+ * length cannot wrap: lengths are compared with what is left, never added to an address.
+ */
+#include "hv/ctl/log.h"
+#include "hv/lib/string.h"
+#include "hv/mem/guestmem.h"
+#include "hv/mem/page.h"
+
+static bool in_hole(const struct guestmem *gm, u64 gpa)
+{
+	return gpa >= gm->hole_start.v && gpa < gm->hole_end.v;
+}
+
+/* NULL if gpa is in no slot, or in the hole. */
+static const struct guestmem_slot *slot_of(const struct guestmem *gm, u64 gpa)
+{
+	for (unsigned i = 0; i < gm->slots; i++) {
+		const struct guestmem_slot *s = &gm->slot[i];
+
+		if (gpa >= s->base.v && gpa - s->base.v < s->size)
+			return in_hole(gm, gpa) ? NULL : s;
+	}
+	return NULL;
+}
+
+/* Where gpa lives in the host, and how many bytes follow in the same chunk; 0 if it is not RAM. */
+static u64 locate(const struct guestmem *gm, u64 gpa, hpa_t *hpa)
+{
+	const struct guestmem_slot *s = slot_of(gm, gpa);
+
+	if (!s)
+		return 0;
+
+	u64 offset = gpa - s->base.v;
+	u64 left = GUESTMEM_CHUNK - offset % GUESTMEM_CHUNK;
+
+	*hpa = HPA(s->chunk[offset / GUESTMEM_CHUNK].v + offset % GUESTMEM_CHUNK);
+	if (gpa < gm->hole_start.v)
+		left = MIN(left, gm->hole_start.v - gpa);
+	return left;
+}
+
+bool guest_is_ram(const struct guestmem *gm, gpa_t gpa, u64 len)
+{
+	while (len) {
+		const struct guestmem_slot *s = slot_of(gm, gpa.v);
+
+		if (!s)
+			return false;
+
+		u64 left = s->size - (gpa.v - s->base.v);
+
+		if (gpa.v < gm->hole_start.v)
+			left = MIN(left, gm->hole_start.v - gpa.v);
+		if (left >= len)
+			return true;
+		gpa.v += left;
+		len -= left;
+	}
+	return true;
+}
+
+enum status guest_gpa_to_hpa(const struct guestmem *gm, gpa_t gpa, hpa_t *hpa)
+{
+	return locate(gm, gpa.v, hpa) ? OK : ERR_RANGE;
+}
+
+enum status guest_read(const struct guestmem *gm, gpa_t gpa, void *dst, size_t len)
+{
+	u8 *to = dst;
+	hpa_t hpa;
+
+	if (!guest_is_ram(gm, gpa, len))
+		return ERR_RANGE;
+	while (len) {
+		u64 n = MIN(locate(gm, gpa.v, &hpa), len);
+
+		memcpy(to, hpa_to_hva(hpa), n);
+		to += n;
+		gpa.v += n;
+		len -= n;
+	}
+	return OK;
+}
+
+enum status guest_write(const struct guestmem *gm, gpa_t gpa, const void *src, size_t len)
+{
+	const u8 *from = src;
+	hpa_t hpa;
+
+	if (!guest_is_ram(gm, gpa, len))
+		return ERR_RANGE;
+	while (len) {
+		u64 n = MIN(locate(gm, gpa.v, &hpa), len);
+
+		memcpy(hpa_to_hva(hpa), from, n);
+		from += n;
+		gpa.v += n;
+		len -= n;
+	}
+	return OK;
+}
+
+enum status guest_zero(const struct guestmem *gm, gpa_t gpa, size_t len)
+{
+	hpa_t hpa;
+
+	if (!guest_is_ram(gm, gpa, len))
+		return ERR_RANGE;
+	while (len) {
+		u64 n = MIN(locate(gm, gpa.v, &hpa), len);
+
+		memset(hpa_to_hva(hpa), 0, n);
+		gpa.v += n;
+		len -= n;
+	}
+	return OK;
+}
+
+/* One compare-and-exchange on a word of the given type at p; old and new_val are 64-bit. */
+#define CMPXCHG(type, p, old, new_val)                                                             \
+	do {                                                                                       \
+		type _expected = (type) * (old);                                                   \
+		__atomic_compare_exchange_n((type *)(p), &_expected, (type)(new_val), false,       \
+			__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                                       \
+		*(old) = _expected;                                                                \
+	} while (0)
+
+enum status guest_cmpxchg(
+	const struct guestmem *gm, gpa_t gpa, u64 *old, u64 new_val, unsigned size)
+{
+	hpa_t hpa;
+	void *p;
+
+	if (!IS_POW2(size) || size > sizeof(u64) || !IS_ALIGNED(gpa.v, size))
+		return ERR_INVAL;
+	/* Aligned: it cannot cross a chunk. */
+	if (!locate(gm, gpa.v, &hpa))
+		return ERR_RANGE;
+	p = hpa_to_hva(hpa);
+	switch (size) {
+	case 1: CMPXCHG(u8, p, old, new_val); break;
+	case 2: CMPXCHG(u16, p, old, new_val); break;
+	case 4: CMPXCHG(u32, p, old, new_val); break;
+	default: CMPXCHG(u64, p, old, new_val);
+	}
+	return OK;
+}
+
+void guestmem_hole(struct guestmem *gm, gpa_t start, gpa_t end)
+{
+	BUG_ON(!IS_ALIGNED(start.v | end.v, PAGE_SIZE) || start.v > end.v);
+	gm->hole_start = start;
+	gm->hole_end = end;
+}
+
+#define NO_RAM (~0ul) /* no slot reaches this address */
+
+/* The lowest gpa >= from that is RAM, or NO_RAM. */
+static u64 next_ram(const struct guestmem *gm, u64 from)
+{
+	u64 lowest = NO_RAM;
+
+	for (unsigned i = 0; i < gm->slots; i++) {
+		const struct guestmem_slot *s = &gm->slot[i];
+		u64 first = MAX(s->base.v, from);
+
+		if (in_hole(gm, first))
+			first = gm->hole_end.v;
+		if (first - s->base.v < s->size)
+			lowest = MIN(lowest, first);
+	}
+	return lowest;
+}
+
+bool guestmem_run(const struct guestmem *gm, gpa_t gpa, struct guestmem_run *run)
+{
+	hpa_t hpa;
+	u64 start = next_ram(gm, gpa.v), len, more;
+
+	if (start == NO_RAM)
+		return false;
+	len = locate(gm, start, &hpa);
+	*run = (struct guestmem_run){ .gpa = GPA(start), .hpa = hpa };
+	/* A slot never ends at 2^64 (see guestmem_add()), so that start + len does not wrap. */
+	while ((more = locate(gm, start + len, &hpa)) && hpa.v == run->hpa.v + len)
+		len += more;
+	run->len = len;
+	return true;
+}
+
+/* Order of the pages that hold both arrays of a slot of so many chunks. */
+static unsigned arrays_order(u64 chunks)
+{
+	u64 bytes = chunks * (sizeof(hpa_t) + sizeof(u8));
+	unsigned order = 0;
+
+	while (PAGE_SIZE << order < bytes)
+		order++;
+	return order;
+}
+
+static void slot_free(struct guestmem_slot *s)
+{
+	u64 chunks = s->size / GUESTMEM_CHUNK;
+
+	for (u64 i = 0; i < chunks; i++) {
+		if (s->order[i])
+			page_free(hpa_to_hva(s->chunk[i]), s->order[i], PAGE_GUEST);
+	}
+	page_free(s->chunk, arrays_order(chunks), PAGE_HV);
+	*s = (struct guestmem_slot){ 0 };
+}
+
+/*
+ * Fills chunks from index `first` on with one block: the largest that is left to fill and that
+ * keeps gpa and hpa congruent, so that it can be mapped with one large page. Returns the number of
+ * chunks filled; 0 when memory has run out.
+ */
+static u64 slot_fill(struct guestmem_slot *s, u64 first)
+{
+	u64 left = s->size / GUESTMEM_CHUNK - first;
+	u64 gpa = s->base.v + first * GUESTMEM_CHUNK;
+	unsigned order = PAGE_ORDER_MAX;
+	void *block;
+
+	while (!IS_ALIGNED(gpa, PAGE_SIZE << order) || PAGE_SIZE << order > left * GUESTMEM_CHUNK)
+		order--;
+	block = page_alloc_largest(&order, PAGE_GUEST);
+	if (block && order < PAGE_ORDER_2M) {
+		page_free(block, order, PAGE_GUEST);
+		block = NULL;
+	}
+	if (!block)
+		return 0;
+
+	u64 n = 1ul << (order - PAGE_ORDER_2M);
+
+	s->order[first] = (u8)order;
+	for (u64 i = 0; i < n; i++)
+		s->chunk[first + i] = HPA(hva_to_hpa(block).v + i * GUESTMEM_CHUNK);
+	return n;
+}
+
+static bool overlaps(const struct guestmem *gm, u64 base, u64 size)
+{
+	for (unsigned i = 0; i < gm->slots; i++) {
+		const struct guestmem_slot *s = &gm->slot[i];
+
+		/* Neither range wraps. */
+		if (base < s->base.v + s->size && s->base.v < base + size)
+			return true;
+	}
+	return false;
+}
+
+enum status guestmem_add(struct guestmem *gm, gpa_t base, u64 size)
+{
+	struct guestmem_slot *s = &gm->slot[gm->slots];
+	u64 chunks, done, n;
+
+	if (!size || !IS_ALIGNED(base.v, GUESTMEM_CHUNK))
+		return ERR_INVAL;
+	if (size > ~0ul - GUESTMEM_CHUNK)
+		return ERR_RANGE;
+	size = ALIGN_UP(size, GUESTMEM_CHUNK);
+	if (size >= ~0ul - base.v)
+		return ERR_RANGE;
+	if (overlaps(gm, base.v, size))
+		return ERR_EXIST;
+	chunks = size / GUESTMEM_CHUNK;
+	if (gm->slots == GUESTMEM_SLOTS || arrays_order(chunks) > PAGE_ORDER_MAX)
+		return ERR_NOMEM;
+
+	*s = (struct guestmem_slot){ .base = base, .size = size };
+	s->chunk = page_alloc(arrays_order(chunks), PAGE_HV);
+	if (!s->chunk)
+		return ERR_NOMEM;
+	s->order = (u8 *)(s->chunk + chunks);
+	for (done = 0; done < chunks; done += n) {
+		n = slot_fill(s, done);
+		if (!n) {
+			slot_free(s);
+			return ERR_NOMEM;
+		}
+	}
+	gm->slots++;
+	return OK;
+}
+
+void guestmem_destroy(struct guestmem *gm)
+{
+	for (unsigned i = 0; i < gm->slots; i++)
+		slot_free(&gm->slot[i]);
+	*gm = (struct guestmem){ 0 };
+}
