@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The hypervisor's own command line: words separated by blanks. Unknown words are reported and
+ * ignored. */
+#ifndef HV_BOOT_OPTIONS_H
+#define HV_BOOT_OPTIONS_H
+
+#include "hv/ctl/log.h"
+#include "hv/lib/util.h"
+
+enum port_choice {
+	PORT_NONE,
+	PORT_COM1,
+	PORT_COM2
+};
+
+struct options {
+	enum log_level loglevel;  /* loglevel=err|warn|info|debug or 0-3; default info */
+	enum port_choice log;	  /* log=com1|com2|none; default com2 */
+	enum port_choice console; /* console=com1|com2|none; default com1 */
+	unsigned cpus;		  /* cpus=N: use at most N processors; default all */
+	bool preflight;		  /* preflight: report the machine's capabilities and stop */
+	const char *bad;	  /* the first word not understood, or NULL */
+	unsigned bad_len;
+};
+
+void options_parse(struct options *o, const char *cmdline);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Interrupts of the physical machine. The hypervisor runs with interrupts disabled; they are taken
+ * in two places only: in cpu_idle(), through the IDT, and when one ends a guest's run, where the
+ * VM exit acknowledges it and its vector is handed to irq_handle(). Handlers run with interrupts
+ * disabled and may not wait for other interrupts.
+ */
+#ifndef HV_CPU_IRQ_H
+#define HV_CPU_IRQ_H
+
+#include "hv/lib/status.h"
+#include "hv/lib/util.h"
+
+#define VECTOR_PIC_FIRST 0x20 /* 0x20-0x2f: what a masked 8259 may still send */
+#define VECTOR_GSI_FIRST 0x30 /* + GSI */
+#define VECTOR_GSI_LAST	 0xcf
+#define VECTOR_TIMER	 0xf0
+#define VECTOR_KICK	 0xf1
+#define VECTOR_SPURIOUS	 0xff
+
+typedef void (*irq_fn)(void *ctx);
+
+/* Calls the handler of the vector and ends the interrupt at the LAPIC. A vector without handler is
+ * counted and logged. */
+void irq_handle(u8 vector);
+
+/* Sets the handler of a vector >= 0x20. */
+void irq_register(u8 vector, irq_fn fn, void *ctx);
+
+/*
+ * Routes an ISA interrupt line (0-15, through the MADT's overrides) to the boot processor and sets
+ * its handler. ERR_NOENT if no IOAPIC has that line.
+ */
+enum status irq_register_isa(unsigned irq, irq_fn fn, void *ctx) __must_check;
+
+/* What to do for an NMI, from the IDT or from a VM exit. Async-safe: takes no lock. */
+void nmi_handle(void);
+
+#endif
