@@ -42,4 +42,9 @@ const struct bus_range *bus_find(struct bus *b, u64 addr);
 u64 bus_read(struct bus *b, u64 addr, unsigned size);
 void bus_write(struct bus *b, u64 addr, unsigned size, u64 value);
 
+/* For devices with byte registers: an access of several bytes as single ones, lowest offset first. */
+u64 io_read_bytes(u64 (*read)(void *dev, u64 offset), void *dev, u64 offset, unsigned size);
+void io_write_bytes(void (*write)(void *dev, u64 offset, u8 value), void *dev, u64 offset,
+	unsigned size, u64 value);
+
 #endif
