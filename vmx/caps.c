@@ -28,6 +28,8 @@ enum {
 
 #define DEFAULT_PHYSICAL_BITS 36u
 #define DEFAULT_LINEAR_BITS   48u
+#define MAX_PHYSICAL_BITS     52u
+#define MAX_LINEAR_BITS	      57u
 
 /* The plain MSR and the TRUE one that replaces it where IA32_VMX_BASIC bit 55 says so. */
 static const struct {
@@ -108,8 +110,8 @@ static void read_cpuid(struct vmx_caps *caps, const struct vmx_probe *probe)
 	caps->linear_bits = DEFAULT_LINEAR_BITS;
 	if (max >= CPUID_ADDRESSES) {
 		probe->cpuid(CPUID_ADDRESSES, 0, r);
-		caps->physical_bits = r[EAX] & 0xff;
-		caps->linear_bits = (r[EAX] >> 8) & 0xff;
+		caps->physical_bits = MIN(r[EAX] & 0xff, MAX_PHYSICAL_BITS);
+		caps->linear_bits = MAX(MIN((r[EAX] >> 8) & 0xff, MAX_LINEAR_BITS), 32u);
 	}
 }
 

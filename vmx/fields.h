@@ -339,6 +339,9 @@ const char *vmcs_field_name(u32 field);
 #define PROC2_BUS_LOCK		  (1u << 30)
 #define PROC2_INSTRUCTION_TIMEOUT (1u << 31)
 
+/* "VM-Function Controls" */
+#define VMFUNC_EPTP_SWITCHING (1ul << 0)
+
 /* "Extended-Page-Table Pointer (EPTP)" */
 #define EPTP_TYPE	0x07ul /* memory type of the tables: 0 UC, 6 WB */
 #define EPTP_TYPE_UC	0ul
