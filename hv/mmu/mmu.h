@@ -34,6 +34,7 @@ struct mmu_fault {
 	bool gva_valid;
 	bool is_walk;       /* the access was to a guest page table, during a walk or an A/D update */
 	unsigned access;    /* MMU_R, MMU_W, MMU_X */
+	bool misconfigured; /* the second-level tables themselves are malformed: our own mistake */
 	u32 error;          /* page-fault error code, when !two_level */
 };
 
@@ -63,6 +64,12 @@ struct mmu_ops {
 
 struct mmu {
 	const struct mmu_ops *ops;
+	/*
+	 * Goes up whenever a mapping was taken away or narrowed. map() and unmap() drop the
+	 * translations of the CPU that they run on; any other CPU that finds a newer generation than
+	 * it last entered the VM with calls ops->flush() before it enters again.
+	 */
+	u64 generation;
 };
 
 #endif
