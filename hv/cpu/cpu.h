@@ -34,10 +34,6 @@ static inline u64 rdtsc(void)
 	return (u64)hi << 32 | lo;
 }
 
-struct cpuid_regs {
-	u32 eax, ebx, ecx, edx;
-};
-
 static inline struct cpuid_regs cpuid(u32 leaf, u32 subleaf)
 {
 	struct cpuid_regs r;

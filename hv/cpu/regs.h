@@ -5,6 +5,11 @@
 
 #include "hv/lib/util.h"
 
+/* What CPUID leaves in its registers. */
+struct cpuid_regs {
+	u32 eax, ebx, ecx, edx;
+};
+
 /* "Control Registers" */
 #define CR0_PE BIT(0)
 #define CR0_MP BIT(1)
@@ -43,6 +48,14 @@
 #define CR4_SMEP       BIT(20)
 #define CR4_SMAP       BIT(21)
 #define CR4_PKE        BIT(22)
+
+/* "Extended Control Registers": XCR0 */
+#define XCR0_X87    BIT(0)
+#define XCR0_SSE    BIT(1)
+#define XCR0_AVX    BIT(2)
+#define XCR0_BND    (BIT(3) | BIT(4))
+#define XCR0_AVX512 (BIT(5) | BIT(6) | BIT(7))
+#define XCR0_PKRU   BIT(9)
 
 /* "EFLAGS Register" */
 #define RFLAGS_CF   BIT(0)

@@ -7,12 +7,9 @@
 #ifndef HV_VM_CPUID_H
 #define HV_VM_CPUID_H
 
+#include "hv/cpu/regs.h"
 #include "hv/lib/status.h"
 #include "hv/lib/util.h"
-
-struct cpuid_regs {
-	u32 eax, ebx, ecx, edx;
-};
 
 struct cpuid_config {
 	unsigned vcpus, index; /* index = APIC ID of the vcpu this is for */

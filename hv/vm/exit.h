@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Why a guest stopped running, in the project's own words. A CPU provider (vmx/) translates its raw
- * exit reasons into these; hv/vm/run.c has one row and one handler for each.
+ * Why a guest stopped running, in the project's own words, and the handler of each. A CPU provider
+ * (vmx/) translates its raw exit reasons into these kinds.
  */
 #ifndef HV_VM_EXIT_H
 #define HV_VM_EXIT_H
@@ -9,76 +9,75 @@
 #include "hv/lib/util.h"
 #include "hv/mmu/mmu.h"
 
+struct vcpu;
+
 enum exit_kind {
-	EXIT_HOST,       /* the provider dealt with it (host interrupt, NMI, window, timer): just run on */
-	EXIT_TIMER,      /* the deadline of this entry has come */
+	EXIT_NONE,        /* nothing left to do: the provider has had it handled already */
+	EXIT_INTERRUPT,   /* a physical interrupt; the provider had it served */
+	EXIT_NMI,         /* a physical NMI; likewise */
+	EXIT_WINDOW,      /* the guest can take the event that it could not take before */
+	EXIT_TIMER,       /* the deadline of this entry has come */
 	EXIT_CPUID,
 	EXIT_RDMSR,
 	EXIT_WRMSR,
 	EXIT_IO,
 	EXIT_CR,
-	EXIT_DR,
 	EXIT_HLT,
 	EXIT_PAUSE,
-	EXIT_MWAIT,      /* MONITOR, MWAIT: not offered */
-	EXIT_INVLPG,
 	EXIT_WBINVD,
 	EXIT_XSETBV,
-	EXIT_RDTSC,
 	EXIT_RDPMC,
 	EXIT_HYPERCALL,
-	EXIT_UNDEFINED,  /* an instruction that this virtual CPU does not have: #UD */
-	EXIT_EXCEPTION,  /* an exception that we intercept */
-	EXIT_MEMORY,     /* EPT violation, or a page fault under shadow paging */
-	EXIT_APIC_WRITE,
+	EXIT_UNDEFINED,   /* an instruction that this virtual CPU does not have */
+	EXIT_EXCEPTION,   /* an exception that we intercept */
+	EXIT_MEMORY,      /* EPT violation or misconfiguration, or a page fault under shadow paging */
 	EXIT_TASK_SWITCH,
 	EXIT_TRIPLE_FAULT,
-	EXIT_INIT,
-	EXIT_SIPI,
-	EXIT_DESCRIPTOR, /* LGDT, LIDT, LLDT, LTR and their stores, when trapped */
-	EXIT_BROKEN,     /* entry failed or an exit we never asked for: the reason was logged, crash the VM */
+	EXIT_BROKEN,      /* entry failed, or an exit we never asked for; the reason was logged */
 	EXIT_KINDS,
 };
 
 struct exit_io {
 	u16 port;
-	u8 size;        /* 1, 2, 4 */
-	bool in, string, rep;
+	u8 size; /* 1, 2, 4 bytes */
+	bool in, string;
 };
+
+enum cr_op { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
 
 struct exit_cr {
-	u8 cr;          /* 0, 3, 4, 8 */
-	enum { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW } op;
-	u8 gpr;         /* enum gpr */
-	u16 lmsw;
-};
-
-struct exit_dr {
-	u8 dr, gpr;
-	bool read;
+	u8 cr;       /* 0, 3, 4, 8 */
+	enum cr_op op;
+	u8 gpr;      /* enum gpr */
+	u16 lmsw;    /* operand of LMSW */
 };
 
 struct exit_exception {
 	u8 vector;
 	bool has_error;
 	u32 error;
-	u64 qualification; /* #PF: CR2; #DB: DR6 bits */
-};
-
-struct exit_sipi {
-	u8 vector;
+	u64 qualification; /* #DB: DR6 bits */
 };
 
 struct vcpu_exit {
 	union {
 		struct exit_io io;
 		struct exit_cr cr;
-		struct exit_dr dr;
 		struct exit_exception exception;
 		struct mmu_fault memory;
-		struct exit_sipi sipi;
-		u64 gva; /* INVLPG */
 	};
 };
+
+/*
+ * One row a kind. handle() returns true when the instruction that exited is complete, so that RIP is
+ * to move past it; false when RIP stays (a fault was queued, the instruction was emulated as a whole,
+ * or there was none).
+ */
+struct exit_handler {
+	const char *name;
+	bool (*handle)(struct vcpu *v, const struct vcpu_exit *e);
+};
+
+extern const struct exit_handler exit_handlers[EXIT_KINDS];
 
 #endif

@@ -34,17 +34,25 @@ enum vcpu_reg {
 	VREG_SYSENTER_ESP,
 	VREG_SYSENTER_EIP,
 	VREG_DEBUGCTL,
+	VREG_TSC_OFFSET,
 	VREG_COUNT,
 };
 
-enum event_type { EVENT_IRQ, EVENT_NMI, EVENT_EXCEPTION };
+enum event_type {
+	EVENT_IRQ,
+	EVENT_NMI,
+	EVENT_EXCEPTION,
+	EVENT_SOFT_INT,       /* INT n; only as an event that an exit cut short */
+	EVENT_SOFT_EXCEPTION, /* INT3, INTO */
+	EVENT_PRIV_SOFT,      /* INT1 */
+};
 
 struct event {
 	enum event_type type;
 	u8 vector;
+	u8 length; /* of the instruction, for the software ones */
 	bool has_error;
 	u32 error;
-	u64 cr2; /* #PF */
 };
 
 /* Reasons to look before the next entry; bits of vcpu->work. */
@@ -54,7 +62,7 @@ struct event {
 #define WORK_INIT  BIT(3)
 #define WORK_SIPI  BIT(4)
 #define WORK_END   BIT(5) /* the VM is over or is to be reset */
-#define WORK_FLUSH BIT(6) /* the MMU wants its translations dropped */
+#define WORK_INPUT BIT(6) /* bytes for the guest's console have arrived */
 
 struct exit_count {
 	u64 count;
@@ -79,15 +87,20 @@ struct cpu_ops {
 	void (*inject)(struct vcpu *v, const struct event *e); /* at the next entry */
 	void (*want_window)(struct vcpu *v, enum event_type t, bool on); /* exit (EXIT_HOST, with work set) when it can be injected */
 	void (*pass_msr)(struct vcpu *v, u32 msr, bool read, bool write);
+	void (*set_cr2)(struct vcpu *v, u64 value);
+	void (*set_xcr0)(struct vcpu *v, u64 value); /* already checked */
+	void (*set_pdptes)(struct vcpu *v, const u64 pdpte[4]); /* after a change of CR0, CR3 or CR4 that loads them (PAE paging) */
 	void (*dump)(struct vcpu *v); /* registers and control state to the log */
 };
 
 struct vcpu {
 	u64 gpr[16];            /* enum gpr; [RSP] is not kept here. First: the entry code addresses it from the top. */
-	u64 cr2;                /* not in the VMCS; follows gpr */
 	unsigned long work;     /* WORK_*: read once per exit; 0 is the fast path */
-	u64 exit_tsc;           /* TSC at the last exit */
+	u32 exit_tsc;           /* TSC at the last exit, low half: a stay in the hypervisor is short */
 	u64 guest_ticks;        /* in the guest, all entries */
+	u64 idle_ticks;         /* in HLT, the physical CPU given up */
+	enum exit_kind kind;    /* of the last exit: the account that exit_tsc belongs to */
+	struct timerq *timers;  /* of the physical CPU */
 	struct exit_count exits[EXIT_KINDS];
 
 	const struct cpu_ops *ops;
@@ -99,7 +112,6 @@ struct vcpu {
 	u8 sipi_vector;
 	struct event event;     /* with WORK_EVENT */
 	const struct cpuid_table *cpuid;
-	u64 dr[4], dr6;         /* guest DR0-3, DR6 while not loaded */
 	u64 xcr0;
 	u64 tsc_adjust;
 	u64 msr_misc_enable, msr_mtrr_def, msr_mtrr_fix[11];

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Into the guest and out of it.
+ *
+ * Guest registers live in struct vcpu, whose first member is gpr[16]. An exit stores only the
+ * registers that a C function may clobber (and RBX, for CPUID) and offers the exit to
+ * vmx_exit_quick(). If that deals with it, the guest runs on with R12-R15 and RBP never having left
+ * the CPU: the C function preserved them, as the ABI demands. Only if it declines are they stored,
+ * and control returns to the run loop.
+ *
+ *   run loop -> vmx_enter -> VMRESUME -> guest -> vmx_exit -> vmx_exit_quick --yes--> VMRESUME
+ *                                                                            \--no--> run loop
+ *
+ * Vector registers are never touched: the hypervisor is built without them.
+ */
+
+#define VMCS_HOST_RSP_ 0x6c14 /* fields.h: asserted equal in vcpu.c */
+#define RAX_ 0x00
+#define RCX_ 0x08
+#define RDX_ 0x10
+#define RBX_ 0x18
+#define RBP_ 0x28
+#define RSI_ 0x30
+#define RDI_ 0x38
+#define R8_  0x40
+#define R9_  0x48
+#define R10_ 0x50
+#define R11_ 0x58
+#define R12_ 0x60
+#define R13_ 0x68
+#define R14_ 0x70
+#define R15_ 0x78
+
+/* What a C function may change, with the vcpu in RDI; RDI itself comes last. */
+.macro LOAD_VOLATILE
+	movq	RAX_(%rdi), %rax
+	movq	RCX_(%rdi), %rcx
+	movq	RDX_(%rdi), %rdx
+	movq	RBX_(%rdi), %rbx
+	movq	RSI_(%rdi), %rsi
+	movq	R8_(%rdi), %r8
+	movq	R9_(%rdi), %r9
+	movq	R10_(%rdi), %r10
+	movq	R11_(%rdi), %r11
+	movq	RDI_(%rdi), %rdi
+.endm
+
+	.text
+
+/*
+ * u64 vmx_enter(struct vcpu *v, bool launched)
+ *
+ * Runs the guest until an exit that vmx_exit_quick() declines. Returns 0 after such an exit, and
+ * RFLAGS (with CF or ZF set) if the entry instruction itself failed. The stack at VMLAUNCH/VMRESUME
+ * is what VMCS_HOST_RSP must hold; it is written here whenever it differs from the last one.
+ */
+	.globl	vmx_enter
+	.type	vmx_enter, @function
+vmx_enter:
+	pushq	%rbp
+	pushq	%rbx
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	pushq	%rdi			/* vmx_exit finds the vcpu here, at HOST_RSP */
+
+	movl	$VMCS_HOST_RSP_, %eax
+	vmwrite	%rsp, %rax
+	jbe	3f
+
+	movq	RBP_(%rdi), %rbp
+	movq	R12_(%rdi), %r12
+	movq	R13_(%rdi), %r13
+	movq	R14_(%rdi), %r14
+	movq	R15_(%rdi), %r15
+	testb	%sil, %sil
+	jz	1f
+	LOAD_VOLATILE
+	vmresume
+	jmp	2f
+1:	LOAD_VOLATILE
+	vmlaunch
+
+	/* Only reached when the instruction failed: no guest instruction ran. */
+2:	pushfq
+	popq	%rax
+	jmp	4f
+3:	pushfq
+	popq	%rax
+4:	popq	%rdi
+	jmp	5f
+
+	.globl	vmx_exit
+	.type	vmx_exit, @function
+vmx_exit:				/* VMCS_HOST_RIP */
+	pushq	%rdi
+	movq	8(%rsp), %rdi
+	popq	RDI_(%rdi)
+	movq	%rax, RAX_(%rdi)
+	movq	%rcx, RCX_(%rdi)
+	movq	%rdx, RDX_(%rdi)
+	movq	%rbx, RBX_(%rdi)
+	movq	%rsi, RSI_(%rdi)
+	movq	%r8, R8_(%rdi)
+	movq	%r9, R9_(%rdi)
+	movq	%r10, R10_(%rdi)
+	movq	%r11, R11_(%rdi)
+	call	vmx_exit_quick
+	movq	(%rsp), %rdi
+	testb	%al, %al
+	jz	1f
+	LOAD_VOLATILE
+	vmresume
+	jmp	2b
+
+1:	popq	%rdi
+	movq	%rbp, RBP_(%rdi)
+	movq	%r12, R12_(%rdi)
+	movq	%r13, R13_(%rdi)
+	movq	%r14, R14_(%rdi)
+	movq	%r15, R15_(%rdi)
+	xorl	%eax, %eax
+5:	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	ret
+	.size	vmx_enter, . - vmx_enter
+
+/*
+ * void vmx_reset_vector_state(void *area, u64 xcr0)
+ *
+ * Puts x87, SSE and every other XSAVE-managed component of xcr0 into its initial state, so that a
+ * new guest finds nothing of the one before. area is a zeroed, 64-byte aligned XSAVE image: with
+ * XSTATE_BV = 0, XRSTOR initialises all requested components.
+ */
+	.globl	vmx_reset_vector_state
+	.type	vmx_reset_vector_state, @function
+vmx_reset_vector_state:
+	movq	%rsi, %rdx
+	shrq	$32, %rdx
+	movl	%esi, %eax
+	xrstor64 (%rdi)
+	fninit
+	ret
+	.size	vmx_reset_vector_state, . - vmx_reset_vector_state
+
+	.section .note.GNU-stack, "", @progbits

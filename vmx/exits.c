@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The exit table: one row a basic exit reason, from the processor's words to the project's. The
+ * handlers themselves know no VMX and stand in hv/vm/exits.c.
+ *
+ * A reason without a row is an exit that we never asked for: it is reported and ends that VM.
+ */
+#include "hv/cpu/cpu.h"
+#include "hv/cpu/irq.h"
+#include "hv/cpu/regs.h"
+#include "hv/vm/vm.h"
+#include "vmx/insn.h"
+#include "vmx/vmx.h"
+
+#define QUICK	 BIT(0) /* decoding and handler need only the registers that entry.S saves first */
+#define VECTORED BIT(1) /* can cut short the delivery of an event */
+
+struct exit_row {
+	const char *name; /* as the manual's appendix "VMX Basic Exit Reasons" has it */
+	enum exit_kind kind;
+	unsigned flags;
+	/* Fills in *e. False: this exit is not a quick one after all. NULL: nothing to decode. */
+	bool (*decode)(struct vcpu *v, struct vcpu_exit *e);
+};
+
+/* "Information for VM Exits Due to Vectored Events": an exception, or an NMI of the machine. */
+static bool decode_exception(struct vcpu *v, struct vcpu_exit *e)
+{
+	u32 info = vmread32(VMCS_EXIT_INTR_INFO);
+
+	(void)v;
+	e->exception = (struct exit_exception){
+		.vector = (u8)(info & INTR_INFO_VECTOR),
+		.has_error = (info & INTR_INFO_ERROR_CODE) != 0,
+		.qualification = vmread(VMCS_EXIT_QUALIFICATION),
+	};
+	if (e->exception.has_error)
+		e->exception.error = vmread32(VMCS_EXIT_INTR_ERROR_CODE);
+	/* An IRET that faulted had already ended the blocking by NMI. */
+	if ((info & INTR_INFO_NMI_UNBLOCKED) && e->exception.vector != VEC_DF)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
+	return true;
+}
+
+static bool decode_interrupt(struct vcpu *v, struct vcpu_exit *e)
+{
+	(void)v;
+	(void)e;
+	irq_handle((u8)(vmread32(VMCS_EXIT_INTR_INFO) & INTR_INFO_VECTOR));
+	return true;
+}
+
+static bool decode_irq_window(struct vcpu *v, struct vcpu_exit *e)
+{
+	(void)e;
+	vmx_want_window(v, EVENT_IRQ, false);
+	v->work |= WORK_IRQ;
+	return true;
+}
+
+static bool decode_nmi_window(struct vcpu *v, struct vcpu_exit *e)
+{
+	(void)e;
+	vmx_want_window(v, EVENT_NMI, false);
+	v->work |= WORK_NMI;
+	return true;
+}
+
+/* "Exit Qualification for I/O Instructions" */
+static bool decode_io(struct vcpu *v, struct vcpu_exit *e)
+{
+	u64 q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	(void)v;
+	e->io = (struct exit_io){
+		.port = (u16)((q & QUAL_IO_PORT) >> QUAL_IO_PORT_SHIFT),
+		.size = (u8)((q & QUAL_IO_SIZE) + 1),
+		.in = (q & QUAL_IO_IN) != 0,
+		.string = (q & QUAL_IO_STRING) != 0,
+	};
+	return !e->io.string; /* the emulator wants all registers */
+}
+
+/* "Exit Qualification for Control-Register Accesses" */
+static bool decode_cr(struct vcpu *v, struct vcpu_exit *e)
+{
+	static const enum cr_op ops[] = {
+		[QUAL_CR_MOV_TO] = CR_WRITE,
+		[QUAL_CR_MOV_FROM] = CR_READ,
+		[QUAL_CR_CLTS] = CR_CLTS,
+		[QUAL_CR_LMSW] = CR_LMSW,
+	};
+	u64 q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	(void)v;
+	e->cr = (struct exit_cr){
+		.cr = (u8)(q & QUAL_CR_NUMBER),
+		.op = ops[(q & QUAL_CR_ACCESS) >> QUAL_CR_ACCESS_SHIFT],
+		.gpr = (u8)((q & QUAL_CR_REGISTER) >> QUAL_CR_REGISTER_SHIFT),
+		.lmsw = (u16)((q & QUAL_CR_LMSW_SOURCE) >> QUAL_CR_LMSW_SHIFT),
+	};
+	return true;
+}
+
+/* "Exit Qualification for EPT Violations" */
+static bool decode_ept_violation(struct vcpu *v, struct vcpu_exit *e)
+{
+	u64 q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	e->memory = (struct mmu_fault){
+		.gpa = GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)),
+		.gva_valid = (q & QUAL_EPT_LINEAR_VALID) != 0,
+		.is_walk = (q & QUAL_EPT_LINEAR_VALID) && !(q & QUAL_EPT_TRANSLATED),
+		.access = (q & QUAL_EPT_READ ? MMU_R : 0) | (q & QUAL_EPT_WRITE ? MMU_W : 0) |
+			  (q & QUAL_EPT_FETCH ? MMU_X : 0),
+	};
+	if (e->memory.gva_valid)
+		e->memory.gva = GVA(vmread(VMCS_GUEST_LINEAR_ADDRESS));
+	if ((q & QUAL_EPT_NMI_UNBLOCKED) && !(v->work & WORK_EVENT))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
+	return true;
+}
+
+static bool decode_ept_misconfig(struct vcpu *v, struct vcpu_exit *e)
+{
+	(void)v;
+	e->memory = (struct mmu_fault){
+		.gpa = GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)),
+		.misconfigured = true,
+	};
+	return true;
+}
+
+static const struct exit_row rows[REASON_COUNT] = {
+	[REASON_EXCEPTION_NMI] = { "exception or NMI", EXIT_EXCEPTION, VECTORED, decode_exception },
+	[REASON_EXTERNAL_INTERRUPT] = { "external interrupt", EXIT_INTERRUPT, QUICK,
+		decode_interrupt },
+	[REASON_TRIPLE_FAULT] = { "triple fault", EXIT_TRIPLE_FAULT, 0, NULL },
+	[REASON_INTERRUPT_WINDOW] = { "interrupt window", EXIT_WINDOW, QUICK, decode_irq_window },
+	[REASON_NMI_WINDOW] = { "NMI window", EXIT_WINDOW, QUICK, decode_nmi_window },
+	[REASON_TASK_SWITCH] = { "task switch", EXIT_TASK_SWITCH, VECTORED, NULL },
+	[REASON_CPUID] = { "CPUID", EXIT_CPUID, QUICK, NULL },
+	[REASON_GETSEC] = { "GETSEC", EXIT_UNDEFINED, 0, NULL },
+	[REASON_HLT] = { "HLT", EXIT_HLT, QUICK, NULL },
+	[REASON_INVD] = { "INVD", EXIT_WBINVD, 0, NULL },
+	[REASON_RDPMC] = { "RDPMC", EXIT_RDPMC, 0, NULL },
+	[REASON_RSM] = { "RSM", EXIT_UNDEFINED, 0, NULL },
+	[REASON_VMCALL] = { "VMCALL", EXIT_HYPERCALL, QUICK, NULL },
+	[REASON_VMCLEAR] = { "VMCLEAR", EXIT_UNDEFINED, 0, NULL },
+	[REASON_VMLAUNCH] = { "VMLAUNCH", EXIT_UNDEFINED, 0, NULL },
+	[REASON_VMPTRLD] = { "VMPTRLD", EXIT_UNDEFINED, 0, NULL },
+	[REASON_VMPTRST] = { "VMPTRST", EXIT_UNDEFINED, 0, NULL },
+	[REASON_VMREAD] = { "VMREAD", EXIT_UNDEFINED, 0, NULL },
+	[REASON_VMRESUME] = { "VMRESUME", EXIT_UNDEFINED, 0, NULL },
+	[REASON_VMWRITE] = { "VMWRITE", EXIT_UNDEFINED, 0, NULL },
+	[REASON_VMXOFF] = { "VMXOFF", EXIT_UNDEFINED, 0, NULL },
+	[REASON_VMXON] = { "VMXON", EXIT_UNDEFINED, 0, NULL },
+	[REASON_CR_ACCESS] = { "control-register access", EXIT_CR, 0, decode_cr },
+	[REASON_IO] = { "I/O instruction", EXIT_IO, QUICK, decode_io },
+	[REASON_RDMSR] = { "RDMSR", EXIT_RDMSR, QUICK, NULL },
+	[REASON_WRMSR] = { "WRMSR", EXIT_WRMSR, QUICK, NULL },
+	[REASON_MWAIT] = { "MWAIT", EXIT_UNDEFINED, 0, NULL },
+	[REASON_MONITOR] = { "MONITOR", EXIT_UNDEFINED, 0, NULL },
+	[REASON_PAUSE] = { "PAUSE", EXIT_PAUSE, QUICK, NULL },
+	[REASON_EPT_VIOLATION] = { "EPT violation", EXIT_MEMORY, VECTORED, decode_ept_violation },
+	[REASON_EPT_MISCONFIG] = { "EPT misconfiguration", EXIT_MEMORY, VECTORED,
+		decode_ept_misconfig },
+	[REASON_INVEPT] = { "INVEPT", EXIT_UNDEFINED, 0, NULL },
+	[REASON_PREEMPTION_TIMER] = { "VMX-preemption timer expired", EXIT_TIMER, QUICK, NULL },
+	[REASON_INVVPID] = { "INVVPID", EXIT_UNDEFINED, 0, NULL },
+	[REASON_WBINVD] = { "WBINVD", EXIT_WBINVD, 0, NULL },
+	[REASON_XSETBV] = { "XSETBV", EXIT_XSETBV, 0, NULL },
+	[REASON_VMFUNC] = { "VMFUNC", EXIT_UNDEFINED, 0, NULL },
+};
+
+const char *vmx_exit_name(u32 reason)
+{
+	u32 basic = reason & EXIT_REASON_BASIC;
+
+	if (basic >= REASON_COUNT || !rows[basic].name)
+		return "unexpected exit reason";
+	return rows[basic].name;
+}
+
+/* The next entry ends at the head of the deadline queue, and after 2^32 timer steps at the latest.
+ */
+static inline void arm_timer(struct vcpu *v, struct vmx_vcpu *x, u64 now)
+{
+	u64 next = v->timers->next;
+	u64 left = next > now ? next - now : 0;
+
+	vmwrite(VMCS_PREEMPTION_TIMER, MIN(left, x->max_slice) >> x->timer_shift);
+}
+
+/* Closes the account of the exit before and opens the guest's. */
+static inline void account_entry(struct vcpu *v, struct vmx_vcpu *x, u64 now)
+{
+	struct exit_count *c = &v->exits[v->kind];
+
+	c->count++;
+	c->ticks += (u32)now - v->exit_tsc;
+	x->entry_tsc = (u32)now;
+}
+
+static inline void account_exit(struct vcpu *v, struct vmx_vcpu *x)
+{
+	u32 now = (u32)rdtsc();
+
+	v->guest_ticks += now - x->entry_tsc;
+	v->exit_tsc = now;
+}
+
+/*
+ * Called by entry.S with the caller-saved registers and RBX stored. True: the exit is dealt with
+ * and no work is pending, run on. False: vmx_enter() returns to vmx_run().
+ */
+bool vmx_exit_quick(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+	const struct exit_row *row;
+	struct vcpu_exit e;
+	u64 now;
+
+	account_exit(v, x);
+	x->reason = vmread32(VMCS_EXIT_REASON);
+	if (unlikely(x->reason >= REASON_COUNT))
+		return false;
+	row = &rows[x->reason];
+	if (!(row->flags & QUICK))
+		return false;
+	v->kind = row->kind;
+	if (row->decode && !row->decode(v, &e))
+		return false;
+	if (exit_handlers[row->kind].handle(v, &e))
+		vmx_skip(v);
+	if (unlikely(v->work)) {
+		x->handled = true;
+		return false;
+	}
+	now = rdtsc();
+	arm_timer(v, x, now);
+	account_entry(v, x, now);
+	return true;
+}
+
+/* An exit that the quick path declined, all registers stored. */
+static enum exit_kind decode_slow(struct vcpu *v, struct vmx_vcpu *x, struct vcpu_exit *e)
+{
+	const struct exit_row *row;
+
+	if (x->reason & EXIT_REASON_ENTRY_FAILED) {
+		vmx_entry_failed(v, x->reason);
+		return EXIT_BROKEN;
+	}
+	if (x->reason >= REASON_COUNT || !rows[x->reason].name) {
+		log_err("%s: exit reason %u (qualification 0x%lx), which no control of ours "
+			"enables",
+			v->vm->cfg.name, x->reason, vmread(VMCS_EXIT_QUALIFICATION));
+		return EXIT_BROKEN;
+	}
+	row = &rows[x->reason];
+	if (row->flags & VECTORED)
+		vmx_take_back_event(v);
+	if (row->decode)
+		(void)row->decode(v, e);
+	/* NMIs share a reason with exceptions; they are the machine's business. */
+	if (x->reason == REASON_EXCEPTION_NMI && e->exception.vector == VEC_NMI) {
+		nmi_handle();
+		return EXIT_NMI;
+	}
+	return row->kind;
+}
+
+/* cpu_ops.run */
+enum exit_kind vmx_run(struct vcpu *v, struct vcpu_exit *e)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+	u64 now = rdtsc();
+	u64 failed;
+
+	vmx_prepare_entry(v);
+	arm_timer(v, x, now);
+	account_entry(v, x, now);
+	failed = vmx_enter(v, x->launched);
+	if (failed) {
+		account_exit(v, x);
+		x->reason = 0;
+		vmx_entry_failed(v, 0);
+		v->kind = EXIT_BROKEN;
+		return EXIT_BROKEN;
+	}
+	x->launched = true;
+	if (x->handled) {
+		x->handled = false;
+		return EXIT_NONE;
+	}
+	v->kind = decode_slow(v, x, e);
+	return v->kind;
+}

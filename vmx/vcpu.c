@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The VMCS of a vcpu: created with the controls that were negotiated, loaded with the state that a
+ * boot protocol wants, and its registers read and written one by one.
+ *
+ * Nothing of the guest's state is cached outside the VMCS: VMREAD and VMWRITE are as cheap as a copy
+ * would be to keep right.
+ */
+#include "hv/cpu/cpu.h"
+#include "hv/cpu/gdt.h"
+#include "hv/cpu/percpu.h"
+#include "hv/cpu/regs.h"
+#include "hv/lib/string.h"
+#include "hv/mem/page.h"
+#include "hv/vm/cpuid.h"
+#include "hv/vm/vm.h"
+#include "vmx/insn.h"
+#include "vmx/vmx.h"
+
+static_assert(offsetof(struct vcpu, gpr) == 0, "entry.S addresses gpr from the start of struct vcpu");
+static_assert(VMCS_HOST_RSP == 0x6c14, "entry.S has this encoding as VMCS_HOST_RSP_");
+
+/*
+ * Exceptions that we intercept. #AC and #DB, since a guest can make their delivery raise them again
+ * without end, which no interrupt can break (CVE-2015-5307, CVE-2015-8104); #MC, since it is the
+ * machine's.
+ */
+#define EXCEPTION_BITMAP (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
+
+/* CR0 bits that a guest may flip by itself; the others exit when changed. */
+#define CR0_GUEST_OWNED (CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_WP | CR0_AM)
+
+/* Longest stay in the guest: bounds how late anything that needs no deadline is seen. */
+#define MAX_SLICE_HZ 100
+
+/* "Guest Register State": the VMCS fields of segment s lie two apart in each group. */
+static u64 seg_field(u64 es_field, enum seg s)
+{
+	return es_field + 2 * (u64)s;
+}
+
+static void get_segment(struct vcpu *v, enum seg s, struct segment *out)
+{
+	(void)v;
+	out->selector = (u16)vmread(seg_field(VMCS_GUEST_ES_SELECTOR, s));
+	out->base = vmread(seg_field(VMCS_GUEST_ES_BASE, s));
+	out->limit = vmread32(seg_field(VMCS_GUEST_ES_LIMIT, s));
+	out->ar = vmread32(seg_field(VMCS_GUEST_ES_ACCESS_RIGHTS, s));
+}
+
+static void set_segment(struct vcpu *v, enum seg s, const struct segment *in)
+{
+	(void)v;
+	vmwrite(seg_field(VMCS_GUEST_ES_SELECTOR, s), in->selector);
+	vmwrite(seg_field(VMCS_GUEST_ES_BASE, s), in->base);
+	vmwrite(seg_field(VMCS_GUEST_ES_LIMIT, s), in->limit);
+	vmwrite(seg_field(VMCS_GUEST_ES_ACCESS_RIGHTS, s), in->ar);
+}
+
+static void get_table(struct vcpu *v, bool idt, struct table_reg *out)
+{
+	(void)v;
+	out->base = vmread(idt ? VMCS_GUEST_IDTR_BASE : VMCS_GUEST_GDTR_BASE);
+	out->limit = (u16)vmread(idt ? VMCS_GUEST_IDTR_LIMIT : VMCS_GUEST_GDTR_LIMIT);
+}
+
+static void set_table(struct vcpu *v, bool idt, const struct table_reg *in)
+{
+	(void)v;
+	vmwrite(idt ? VMCS_GUEST_IDTR_BASE : VMCS_GUEST_GDTR_BASE, in->base);
+	vmwrite(idt ? VMCS_GUEST_IDTR_LIMIT : VMCS_GUEST_GDTR_LIMIT, in->limit);
+}
+
+/* What is behind a register, where a plain field is: the others are computed. */
+static const u64 reg_field[VREG_COUNT] = {
+	[VREG_RSP] = VMCS_GUEST_RSP,
+	[VREG_RIP] = VMCS_GUEST_RIP,
+	[VREG_RFLAGS] = VMCS_GUEST_RFLAGS,
+	[VREG_CR3] = VMCS_GUEST_CR3,
+	[VREG_EFER] = VMCS_GUEST_EFER,
+	[VREG_DR7] = VMCS_GUEST_DR7,
+	[VREG_PAT] = VMCS_GUEST_PAT,
+	[VREG_SYSENTER_CS] = VMCS_GUEST_SYSENTER_CS,
+	[VREG_SYSENTER_ESP] = VMCS_GUEST_SYSENTER_ESP,
+	[VREG_SYSENTER_EIP] = VMCS_GUEST_SYSENTER_EIP,
+	[VREG_DEBUGCTL] = VMCS_GUEST_DEBUGCTL,
+	[VREG_TSC_OFFSET] = VMCS_TSC_OFFSET,
+};
+
+/* "Guest/Host Masks and Read Shadows": the guest sees its own bits, and the shadow of ours. */
+static u64 get_reg(struct vcpu *v, enum vcpu_reg r)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+
+	switch (r) {
+	case VREG_CR0:
+		return (vmread(VMCS_GUEST_CR0) & ~x->cr0_mask) | (vmread(VMCS_CR0_READ_SHADOW) & x->cr0_mask);
+	case VREG_CR4:
+		return (vmread(VMCS_GUEST_CR4) & ~x->cr4_mask) | (vmread(VMCS_CR4_READ_SHADOW) & x->cr4_mask);
+	default:
+		return vmread(reg_field[r]);
+	}
+}
+
+/* With unrestricted guest, PE and PG may be 0 whatever IA32_VMX_CR0_FIXED0 says. */
+static u64 fix_cr0(u64 value)
+{
+	u64 fixed0 = vmx_caps.cr0_fixed0;
+
+	if (vmx_controls.word[VMX_PROC2] & PROC2_UNRESTRICTED_GUEST)
+		fixed0 &= ~(CR0_PE | CR0_PG);
+	/* CD and NW of the machine are not the guest's; entry would not load them anyway. */
+	return ((value & ~(CR0_CD | CR0_NW)) | fixed0) & vmx_caps.cr0_fixed1;
+}
+
+static void set_efer(u64 value)
+{
+	u64 entry = vmread(VMCS_ENTRY_CONTROLS) & ~(u64)VMENTRY_IA32E_GUEST;
+
+	if (value & EFER_LMA)
+		entry |= VMENTRY_IA32E_GUEST;
+	vmwrite(VMCS_ENTRY_CONTROLS, entry);
+	vmwrite(VMCS_GUEST_EFER, value);
+}
+
+static void set_reg(struct vcpu *v, enum vcpu_reg r, u64 value)
+{
+	(void)v;
+	switch (r) {
+	case VREG_CR0:
+		vmwrite(VMCS_CR0_READ_SHADOW, value);
+		vmwrite(VMCS_GUEST_CR0, fix_cr0(value));
+		break;
+	case VREG_CR4:
+		vmwrite(VMCS_CR4_READ_SHADOW, value);
+		/* CR4.MCE stays on for us: with it off, a machine check would shut the machine down. */
+		vmwrite(VMCS_GUEST_CR4, (value | vmx_caps.cr4_fixed0 | (read_cr4() & CR4_MCE)) & vmx_caps.cr4_fixed1);
+		break;
+	case VREG_EFER:
+		set_efer(value);
+		break;
+	default:
+		vmwrite(reg_field[r], value);
+		break;
+	}
+}
+
+static void set_pdptes(struct vcpu *v, const u64 pdpte[4])
+{
+	(void)v;
+	for (u64 i = 0; i < 4; i++)
+		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
+}
+
+static void set_cr2(struct vcpu *v, u64 value)
+{
+	(void)v;
+	write_cr2(value);
+}
+
+static void set_xcr0(struct vcpu *v, u64 value)
+{
+	v->xcr0 = value;
+	xsetbv(0, value);
+}
+
+/* "MSR-Bitmap Address": four 1 KB bitmaps: read low, read high, write low, write high. A 0 passes. */
+static void pass_msr(struct vcpu *v, u32 msr, bool read, bool write)
+{
+	u8 *map = vmx_of(v)->msr_bitmap;
+	u32 high = msr >= 0xc0000000u ? 1024 : 0;
+	u32 n = msr & 0x1fff;
+	u8 bit = (u8)(1u << (n % 8));
+
+	BUG_ON((msr & ~0xc0001fffu) != 0);
+	if (read)
+		map[high + n / 8] &= (u8)~bit;
+	if (write)
+		map[2048 + high + n / 8] &= (u8)~bit;
+}
+
+void vmx_set_proc(struct vmx_vcpu *x, u32 bit, bool on)
+{
+	u32 want = on ? x->proc | bit : x->proc & ~bit;
+
+	if (want == x->proc)
+		return;
+	x->proc = want;
+	vmwrite(VMCS_PROC_BASED_CONTROLS, want);
+}
+
+/*
+ * cpu_ops.skip: what the processor does at the end of an instruction: RIP moves on, blocking by STI
+ * and MOV SS ends, RFLAGS.RF is cleared, and with RFLAGS.TF a single-step trap is pending.
+ */
+void vmx_skip(struct vcpu *v)
+{
+	u64 rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+	u64 blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	u64 rflags = vmread(VMCS_GUEST_RFLAGS);
+
+	(void)v;
+	/* Outside 64-bit mode RIP wraps at 4 GB; the manual's check on RIP would fail the entry otherwise. */
+	if (unlikely(rip >> 32) && !(vmread(VMCS_GUEST_CS_ACCESS_RIGHTS) & VMCS_AR_LONG))
+		rip = (u32)rip;
+	vmwrite(VMCS_GUEST_RIP, rip);
+	if (unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS)))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~(u64)(BLOCKING_STI | BLOCKING_MOV_SS));
+	if (unlikely(rflags & (RFLAGS_TF | RFLAGS_RF))) {
+		vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+		if (rflags & RFLAGS_TF)
+			vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+	}
+}
+
+/*
+ * "Checks on Guest Non-Register State": with blocking by STI or MOV SS and RFLAGS.TF, pending debug
+ * exceptions must have BS set, or the entry fails (XSA-308).
+ */
+void vmx_prepare_entry(struct vcpu *v)
+{
+	u64 blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	(void)v;
+	if (likely(!(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))) || !(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF))
+		return;
+	vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+}
+
+static u64 sidt_base(void)
+{
+	struct descriptor_ptr p;
+
+	__asm__ volatile("sidt %0" : "=m"(p));
+	return p.base;
+}
+
+/* "Host-State Area": the state of this physical CPU; what entry.S needs is written there. */
+static void write_host_state(void)
+{
+	vmwrite(VMCS_HOST_CR0, read_cr0());
+	vmwrite(VMCS_HOST_CR3, read_cr3());
+	vmwrite(VMCS_HOST_CR4, read_cr4());
+	vmwrite(VMCS_HOST_ES_SELECTOR, 0);
+	vmwrite(VMCS_HOST_CS_SELECTOR, SEL_CODE);
+	vmwrite(VMCS_HOST_SS_SELECTOR, SEL_DATA);
+	vmwrite(VMCS_HOST_DS_SELECTOR, 0);
+	vmwrite(VMCS_HOST_FS_SELECTOR, 0);
+	vmwrite(VMCS_HOST_GS_SELECTOR, 0);
+	vmwrite(VMCS_HOST_TR_SELECTOR, SEL_TSS);
+	vmwrite(VMCS_HOST_FS_BASE, 0);
+	vmwrite(VMCS_HOST_GS_BASE, (u64)this_cpu());
+	vmwrite(VMCS_HOST_TR_BASE, (u64)&this_cpu()->tss);
+	vmwrite(VMCS_HOST_GDTR_BASE, (u64)&this_cpu()->gdt);
+	vmwrite(VMCS_HOST_IDTR_BASE, sidt_base());
+	vmwrite(VMCS_HOST_SYSENTER_CS, 0);
+	vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
+	vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
+	vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
+	vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
+	vmwrite(VMCS_HOST_RIP, (u64)vmx_exit);
+}
+
+static void write_controls(struct vcpu *v, struct vmx_vcpu *x)
+{
+	struct mmu_view view;
+
+	x->proc = vmx_controls.word[VMX_PROC];
+	vmwrite(VMCS_PIN_BASED_CONTROLS, vmx_controls.word[VMX_PIN]);
+	vmwrite(VMCS_PROC_BASED_CONTROLS, x->proc);
+	vmwrite(VMCS_PROC_BASED_CONTROLS2, vmx_controls.word[VMX_PROC2]);
+	vmwrite(VMCS_EXIT_CONTROLS, vmx_controls.word[VMX_EXIT]);
+	vmwrite(VMCS_ENTRY_CONTROLS, vmx_controls.word[VMX_ENTRY]);
+	vmwrite(VMCS_EXCEPTION_BITMAP, EXCEPTION_BITMAP);
+	vmwrite(VMCS_PF_ERROR_CODE_MASK, 0);
+	vmwrite(VMCS_PF_ERROR_CODE_MATCH, 0);
+	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+	vmwrite(VMCS_IO_BITMAP_A, hva_to_hpa(x->io_bitmap).v);
+	vmwrite(VMCS_IO_BITMAP_B, hva_to_hpa(x->io_bitmap).v + PAGE_SIZE);
+	vmwrite(VMCS_MSR_BITMAPS, hva_to_hpa(x->msr_bitmap).v);
+	vmwrite(VMCS_TSC_OFFSET, 0);
+	vmwrite(VMCS_LINK_POINTER, VMCS_LINK_NONE);
+	if (vmx_controls.word[VMX_PROC2] & PROC2_XSAVES)
+		vmwrite(VMCS_XSS_EXITING_BITMAP, ~0ul);
+	if (vmx_controls.word[VMX_PROC2] & PROC2_VPID)
+		vmwrite(VMCS_VPID, x->vpid);
+	v->vm->mmu->ops->view(v, &view);
+	BUG_ON(!view.two_level);
+	vmwrite(VMCS_EPT_POINTER, view.root);
+	vmwrite(VMCS_CR0_MASK, x->cr0_mask);
+	vmwrite(VMCS_CR4_MASK, x->cr4_mask);
+}
+
+/* The registers that no VMCS field holds: nothing of the guest before may be left in them. */
+static void reset_live_state(struct vcpu *v, struct vmx_vcpu *x)
+{
+	static const u32 msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++)
+		wrmsr(msrs[i], 0);
+	if (cpuid_has(v->cpuid, 0x80000001, 0, 3, 27))
+		wrmsr(MSR_TSC_AUX, 0);
+	write_cr2(0);
+	write_dr0(0);
+	write_dr1(0);
+	write_dr2(0);
+	write_dr3(0);
+	write_dr6(DR6_INIT);
+	if (read_cr4() & CR4_OSXSAVE) {
+		xsetbv(0, cpuid_xcr0_allowed(v->cpuid));
+		vmx_reset_vector_state(x->xsave_init, cpuid_xcr0_allowed(v->cpuid));
+		set_xcr0(v, XCR0_X87);
+	}
+}
+
+/* cpu_ops.load: makes the VMCS current on this CPU and loads the state of a first instruction. */
+static void load(struct vcpu *v, const struct vcpu_state *s)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+
+	if (!vmclear(hva_to_hpa(x->vmcs)) || !vmptrld(hva_to_hpa(x->vmcs)))
+		vmx_insn_failed("VMPTRLD", hva_to_hpa(x->vmcs).v);
+	x->launched = false;
+	x->handled = false;
+	write_controls(v, x);
+	write_host_state();
+	reset_live_state(v, x);
+	memcpy(v->gpr, s->gpr, sizeof(v->gpr));
+	set_reg(v, VREG_RSP, s->gpr[RSP]);
+	set_reg(v, VREG_RIP, s->rip);
+	set_reg(v, VREG_RFLAGS, s->rflags | RFLAGS_R1);
+	set_reg(v, VREG_EFER, s->efer);
+	set_reg(v, VREG_CR0, s->cr0);
+	set_reg(v, VREG_CR3, s->cr3);
+	set_reg(v, VREG_CR4, s->cr4);
+	set_reg(v, VREG_DR7, DR7_INIT);
+	set_reg(v, VREG_PAT, PAT_RESET);
+	set_reg(v, VREG_SYSENTER_CS, 0);
+	set_reg(v, VREG_SYSENTER_ESP, 0);
+	set_reg(v, VREG_SYSENTER_EIP, 0);
+	set_reg(v, VREG_DEBUGCTL, 0);
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		set_segment(v, (enum seg)i, &s->seg[i]);
+	set_table(v, false, &s->gdtr);
+	set_table(v, true, &s->idtr);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
+	vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
+	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
+	if (vmx_controls.word[VMX_PROC2] & PROC2_VPID)
+		invvpid(INVVPID_SINGLE, x->vpid, GVA(0));
+	v->exit_tsc = (u32)rdtsc();
+}
+
+/* cpu_ops.destroy */
+static void destroy(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+
+	if (x->vmcs && !vmclear(hva_to_hpa(x->vmcs)))
+		vmx_insn_failed("VMCLEAR", hva_to_hpa(x->vmcs).v);
+	if (x->vmcs)
+		page_free(x->vmcs, PAGE_ORDER_4K, PAGE_HV);
+	if (x->msr_bitmap)
+		page_free(x->msr_bitmap, PAGE_ORDER_4K, PAGE_HV);
+	if (x->io_bitmap)
+		page_free(x->io_bitmap, 1, PAGE_HV);
+	if (x->xsave_init)
+		page_free(x->xsave_init, PAGE_ORDER_4K, PAGE_HV);
+	page_free(x, PAGE_ORDER_4K, PAGE_HV);
+	v->arch = NULL;
+}
+
+/* cpu_ops.create */
+static enum status create(struct vcpu *v)
+{
+	struct vmx_vcpu *x = page_alloc(PAGE_ORDER_4K, PAGE_HV);
+
+	if (!x)
+		return ERR_NOMEM;
+	v->arch = x;
+	x->vmcs = page_alloc(PAGE_ORDER_4K, PAGE_HV);
+	x->msr_bitmap = page_alloc(PAGE_ORDER_4K, PAGE_HV);
+	x->io_bitmap = page_alloc(1, PAGE_HV);
+	x->xsave_init = page_alloc(PAGE_ORDER_4K, PAGE_HV);
+	if (!x->vmcs || !x->msr_bitmap || !x->io_bitmap || !x->xsave_init) {
+		destroy(v);
+		return ERR_NOMEM;
+	}
+	*(u32 *)x->vmcs = vmx_caps_revision(&vmx_caps);
+	memset(x->msr_bitmap, 0xff, PAGE_SIZE);
+	memset(x->io_bitmap, 0xff, 2 * PAGE_SIZE);
+	x->vpid = (u16)(v->vm->id * PLATFORM_MAX_VCPUS + v->index + 1);
+	x->cr0_mask = ~CR0_GUEST_OWNED;
+	/* PAE and PG decide how CR3 is read, MCE is ours, the rest that the guest may set is its own. */
+	x->cr4_mask = ~cpuid_cr4_allowed(v->cpuid) | CR4_PAE | CR4_MCE | CR4_VMXE;
+	x->timer_shift = vmx_caps_timer_shift(&vmx_caps);
+	x->max_slice = MIN(v->timers->hz / MAX_SLICE_HZ, 0xfffffffful);
+	return OK;
+}
+
+/* cpu_ops.dump */
+void vmx_dump(struct vcpu *v)
+{
+	static const char *const names[] = { "ES", "CS", "SS", "DS", "FS", "GS", "LDTR", "TR" };
+	const u64 *g = v->gpr;
+
+	log_err("  rip %016lx  rsp %016lx  rflags %08lx", get_reg(v, VREG_RIP), get_reg(v, VREG_RSP),
+		get_reg(v, VREG_RFLAGS));
+	log_err("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx", g[RAX], g[RBX], g[RCX], g[RDX]);
+	log_err("  rsi %016lx  rdi %016lx  rbp %016lx  r8  %016lx", g[RSI], g[RDI], g[RBP], g[R8]);
+	log_err("  r9  %016lx  r10 %016lx  r11 %016lx  r12 %016lx", g[R9], g[R10], g[R11], g[R12]);
+	log_err("  r13 %016lx  r14 %016lx  r15 %016lx", g[R13], g[R14], g[R15]);
+	log_err("  cr0 %08lx  cr2 %016lx  cr3 %016lx  cr4 %08lx  efer %04lx", get_reg(v, VREG_CR0), read_cr2(),
+		get_reg(v, VREG_CR3), get_reg(v, VREG_CR4), get_reg(v, VREG_EFER));
+	for (unsigned i = 0; i < SEG_COUNT; i++) {
+		struct segment s;
+
+		get_segment(v, (enum seg)i, &s);
+		log_err("  %-4s %04x  base %016lx  limit %08x  access %05x", names[i], s.selector, s.base, s.limit, s.ar);
+	}
+	log_err("  last exit: %s (%u), qualification 0x%lx, interruptibility 0x%lx", vmx_exit_name(vmx_of(v)->reason),
+		vmx_of(v)->reason, vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_INTERRUPTIBILITY));
+}
+
+const struct cpu_ops vmx_cpu_ops = {
+	.name = "VT-x",
+	.create = create,
+	.destroy = destroy,
+	.load = load,
+	.run = vmx_run,
+	.skip = vmx_skip,
+	.get = get_reg,
+	.set = set_reg,
+	.get_segment = get_segment,
+	.set_segment = set_segment,
+	.get_table = get_table,
+	.set_table = set_table,
+	.can_inject = vmx_can_inject,
+	.inject = vmx_inject,
+	.want_window = vmx_want_window,
+	.pass_msr = pass_msr,
+	.set_cr2 = set_cr2,
+	.set_xcr0 = set_xcr0,
+	.set_pdptes = set_pdptes,
+	.dump = vmx_dump,
+};

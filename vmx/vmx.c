@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VMX operation on each physical CPU ("Introduction to Virtual Machine Extensions"), and what is
+ * said when an entry fails.
+ */
+#include "hv/cpu/cpu.h"
+#include "hv/cpu/percpu.h"
+#include "hv/cpu/regs.h"
+#include "hv/mem/page.h"
+#include "hv/vm/vm.h"
+#include "vmx/insn.h"
+#include "vmx/lint.h"
+#include "vmx/vmx.h"
+
+struct vmx_caps vmx_caps;
+struct vmx_controls vmx_controls;
+
+__noreturn void vmx_insn_failed(const char *insn, u64 field)
+{
+	u64 error;
+
+	if (vmread_safe(VMCS_VM_INSTRUCTION_ERROR, &error))
+		panic("BUG: %s of 0x%lx (%s) failed, VM-instruction error %lu", insn, field,
+			vmcs_field_name((u32)field), error);
+	panic("BUG: %s of 0x%lx failed without a current VMCS", insn, field);
+}
+
+static void probe_cpuid(u32 leaf, u32 subleaf, u32 out[4])
+{
+	struct cpuid_regs r = cpuid(leaf, subleaf);
+
+	out[0] = r.eax;
+	out[1] = r.ebx;
+	out[2] = r.ecx;
+	out[3] = r.edx;
+}
+
+enum status vmx_init(char *err)
+{
+	static const struct vmx_probe probe = { .rdmsr = rdmsr, .cpuid = probe_cpuid };
+	enum status s = vmx_caps_read(&vmx_caps, &probe, err);
+
+	if (s != OK)
+		return s;
+	return vmx_controls_negotiate(&vmx_caps, &vmx_controls, err);
+}
+
+enum status vmx_cpu_enable(void)
+{
+	u64 feature = rdmsr(MSR_FEATURE_CONTROL);
+	u32 *region;
+
+	if (!(feature & FEATURE_CONTROL_LOCK))
+		wrmsr(MSR_FEATURE_CONTROL, feature | FEATURE_CONTROL_VMX | FEATURE_CONTROL_LOCK);
+	else if (!(feature & FEATURE_CONTROL_VMX))
+		return ERR_NOTSUP;
+	region = page_alloc(PAGE_ORDER_4K, PAGE_HV);
+	if (!region)
+		return ERR_NOMEM;
+	*region = vmx_caps_revision(&vmx_caps);
+	write_cr0((read_cr0() | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1);
+	write_cr4(((read_cr4() | CR4_VMXE) | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1);
+	if (!vmxon(hva_to_hpa(region))) {
+		page_free(region, PAGE_ORDER_4K, PAGE_HV);
+		return ERR_NOTSUP;
+	}
+	this_cpu()->arch = region;
+	return OK;
+}
+
+void vmx_cpu_disable(void)
+{
+	if (!this_cpu()->arch)
+		return;
+	vmxoff();
+	write_cr4(read_cr4() & ~CR4_VMXE);
+	page_free(this_cpu()->arch, PAGE_ORDER_4K, PAGE_HV);
+	this_cpu()->arch = NULL;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VT-x as a provider of CPU virtualization: what hv/boot/main.c calls, and what the files of vmx/
+ * share among themselves.
+ *
+ *   vmx.c     VMX operation on each physical CPU
+ *   vcpu.c    the VMCS of a vcpu: created, loaded with a state, its registers
+ *   exits.c   the exit table: from raw reasons to the project's words
+ *   inject.c  events into the guest, windows, events that an exit cut short
+ *   lint*.c   why an entry failed, in words
+ */
+#ifndef VMX_VMX_H
+#define VMX_VMX_H
+
+#include "hv/vm/vcpu.h"
+#include "vmx/caps.h"
+#include "vmx/controls.h"
+#include "vmx/fields.h"
+
+extern const struct cpu_ops vmx_cpu_ops;
+
+/* Same on all CPUs; filled in by vmx_init() on the first. */
+extern struct vmx_caps vmx_caps;
+extern struct vmx_controls vmx_controls;
+
+/*
+ * vmx_init(): reads the capabilities, negotiates the controls. Once, on the boot CPU. On failure
+ * err (LOADER_ERR_MAX bytes) holds the one sentence that says what is missing.
+ */
+enum status vmx_init(char *err) __must_check;
+
+/* vmx_cpu_enable(): VMXON on this CPU. Run on every CPU after vmx_init(). */
+enum status vmx_cpu_enable(void) __must_check;
+void vmx_cpu_disable(void); /* VMXOFF: before the machine is switched off */
+
+struct vmx_vcpu {
+	void *vmcs;	  /* one page */
+	u8 *msr_bitmap;	  /* one page */
+	u8 *io_bitmap;	  /* two pages: every port exits */
+	void *xsave_init; /* one page of zeros: see vmx_reset_vector_state() */
+	bool launched;
+	u16 vpid;
+	u32 proc;     /* VMCS_PROC_BASED_CONTROLS as written */
+	u32 reason;   /* of the last exit, raw */
+	u64 cr0_mask; /* CR0 bits that the guest does not own */
+	u64 cr4_mask;
+	unsigned timer_shift; /* preemption timer: TSC >> shift */
+	u64 max_slice;	      /* TSC ticks that one entry may last at most */
+	u32 entry_tsc; /* low half of the TSC at the last entry: a stay in the guest is short */
+	bool handled;  /* vmx_exit_quick() dealt with the exit, but work is pending */
+};
+
+static inline struct vmx_vcpu *vmx_of(struct vcpu *v)
+{
+	return v->arch;
+}
+
+/* entry.S */
+u64 vmx_enter(struct vcpu *v, bool launched);
+bool vmx_exit_quick(struct vcpu *v); /* called by entry.S; see exits.c */
+extern const char vmx_exit[];
+void vmx_reset_vector_state(void *area, u64 xcr0);
+
+/* exits.c */
+enum exit_kind vmx_run(struct vcpu *v, struct vcpu_exit *e);
+const char *vmx_exit_name(u32 reason);
+
+/* vcpu.c */
+void vmx_set_proc(struct vmx_vcpu *x, u32 bit, bool on);
+void vmx_skip(struct vcpu *v);
+void vmx_dump(struct vcpu *v);
+void vmx_prepare_entry(struct vcpu *v);
+void vmx_entry_failed(struct vcpu *v, u32 reason);
+
+/* inject.c */
+bool vmx_can_inject(struct vcpu *v, enum event_type t);
+void vmx_inject(struct vcpu *v, const struct event *e);
+void vmx_want_window(struct vcpu *v, enum event_type t, bool on);
+void vmx_take_back_event(struct vcpu *v);
+
+#endif
