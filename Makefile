@@ -33,6 +33,24 @@ HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-builtin-printf -mgeneral-regs
 	-fno-asynchronous-unwind-tables -fcf-protection=none $(WARN) -I. -I$(B)
 HV_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --gc-sections --build-id=none
 
+# ---- ACPI tables ---------------------------------------------------------------------------------
+
+IASL := iasl
+HV_OBJS += $(B)/hv/dev/dsdt.o
+
+# iasl writes the table as a C array; ours is const and has its size beside it.
+$(B)/hv/dev/dsdt.c: hv/dev/dsdt.asl
+	@mkdir -p $(@D)
+	@echo "  IASL    $<"
+	@$(IASL) -we -vs -tc -p $(B)/hv/dev/dsdt $< > $(B)/hv/dev/dsdt.log 2>&1 || { cat $(B)/hv/dev/dsdt.log; exit 1; }
+	@{ echo '#include "hv/dev/acpi.h"'; \
+	   sed -e '/^\/\*/,/\*\//d' -e '/^#/d' \
+	       -e 's/^unsigned char .*/const u8 dsdt_aml[] =/' $(B)/hv/dev/dsdt.hex; \
+	   echo 'const u32 dsdt_aml_size = sizeof(dsdt_aml);'; } > $@
+
+$(B)/hv/dev/dsdt.o: $(B)/hv/dev/dsdt.c
+	@$(CC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
+
 .PHONY: all
 all: $(B)/triptych.elf
 
