@@ -77,3 +77,48 @@ void vmx_cpu_disable(void)
 	page_free(this_cpu()->arch, PAGE_ORDER_4K, PAGE_HV);
 	this_cpu()->arch = NULL;
 }
+
+static u64 lint_read(void *ctx, u32 field)
+{
+	(void)ctx;
+	return vmread(field);
+}
+
+static void lint_report(void *ctx, const char *sentence)
+{
+	const struct vcpu *v = ctx;
+
+	log_err("%s: %s", v->vm->cfg.name, sentence);
+}
+
+/*
+ * vmx_entry_failed(): says why VMLAUNCH or VMRESUME did not get into the guest: reason 0 means that
+ * the instruction itself failed (see the VM-instruction error), else the exit reason.
+ */
+void vmx_entry_failed(struct vcpu *v, u32 reason)
+{
+	struct lint_input in = {
+		.vmread = lint_read,
+		.caps = &vmx_caps,
+		.vmcs = hva_to_hpa(vmx_of(v)->vmcs).v,
+	};
+
+	if (reason)
+		log_err("%s: VM entry failed, exit reason %u, qualification 0x%lx", v->vm->cfg.name,
+			reason & EXIT_REASON_BASIC, vmread(VMCS_EXIT_QUALIFICATION));
+	else
+		log_err("%s: VM entry failed, VM-instruction error %lu", v->vm->cfg.name,
+			vmread(VMCS_VM_INSTRUCTION_ERROR));
+	if (vmx_lint(&in, lint_report, v) == 0)
+		log_err("%s: no rule that the lint knows is broken", v->vm->cfg.name);
+}
+
+void vmx_invept_single(u64 eptp)
+{
+	invept(INVEPT_SINGLE, eptp);
+}
+
+void vmx_invept_all(void)
+{
+	invept(INVEPT_ALL, 0);
+}

@@ -25,13 +25,17 @@ extern struct vmx_controls vmx_controls;
 
 /*
  * vmx_init(): reads the capabilities, negotiates the controls. Once, on the boot CPU. On failure
- * err (LOADER_ERR_MAX bytes) holds the one sentence that says what is missing.
+ * err (VMX_ERR_SIZE bytes) holds the one sentence that says what is missing.
  */
 enum status vmx_init(char *err) __must_check;
 
 /* vmx_cpu_enable(): VMXON on this CPU. Run on every CPU after vmx_init(). */
 enum status vmx_cpu_enable(void) __must_check;
 void vmx_cpu_disable(void); /* VMXOFF: before the machine is switched off */
+
+/* INVEPT for whoever keeps EPT tables (struct ept_hw). */
+void vmx_invept_single(u64 eptp);
+void vmx_invept_all(void);
 
 struct vmx_vcpu {
 	void *vmcs;	  /* one page */

@@ -15,6 +15,12 @@ extern enum log_level log_level;
 /* A newline is added. Lines over 400 characters are cut. */
 void log_write(enum log_level level, const char *fmt, ...) __printf(2, 3);
 
+/* A line for programs: printed as it is, whatever the level, never cut. Starts with '@'. */
+void log_machine(const char *fmt, ...) __printf(1, 2);
+
+/* Writes text as a JSON string, quotes included, to buf; cut to fit. */
+void log_json_string(char *buf, size_t size, const char *text);
+
 #define log_err(...)   log_write(LOG_ERR, __VA_ARGS__)
 #define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)

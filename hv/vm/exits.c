@@ -15,6 +15,10 @@
 #define KVM_ENOSYS 1000
 #define KVM_EPERM  1
 
+/* The CPUID leaves that mirror control registers: OSXSAVE, APIC; OSPKE. */
+#define CPUID_FEATURES   1
+#define CPUID_STRUCTURED 7
+
 /* Nothing to do: it was dealt with by whoever reported it. */
 static bool nothing(struct vcpu *v, const struct vcpu_exit *e)
 {
@@ -53,12 +57,24 @@ static bool timer(struct vcpu *v, const struct vcpu_exit *e)
 	return false;
 }
 
+/* Most leaves are constant; only some depend on registers that cost a VMREAD. */
+static void cpuid_answer(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *r)
+{
+	u64 cr4 = 0, apic_base = 0;
+
+	if (leaf == CPUID_FEATURES || leaf == CPUID_STRUCTURED) {
+		cr4 = v->ops->get(v, VREG_CR4);
+		(void)platform_apic_rdmsr(v->vm->platform, v->index, MSR_APIC_BASE, &apic_base);
+	}
+	cpuid_lookup(v->cpuid, leaf, subleaf, cr4, v->xcr0, (apic_base & APIC_BASE_EN) != 0, r);
+}
+
 static bool do_cpuid(struct vcpu *v, const struct vcpu_exit *e)
 {
 	struct cpuid_regs r;
 
 	(void)e;
-	cpuid_lookup(v, (u32)v->gpr[RAX], (u32)v->gpr[RCX], &r);
+	cpuid_answer(v, (u32)v->gpr[RAX], (u32)v->gpr[RCX], &r);
 	v->gpr[RAX] = r.eax;
 	v->gpr[RBX] = r.ebx;
 	v->gpr[RCX] = r.ecx;
@@ -161,7 +177,6 @@ static bool do_cr(struct vcpu *v, const struct vcpu_exit *e)
 static bool do_hlt(struct vcpu *v, const struct vcpu_exit *e)
 {
 	(void)e;
-	v->halted = true;
 	v->work |= WORK_HALTED;
 	return true;
 }

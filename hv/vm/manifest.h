@@ -26,7 +26,7 @@
 
 #define MANIFEST_NAME_MAX 31
 
-enum vm_mmu { VM_MMU_EPT, VM_MMU_SHADOW, VM_MMU_DIRECT };
+enum vm_mmu { VM_MMU_EPT, VM_MMU_SHADOW, VM_MMU_DIRECT, VM_MMU_KINDS };
 enum vm_io { VM_IO_VIRTIO, VM_IO_EMULATED };
 
 struct manifest_module {

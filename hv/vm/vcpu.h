@@ -59,10 +59,10 @@ struct event {
 #define WORK_IRQ   BIT(0) /* the platform's interrupt state changed */
 #define WORK_NMI   BIT(1) /* an NMI is pending */
 #define WORK_EVENT BIT(2) /* vcpu->event is to be injected */
-#define WORK_INIT  BIT(3)
-#define WORK_SIPI  BIT(4)
+#define WORK_INIT  BIT(3) /* INIT arrived */
 #define WORK_END   BIT(5) /* the VM is over or is to be reset */
-#define WORK_INPUT BIT(6) /* bytes for the guest's console have arrived */
+#define WORK_INPUT BIT(6) /* bytes for the guest's console may have arrived */
+#define WORK_HALTED BIT(7) /* in HLT: wait for an event instead of entering */
 
 struct exit_count {
 	u64 count;
@@ -85,7 +85,7 @@ struct cpu_ops {
 	void (*set_table)(struct vcpu *v, bool idt, const struct table_reg *in);
 	bool (*can_inject)(struct vcpu *v, enum event_type t); /* IRQ: IF and no blocking; NMI: not blocked; and no event under way */
 	void (*inject)(struct vcpu *v, const struct event *e); /* at the next entry */
-	void (*want_window)(struct vcpu *v, enum event_type t, bool on); /* exit (EXIT_HOST, with work set) when it can be injected */
+	void (*want_window)(struct vcpu *v, enum event_type t, bool on); /* exit (EXIT_WINDOW, with work set) when it can be injected */
 	void (*pass_msr)(struct vcpu *v, u32 msr, bool read, bool write);
 	void (*set_cr2)(struct vcpu *v, u64 value);
 	void (*set_xcr0)(struct vcpu *v, u64 value); /* already checked */
@@ -99,7 +99,7 @@ struct vcpu {
 	u32 exit_tsc;           /* TSC at the last exit, low half: a stay in the hypervisor is short */
 	u64 guest_ticks;        /* in the guest, all entries */
 	u64 idle_ticks;         /* in HLT, the physical CPU given up */
-	enum exit_kind kind;    /* of the last exit: the account that exit_tsc belongs to */
+	enum exit_kind kind;    /* of the last exit: the account that its ticks go to */
 	struct timerq *timers;  /* of the physical CPU */
 	struct exit_count exits[EXIT_KINDS];
 
@@ -107,9 +107,7 @@ struct vcpu {
 	void *arch;             /* the provider's own (vmx: struct vmx_vcpu) */
 	struct vm *vm;
 	unsigned index;         /* = initial APIC ID */
-	bool halted;            /* in HLT, waiting for an event */
-	bool wait_sipi;         /* after INIT */
-	u8 sipi_vector;
+	unsigned order;         /* of the allocation that this struct lies in */
 	struct event event;     /* with WORK_EVENT */
 	const struct cpuid_table *cpuid;
 	u64 xcr0;
@@ -125,6 +123,11 @@ void vcpu_inject_pf(struct vcpu *v, u64 cr2, u32 error);
 
 /* The guest did something we cannot carry on from: logs the reason, registers and instruction bytes, ends the VM alone. */
 void vcpu_crash(struct vcpu *v, const char *fmt, ...) __printf(2, 3);
+
+/*
+ * vcpu_run(): the run loop. Loads the state and runs the vcpu on this CPU until vm->end is set.
+ */
+void vcpu_run(struct vcpu *v, const struct vcpu_state *s);
 
 /*
  * vcpu_emulate(): fetches, decodes and executes the instruction at RIP, with its memory and port

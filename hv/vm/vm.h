@@ -23,21 +23,30 @@ struct vm {
 	enum vm_end end;
 	u8 end_status;
 	char end_why[LOADER_ERR_MAX]; /* for VM_END_CRASH */
-	u64 start_tsc;
+	u8 input[64];       /* console bytes that the guest's UART had no room for yet */
+	size_t input_len;
+	unsigned order;     /* of the allocation that this struct lies in */
 };
 
 /* What each VM needs from outside: handed over by hv/boot/main.c, so that hv/ names no provider. */
 struct vm_providers {
 	const struct cpu_ops *cpu;
-	const struct mmu_ops *mmu; /* for cfg.mmu */
+	const struct mmu_ops *mmu[VM_MMU_KINDS]; /* by enum vm_mmu; NULL: not to be had */
 };
 
 /* Creates a VM from its manifest; modules are looked up by name among the boot modules. err: LOADER_ERR_MAX bytes. */
 enum status vm_create(struct vm **out, const struct manifest *cfg, const struct vm_providers *with, char *err) __must_check;
 void vm_destroy(struct vm *vm);
 
-/* Runs the VM on this physical CPU until it ends for good. */
+/* Runs the VM on this physical CPU until it ends for good: resets start it again, if cfg.reboot. */
 void vm_run(struct vm *vm);
+
+/*
+ * vm_run_all(): creates, runs and destroys the VMs that the boot modules vm0.conf, vm1.conf, ...
+ * describe, one after the other, and reports how each ended. Returns 0 if all ended cleanly, else
+ * 1, with the first reason in why (LOADER_ERR_MAX bytes).
+ */
+int vm_run_all(const struct vm_providers *with, char *why);
 
 /* Ends the VM: the first reason given stands. */
 void vm_end(struct vm *vm, enum vm_end why, u8 status);

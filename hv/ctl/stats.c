@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/ctl/log.h"
+#include "hv/ctl/stats.h"
+#include "hv/mem/hostmap.h"
+#include "hv/mem/page.h"
+#include "hv/vm/vm.h"
+
+static void vcpu_stats(const struct vcpu *v)
+{
+	const char *name = v->vm->cfg.name;
+	u64 count = 0, ticks = 0;
+
+	for (unsigned k = 0; k < EXIT_KINDS; k++) {
+		const struct exit_count *c = &v->exits[k];
+
+		/* Kind "none" is the way into the first entry, and no exit. */
+		count += k == EXIT_NONE ? 0 : c->count;
+		ticks += c->ticks;
+		if (c->count)
+			log_machine("@stats {\"vm\":\"%s\",\"vcpu\":%u,\"exit\":\"%s\",\"count\":%lu,\"ticks\":%lu}", name,
+				v->index, exit_handlers[k].name, c->count, c->ticks);
+	}
+	log_machine("@stats {\"vm\":\"%s\",\"vcpu\":%u,\"exits\":%lu,\"guest_ticks\":%lu,\"hv_ticks\":%lu,"
+		    "\"idle_ticks\":%lu}",
+		name, v->index, count, v->guest_ticks, ticks, v->idle_ticks);
+}
+
+void stats_vm(const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		vcpu_stats(vm->vcpu[i]);
+}
+
+void stats_memory(const struct vm *vm)
+{
+	struct page_stats s;
+	u64 image = hostmap_image_bytes();
+
+	page_stats(&s);
+	log_machine("@stats {\"vm\":\"%s\",\"hv_bytes\":%lu,\"image_bytes\":%lu,\"table_bytes\":%lu,\"guest_bytes\":%lu,"
+		    "\"free_bytes\":%lu}",
+		vm->cfg.name, (s.used[PAGE_HV] * PAGE_SIZE), image, s.used[PAGE_TABLE] * PAGE_SIZE,
+		s.used[PAGE_GUEST] * PAGE_SIZE, s.free * PAGE_SIZE);
+}

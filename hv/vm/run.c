@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The run loop of a vcpu:
+ *
+ *   while the VM lives:
+ *       do the work that is pending: events into the guest, console input, HLT
+ *       enter the guest until an exit
+ *       handle the exit
+ *
+ * Most exits never come here: the provider handles the quick ones and enters again by itself, as long
+ * as v->work stays 0.
+ */
+#include "hv/cpu/cpu.h"
+#include "hv/cpu/idle.h"
+#include "hv/cpu/regs.h"
+#include "hv/drv/console.h"
+#include "hv/lib/string.h"
+#include "hv/vm/vm.h"
+
+/* Hands the bytes typed at the machine's console to the guest's UART, as far as it has room. */
+static void feed_console(struct vm *vm)
+{
+	size_t took;
+
+	for (;;) {
+		if (vm->input_len == 0)
+			vm->input_len = console_read(vm->input, sizeof(vm->input));
+		if (vm->input_len == 0)
+			return;
+		took = platform_console_in(vm->platform, vm->input, vm->input_len);
+		vm->input_len -= took;
+		memmove(vm->input, vm->input + took, vm->input_len);
+		if (vm->input_len)
+			return; /* tried again when a deadline ends the entry */
+	}
+}
+
+static bool inject_nmi(struct vcpu *v)
+{
+	static const struct event nmi = { .type = EVENT_NMI, .vector = VEC_NMI };
+
+	if (!v->ops->can_inject(v, EVENT_NMI)) {
+		v->ops->want_window(v, EVENT_NMI, true);
+		return false;
+	}
+	v->ops->inject(v, &nmi);
+	return true;
+}
+
+static bool inject_irq(struct vcpu *v)
+{
+	struct platform *p = v->vm->platform;
+	struct event irq = { .type = EVENT_IRQ };
+	int vector;
+
+	if (platform_irq_pending(p, v->index) < 0)
+		return false;
+	if (!v->ops->can_inject(v, EVENT_IRQ)) {
+		v->ops->want_window(v, EVENT_IRQ, true);
+		return false;
+	}
+	vector = platform_irq_ack(p, v->index);
+	if (vector < 0)
+		return false;
+	irq.vector = (u8)vector;
+	v->ops->inject(v, &irq);
+	if (platform_irq_pending(p, v->index) >= 0)
+		v->ops->want_window(v, EVENT_IRQ, true);
+	return true;
+}
+
+/* Injects what is pending, in the order of "Priority Among Concurrent Events". True: something was. */
+static bool deliver_events(struct vcpu *v)
+{
+	unsigned long work = v->work;
+	bool injected = false;
+
+	v->work &= ~(WORK_EVENT | WORK_NMI | WORK_IRQ);
+	if (work & WORK_EVENT) {
+		v->ops->inject(v, &v->event);
+		injected = true;
+	}
+	if (work & WORK_NMI)
+		injected |= inject_nmi(v);
+	if (work & WORK_IRQ)
+		injected |= inject_irq(v);
+	return injected;
+}
+
+/* HLT: gives the physical CPU up until the next deadline or interrupt. The time is the guest's, not ours. */
+static void idle(struct vcpu *v)
+{
+	bool if_flag = (v->ops->get(v, VREG_RFLAGS) & RFLAGS_IF) != 0;
+	u64 from, ticks;
+
+	if (!platform_can_wake(v->vm->platform, v->index, if_flag)) {
+		vm_end(v->vm, VM_END_HALT, 0);
+		return;
+	}
+	from = rdtsc();
+	cpu_idle(v->timers->next);
+	ticks = rdtsc() - from;
+	v->idle_ticks += ticks;
+	v->exit_tsc += (u32)ticks;
+	timerq_run(v->timers);
+	v->work |= WORK_INPUT;
+}
+
+/* False: the VM is over. */
+static bool do_work(struct vcpu *v)
+{
+	while (v->work) {
+		/* A processor's answer to INIT is to start from the reset vector, where a PC has firmware that reboots. */
+		if (v->work & WORK_INIT)
+			vm_end(v->vm, VM_END_RESET, 0);
+		if (v->work & WORK_END)
+			return false;
+		if (v->work & WORK_INPUT) {
+			v->work &= ~WORK_INPUT;
+			feed_console(v->vm);
+		}
+		if (deliver_events(v))
+			v->work &= ~WORK_HALTED;
+		if (v->work == WORK_HALTED)
+			idle(v);
+	}
+	return true;
+}
+
+void vcpu_run(struct vcpu *v, const struct vcpu_state *s)
+{
+	struct vcpu_exit e;
+	enum exit_kind kind;
+
+	v->work = 0;
+	v->kind = EXIT_NONE;
+	v->ops->load(v, s);
+	while (!v->work || do_work(v)) {
+		kind = v->ops->run(v, &e);
+		if (exit_handlers[kind].handle(v, &e))
+			v->ops->skip(v);
+	}
+}

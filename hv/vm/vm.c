@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A VM's life: made from its manifest and the boot modules, run until it ends for good, taken apart.
+ * VMs run one after the other, on the boot processor.
+ */
+#include "hv/boot/modules.h"
+#include "hv/cpu/cpu.h"
+#include "hv/cpu/percpu.h"
+#include "hv/cpu/tsc.h"
+#include "hv/ctl/log.h"
+#include "hv/ctl/stats.h"
+#include "hv/dev/layout.h"
+#include "hv/drv/console.h"
+#include "hv/lib/printf.h"
+#include "hv/lib/string.h"
+#include "hv/mem/page.h"
+#include "hv/mmu/ram.h"
+#include "hv/vm/cpuid.h"
+#include "hv/vm/msr.h"
+#include "hv/vm/vm.h"
+
+static const char *const end_names[] = {
+	[VM_END_NONE] = "none",
+	[VM_END_POWEROFF] = "poweroff",
+	[VM_END_RESET] = "reset",
+	[VM_END_HALT] = "halt",
+	[VM_END_TRIPLE] = "triple",
+	[VM_END_EXIT] = "exit",
+	[VM_END_CRASH] = "crash",
+};
+
+const char *vm_end_name(enum vm_end why)
+{
+	return end_names[why];
+}
+
+void vm_end(struct vm *vm, enum vm_end why, u8 status)
+{
+	if (vm->end != VM_END_NONE)
+		return;
+	vm->end = why;
+	vm->end_status = status;
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		vm->vcpu[i]->work |= WORK_END;
+}
+
+/* ---- what the platform asks of its VM ---- */
+
+static void host_kick(void *ctx, unsigned vcpu)
+{
+	((struct vm *)ctx)->vcpu[vcpu]->work |= WORK_IRQ;
+}
+
+static void host_nmi(void *ctx, unsigned vcpu)
+{
+	((struct vm *)ctx)->vcpu[vcpu]->work |= WORK_NMI;
+}
+
+static void host_init(void *ctx, unsigned vcpu)
+{
+	((struct vm *)ctx)->vcpu[vcpu]->work |= WORK_INIT;
+}
+
+/* A start-up IPI is heeded only by a processor that waits for one after INIT; the only vcpu never does. */
+static void host_sipi(void *ctx, unsigned vcpu, u8 vector)
+{
+	(void)ctx;
+	(void)vcpu;
+	(void)vector;
+}
+
+static void host_end(void *ctx, enum vm_end why, u8 status)
+{
+	vm_end(ctx, why, status);
+}
+
+static void host_console_out(void *ctx, const u8 *buf, size_t len)
+{
+	(void)ctx;
+	console_write(buf, len);
+}
+
+static void host_drop_page(void *ctx, gpa_t page)
+{
+	struct vm *vm = ctx;
+
+	if (!guest_is_ram(&vm->mem, page, PAGE_SIZE))
+		return;
+	if (vm->mmu->ops->unmap(vm->mmu, page, PAGE_SIZE) != OK)
+		log_warn("%s: test device: page 0x%lx could not be unmapped", vm->cfg.name, page.v);
+	vm->mmu->ops->flush(vm->mmu);
+}
+
+static const struct platform_host platform_callbacks = {
+	.kick = host_kick,
+	.nmi = host_nmi,
+	.init = host_init,
+	.sipi = host_sipi,
+	.end = host_end,
+	.console_out = host_console_out,
+	.drop_page = host_drop_page,
+};
+
+/* ---- making ---- */
+
+static void host_cpuid(u32 leaf, u32 subleaf, struct cpuid_regs *out)
+{
+	*out = cpuid(leaf, subleaf);
+}
+
+static bool find_blob(const char *name, const char *args, struct blob *out, char *err)
+{
+	const struct boot_module *m = boot_module_find(name);
+
+	if (!m) {
+		snprintf(err, LOADER_ERR_MAX, "there is no boot module \"%s\"", name);
+		return false;
+	}
+	*out = (struct blob){ .data = m->data, .size = m->size, .args = args };
+	return true;
+}
+
+static enum status find_image(struct vm *vm, char *err)
+{
+	struct load_request *r = &vm->image;
+
+	if (!find_blob(vm->cfg.kernel, "", &r->kernel, err))
+		return ERR_NOENT;
+	if (vm->cfg.initrd[0] && !find_blob(vm->cfg.initrd, "", &r->initrd, err))
+		return ERR_NOENT;
+	for (unsigned i = 0; i < vm->cfg.modules; i++)
+		if (!find_blob(vm->cfg.module[i].name, vm->cfg.module[i].args, &r->module[i], err))
+			return ERR_NOENT;
+	r->modules = vm->cfg.modules;
+	r->cmdline = vm->cfg.append;
+	r->gm = &vm->mem;
+	r->mem = vm->cfg.mem;
+	return OK;
+}
+
+static enum status add_memory(struct vm *vm, char *err)
+{
+	u64 low = MIN(vm->cfg.mem, LAYOUT_LOW_MAX);
+	struct page_stats s;
+	enum status st = guestmem_add(&vm->mem, GPA(0), low);
+
+	if (st == OK && vm->cfg.mem > low)
+		st = guestmem_add(&vm->mem, GPA(LAYOUT_HIGH), vm->cfg.mem - low);
+	if (st != OK) {
+		page_stats(&s);
+		snprintf(err, LOADER_ERR_MAX, "its %lu MB of memory cannot be had: the machine has %lu MB free",
+			vm->cfg.mem / MB, s.free * PAGE_SIZE / MB);
+	}
+	return st;
+}
+
+static enum status make_platform(struct vm *vm, char *err)
+{
+	struct platform_config cfg = {
+		.vcpus = vm->cfg.vcpus,
+		.mem = vm->cfg.mem,
+		.tsc_hz = tsc_hz(),
+		.testdev = vm->cfg.testdev,
+		.debug_exit = vm->cfg.debugexit || vm->cfg.testdev,
+		.wallclock = wallclock,
+	};
+	struct platform_host host = platform_callbacks;
+	enum status s;
+
+	host.ctx = vm;
+	s = platform_create(&vm->platform, &cfg, &host, vm->timers, &vm->mem);
+	if (s != OK)
+		snprintf(err, LOADER_ERR_MAX, "no memory for its devices");
+	else
+		vm->image.rsdp = platform_rsdp(vm->platform);
+	return s;
+}
+
+static unsigned order_of(size_t size)
+{
+	unsigned order = 0;
+
+	while ((PAGE_SIZE << order) < size)
+		order++;
+	return order;
+}
+
+/* The vcpu and its CPUID table share one allocation. */
+static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char *err)
+{
+	size_t table = ALIGN_UP(sizeof(struct vcpu), 64);
+	unsigned order = order_of(table + sizeof_cpuid_table);
+	struct vcpu *v = page_alloc(order, PAGE_HV);
+	struct cpuid_config cfg = {
+		.vcpus = vm->cfg.vcpus,
+		.index = vm->vcpus,
+		.tsc_hz = tsc_hz(),
+		.kvmclock = vm->cfg.kvmclock,
+		.host = host_cpuid,
+	};
+
+	if (!v) {
+		snprintf(err, LOADER_ERR_MAX, "no memory for vcpu %u", vm->vcpus);
+		return ERR_NOMEM;
+	}
+	v->vm = vm;
+	v->index = vm->vcpus;
+	v->ops = with->cpu;
+	v->timers = vm->timers;
+	v->order = order;
+	v->cpuid = (void *)((u8 *)v + table);
+	cpuid_resolve((void *)((u8 *)v + table), &cfg);
+	if (v->ops->create(v) != OK) {
+		page_free(v, order, PAGE_HV);
+		snprintf(err, LOADER_ERR_MAX, "no memory for the control structures of vcpu %u", vm->vcpus);
+		return ERR_NOMEM;
+	}
+	vm->vcpu[vm->vcpus++] = v;
+	vcpu_setup_msrs(v);
+	return OK;
+}
+
+static enum status make_mmu(struct vm *vm, const struct vm_providers *with, char *err)
+{
+	const struct mmu_ops *ops = with->mmu[vm->cfg.mmu];
+	enum status s;
+
+	if (!ops) {
+		snprintf(err, LOADER_ERR_MAX, "mmu=%s is not built into this hypervisor; mmu=ept is",
+			vm->cfg.mmu == VM_MMU_SHADOW ? "shadow" : "direct");
+		return ERR_NOTSUP;
+	}
+	s = ops->create(vm, &vm->mmu);
+	if (s == OK)
+		s = mmu_map_ram(vm->mmu, &vm->mem);
+	if (s != OK)
+		snprintf(err, LOADER_ERR_MAX, "no memory for its %s tables", ops->name);
+	return s;
+}
+
+static enum status check_config(const struct manifest *cfg, char *err)
+{
+	if (cfg->vcpus != 1) {
+		snprintf(err, LOADER_ERR_MAX, "vcpus=%u: this version runs VMs of one vcpu", cfg->vcpus);
+		return ERR_NOTSUP;
+	}
+	return OK;
+}
+
+enum status vm_create(struct vm **out, const struct manifest *cfg, const struct vm_providers *with, char *err)
+{
+	static unsigned last_id;
+	unsigned order = order_of(sizeof(struct vm));
+	struct vm *vm;
+	enum status s = check_config(cfg, err);
+
+	if (s != OK)
+		return s;
+	vm = page_alloc(order, PAGE_HV);
+	if (!vm) {
+		snprintf(err, LOADER_ERR_MAX, "no memory for the VM itself");
+		return ERR_NOMEM;
+	}
+	vm->order = order;
+	vm->id = ++last_id;
+	vm->cfg = *cfg;
+	vm->timers = &this_cpu()->timers;
+	s = find_image(vm, err);
+	if (s == OK)
+		s = add_memory(vm, err);
+	if (s == OK)
+		s = make_mmu(vm, with, err);
+	if (s == OK)
+		s = make_platform(vm, err);
+	for (unsigned i = 0; s == OK && i < cfg->vcpus; i++)
+		s = add_vcpu(vm, with, err);
+	if (s != OK) {
+		vm_destroy(vm);
+		return s;
+	}
+	*out = vm;
+	return OK;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->vcpus; i++) {
+		vm->vcpu[i]->ops->destroy(vm->vcpu[i]);
+		page_free(vm->vcpu[i], vm->vcpu[i]->order, PAGE_HV);
+	}
+	if (vm->platform)
+		platform_destroy(vm->platform);
+	if (vm->mmu)
+		vm->mmu->ops->destroy(vm->mmu);
+	guestmem_destroy(&vm->mem);
+	page_free(vm, vm->order, PAGE_HV);
+}
+
+/* ---- running ---- */
+
+static void on_input(void *ctx)
+{
+	((struct vm *)ctx)->vcpu[0]->work |= WORK_INPUT;
+}
+
+void vm_run(struct vm *vm)
+{
+	struct vcpu_state state;
+
+	console_on_input(on_input, vm);
+	do {
+		vm->end = VM_END_NONE;
+		memset(&state, 0, sizeof(state));
+		if (load_image(vm->cfg.boot, &vm->image, &state, vm->end_why) != OK) {
+			log_err("%s: %s", vm->cfg.name, vm->end_why);
+			vm->end = VM_END_CRASH;
+			break;
+		}
+		vcpu_run(vm->vcpu[0], &state);
+		log_info("%s: %s", vm->cfg.name, vm_end_name(vm->end));
+		if (vm->end == VM_END_RESET && vm->cfg.reboot)
+			platform_reset(vm->platform);
+	} while (vm->end == VM_END_RESET && vm->cfg.reboot);
+	console_on_input(NULL, NULL);
+}
+
+/* The debug-exit port's status 1 (value 0) is a guest's way to say that all went well. */
+static bool ended_cleanly(const struct vm *vm)
+{
+	switch (vm->end) {
+	case VM_END_POWEROFF:
+	case VM_END_RESET:
+	case VM_END_HALT: return true;
+	case VM_END_EXIT: return vm->end_status == 1;
+	default: return false;
+	}
+}
+
+static void report_end(const char *name, const char *end, unsigned status, const char *why)
+{
+	char text[2 * LOADER_ERR_MAX];
+
+	log_json_string(text, sizeof(text), why);
+	log_machine("@vm {\"name\":\"%s\",\"end\":\"%s\",\"status\":%u,\"why\":%s}", name, end, status, text);
+}
+
+static bool run_one(const struct manifest *cfg, const struct vm_providers *with, char *why)
+{
+	char err[LOADER_ERR_MAX];
+	struct vm *vm;
+	bool clean;
+
+	if (vm_create(&vm, cfg, with, err) != OK) {
+		report_end(cfg->name, "crash", 0, err);
+		snprintf(why, LOADER_ERR_MAX, "VM %s: %.*s", cfg->name, LOADER_ERR_MAX - 48, err);
+		return false;
+	}
+	log_info("%s: %lu MB, %s, %s", cfg->name, cfg->mem / MB, vm->mmu->ops->name, with->cpu->name);
+	stats_memory(vm);
+	vm_run(vm);
+	clean = ended_cleanly(vm);
+	stats_vm(vm);
+	report_end(cfg->name, vm_end_name(vm->end), vm->end_status, vm->end_why);
+	if (!clean)
+		snprintf(why, LOADER_ERR_MAX, "VM %s ended by %s (status %u) %.*s", cfg->name, vm_end_name(vm->end),
+			vm->end_status, LOADER_ERR_MAX - 96, vm->end_why);
+	vm_destroy(vm);
+	return clean;
+}
+
+int vm_run_all(const struct vm_providers *with, char *why)
+{
+	/* Too large for a stack of a few pages. */
+	static struct manifest cfg;
+	char name[16], err[LOADER_ERR_MAX], reason[LOADER_ERR_MAX];
+	int failed = 0;
+
+	for (unsigned i = 0;; i++) {
+		const struct boot_module *m;
+
+		snprintf(name, sizeof(name), "vm%u.conf", i);
+		m = boot_module_find(name);
+		if (!m)
+			return failed;
+		if (manifest_parse((const char *)m->data, m->size, &cfg, err) != OK) {
+			report_end(name, "crash", 0, err);
+			snprintf(reason, sizeof(reason), "%s: %.*s", name, LOADER_ERR_MAX - 32, err);
+		} else if (run_one(&cfg, with, reason)) {
+			continue;
+		}
+		if (!failed)
+			snprintf(why, LOADER_ERR_MAX, "%s", reason);
+		failed = 1;
+	}
+}
