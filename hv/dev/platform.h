@@ -52,7 +52,10 @@ struct platform_config {
 
 struct platform;
 
-/* Creates the devices and their ACPI tables (written into guest memory). ERR_NOMEM; nothing is kept then. */
+/*
+ * Creates the devices and their ACPI tables (written into guest memory). ERR_NOMEM; ERR_INVAL: no
+ * vcpu or more than PLATFORM_MAX_VCPUS; ERR_RANGE: no RAM where the tables go. Nothing is kept then.
+ */
 enum status platform_create(struct platform **out, const struct platform_config *cfg,
 	const struct platform_host *host, struct timerq *tq, struct guestmem *gm) __must_check;
 void platform_destroy(struct platform *p);
@@ -70,9 +73,16 @@ void platform_msi(struct platform *p, u64 address, u32 data);
 size_t platform_console_in(struct platform *p, const u8 *buf, size_t len);
 void platform_power_button(struct platform *p);
 
+/* The vcpu whose port and MMIO accesses come next: local APICs share an address. Call when it is scheduled in. */
+void platform_set_current(struct platform *p, unsigned vcpu);
+
+/* An interrupt of the PIC is pending; which one, only platform_irq_ack() finds out, as on a PC. */
+#define PLATFORM_EXTINT 256
+
 /*
- * The highest-priority interrupt vector that vcpu could take now (LAPIC, or PIC through LINT0), or
- * -1. Does not look at RFLAGS.IF. platform_irq_ack() accepts it (IRR -> ISR) and returns the vector.
+ * The highest-priority interrupt vector that vcpu could take now, PLATFORM_EXTINT, or -1. Does not
+ * look at RFLAGS.IF. platform_irq_ack() accepts it (IRR -> ISR, or the PIC's INTA cycle) and
+ * returns the vector, 0..255; it is the spurious vector if the request has gone.
  */
 int platform_irq_pending(struct platform *p, unsigned vcpu);
 int platform_irq_ack(struct platform *p, unsigned vcpu);
@@ -82,6 +92,10 @@ u64 platform_get_cr8(struct platform *p, unsigned vcpu);
 void platform_set_cr8(struct platform *p, unsigned vcpu, u64 value);
 bool platform_apic_rdmsr(struct platform *p, unsigned vcpu, u32 msr, u64 *value);
 bool platform_apic_wrmsr(struct platform *p, unsigned vcpu, u32 msr, u64 value);
+/* False while IA32_APIC_BASE.EN is 0: CPUID must then not show an APIC. */
+bool platform_apic_enabled(struct platform *p, unsigned vcpu);
+/* The guest's TSC is the host's plus offset (modulo 2^64): moves a pending TSC deadline. */
+void platform_set_tsc_offset(struct platform *p, unsigned vcpu, u64 offset);
 
 /* True if some device could still wake a halted vcpu whose RFLAGS.IF is if_flag (NMI, INIT included). */
 bool platform_can_wake(struct platform *p, unsigned vcpu, bool if_flag);
