@@ -21,6 +21,16 @@ void log_machine(const char *fmt, ...) __printf(1, 2);
 /* Writes text as a JSON string, quotes included, to buf; cut to fit. */
 void log_json_string(char *buf, size_t size, const char *text);
 
+/*
+ * Where lines go: whole lines, any CPU. now: the line must be out before the call returns, since
+ * what comes next may be a hang (errors, warnings, and everything at level "debug").
+ */
+typedef void (*log_sink_fn)(const char *line, size_t len, bool now);
+void log_set_sink(log_sink_fn fn);
+
+/* Text for machines to read, as it is: no time, no level, no newline added. */
+void log_raw(const char *text, size_t len);
+
 #define log_err(...)   log_write(LOG_ERR, __VA_ARGS__)
 #define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)

@@ -7,7 +7,11 @@
 #ifndef HV_DRV_CONSOLE_H
 #define HV_DRV_CONSOLE_H
 
+#include "hv/drv/uart.h"
 #include "hv/lib/util.h"
+
+/* The port to use; NULL: what is written is dropped and nothing is read. */
+void console_init(struct uart *port);
 
 /* Any CPU. */
 void console_write(const u8 *buf, size_t len);

@@ -13,7 +13,7 @@
 #include "hv/mem/page.h"
 #include "tests/unit/host.h"
 
-enum log_level log_level = LOG_INFO;
+__attribute__((weak)) enum log_level log_level = LOG_INFO;
 char host_last_log[512];
 jmp_buf *host_panic_jmp;
 static struct page_stats stats = { .total = 1u << 20, .free = 1u << 20 };

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Vectors to handlers, idling, and NMIs. */
+#include "hv/cpu/irq.h"
+#include "hv/cpu/cpu.h"
+#include "hv/cpu/idle.h"
+#include "hv/cpu/irq_init.h"
+#include "hv/cpu/lapic.h"
+#include "hv/cpu/percpu.h"
+#include "hv/cpu/smp.h"
+#include "hv/ctl/log.h"
+#include "hv/drv/ioapic.h"
+
+static struct {
+	irq_fn fn;
+	void *ctx;
+} handlers[256];
+static struct acpi_isa_irq isa[ACPI_ISA_IRQS];
+static struct ratelimit stray_limit = RATELIMIT(5);
+
+static void nothing(void *ctx)
+{
+	(void)ctx; /* the interrupt's work is to end HLT or a guest's run */
+}
+
+void irq_init(const struct acpi_info *acpi)
+{
+	for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)
+		isa[i] = acpi->isa[i];
+	irq_register(VECTOR_TIMER, nothing, NULL);
+	irq_register(VECTOR_KICK, nothing, NULL);
+	ioapic_init(acpi);
+}
+
+void irq_register(u8 vector, irq_fn fn, void *ctx)
+{
+	handlers[vector].ctx = ctx;
+	__atomic_store_n(&handlers[vector].fn, fn, __ATOMIC_RELEASE);
+}
+
+enum status irq_register_isa(unsigned irq, irq_fn fn, void *ctx)
+{
+	const struct acpi_isa_irq *line = &isa[irq];
+	u8 vector = (u8)(VECTOR_GSI_FIRST + line->gsi);
+
+	if (line->gsi > VECTOR_GSI_LAST - VECTOR_GSI_FIRST)
+		return ERR_NOENT;
+	irq_register(vector, fn, ctx);
+	return ioapic_route(line->gsi, vector, cpu_by_index(0)->apic_id, line->level,
+		line->active_low);
+}
+
+void irq_handle(u8 vector)
+{
+	irq_fn fn = __atomic_load_n(&handlers[vector].fn, __ATOMIC_ACQUIRE);
+
+	/* Neither the APIC's spurious vector nor a glitch of the masked 8259 has anything to end. */
+	if (vector == VECTOR_SPURIOUS ||
+		(vector >= VECTOR_PIC_FIRST && vector < VECTOR_GSI_FIRST && !fn))
+		return;
+	if (fn)
+		fn(handlers[vector].ctx);
+	else
+		log_guest(&stray_limit, LOG_WARN, "interrupt vector 0x%x has no handler", vector);
+	lapic_eoi();
+}
+
+void cpu_idle(u64 deadline_tsc)
+{
+	struct percpu *cpu = this_cpu();
+	u64 start = rdtsc();
+
+	if (deadline_tsc <= start) {
+		/* Let in what is pending, or a stream of due deadlines would keep it out. */
+		__asm__ volatile("sti; nop; cli" : : : "memory");
+		return;
+	}
+	if (deadline_tsc != cpu->timer_deadline) {
+		lapic_timer_set(deadline_tsc);
+		cpu->timer_deadline = deadline_tsc;
+	}
+	/* STI holds interrupts off for one more instruction, so that none is lost before HLT. */
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+	if (deadline_tsc <= rdtsc())
+		cpu->timer_deadline = TIMER_NEVER; /* it has fired */
+	cpu->idle_ticks += rdtsc() - start;
+}
+
+/* ---- NMI ---- */
+
+#define PORT_NMI_STATUS 0x61
+#define NMI_MEMORY	BIT(7)
+#define NMI_CHANNEL	BIT(6)
+
+static bool stopping;
+
+void irq_stop_all(void)
+{
+	__atomic_store_n(&stopping, true, __ATOMIC_SEQ_CST);
+}
+
+void nmi_handle(void)
+{
+	u8 status;
+
+	if (__atomic_load_n(&stopping, __ATOMIC_SEQ_CST))
+		cpu_halt_forever();
+	this_cpu()->nmis++;
+	status = inb(PORT_NMI_STATUS);
+	if ((status & (NMI_MEMORY | NMI_CHANNEL)) && status != 0xff)
+		panic("NMI: the hardware reports a memory or bus error (port 0x61: %02x)", status);
+}

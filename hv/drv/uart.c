@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * 16550 driver. Registers as in the data sheet PC16550D, "Registers".
+ *
+ *   writer --> tx ring --> FIFO of 16 --> line        line --> FIFO --> rx ring --> reader
+ *                  (THRE interrupt, or polling)             (RX interrupt)
+ *
+ * A full rx ring turns the receive interrupt off: bytes wait in the FIFO, where the sender sees them
+ * not taken, and the next read turns it on again.
+ */
+#include "hv/drv/uart.h"
+#include "hv/cpu/cpu.h"
+#include "hv/cpu/irq.h"
+#include "hv/ctl/log.h"
+#include "hv/lib/spinlock.h"
+
+#define REG_DATA    0
+#define REG_IER	    1
+#define REG_IIR	    2
+#define REG_FCR	    2
+#define REG_LCR	    3
+#define REG_MCR	    4
+#define REG_LSR	    5
+#define REG_MSR	    6
+#define REG_SCRATCH 7
+
+#define IER_RDI	  0x01
+#define IER_THRI  0x02
+#define IIR_NONE  0x01
+#define IIR_CAUSE 0x0e
+#define IIR_THRE  0x02
+#define IIR_LINE  0x06
+#define IIR_RX	  0x04
+#define IIR_RX_TO 0x0c
+#define FCR_SETUP 0x07 /* FIFOs on and cleared, receive interrupt at 1 byte */
+#define LCR_8N1	  0x03
+#define LCR_DLAB  0x80
+#define MCR_SETUP 0x0b /* DTR, RTS, OUT2 (lets interrupts through) */
+#define LSR_DR	  0x01
+#define LSR_THRE  0x20
+#define LSR_TEMT  0x40
+
+#define FIFO_SIZE      16
+#define DIVISOR_115200 1
+#define SCRATCH_PROBE  0x5a
+#define POLL_LIMIT     (1u << 24) /* more polls than any byte takes */
+#define IRQ_ROUNDS     64
+
+#define TX_CONSOLE (64 * KB)
+#define TX_LOG	   (16 * KB)
+#define RX_SIZE	   (1 * KB)
+
+struct uart {
+	u16 base;
+	u8 isa_irq;
+	bool present, irq, rx_blocked;
+	struct spinlock lock;
+	u8 *tx;
+	size_t tx_size, tx_head, tx_tail; /* free-running; head - tail bytes wait; size is 2^n */
+	u8 rx[RX_SIZE];
+	size_t rx_head, rx_tail;
+	void (*input)(void *ctx);
+	void *input_ctx;
+};
+
+static u8 tx_com1[TX_CONSOLE], tx_com2[TX_LOG];
+static struct uart ports[] = {
+	{ .base = 0x3f8, .isa_irq = 4, .tx = tx_com1, .tx_size = sizeof(tx_com1) },
+	{ .base = 0x2f8, .isa_irq = 3, .tx = tx_com2, .tx_size = sizeof(tx_com2) },
+};
+static bool emergency;
+
+static u8 reg_read(const struct uart *u, u16 reg)
+{
+	return inb((u16)(u->base + reg));
+}
+
+static void reg_write(const struct uart *u, u16 reg, u8 value)
+{
+	outb((u16)(u->base + reg), value);
+}
+
+static void lock(struct uart *u)
+{
+	if (!emergency)
+		spin_lock(&u->lock);
+}
+
+static void unlock(struct uart *u)
+{
+	if (!emergency)
+		spin_unlock(&u->lock);
+}
+
+struct uart *uart_open(unsigned com)
+{
+	struct uart *u = &ports[com];
+
+	reg_write(u, REG_SCRATCH, SCRATCH_PROBE);
+	if (reg_read(u, REG_SCRATCH) != SCRATCH_PROBE)
+		return NULL;
+	u->present = true;
+	reg_write(u, REG_IER, 0);
+	reg_write(u, REG_LCR, LCR_DLAB | LCR_8N1);
+	reg_write(u, REG_DATA, DIVISOR_115200);
+	reg_write(u, REG_IER, 0); /* divisor, high byte */
+	reg_write(u, REG_LCR, LCR_8N1);
+	reg_write(u, REG_FCR, FCR_SETUP);
+	reg_write(u, REG_MCR, MCR_SETUP);
+	return u;
+}
+
+/* Refills the transmitter's FIFO if it is empty. */
+static void tx_fill(struct uart *u)
+{
+	if (u->tx_head == u->tx_tail || !(reg_read(u, REG_LSR) & LSR_THRE))
+		return;
+	for (unsigned i = 0; i < FIFO_SIZE && u->tx_head != u->tx_tail; i++)
+		reg_write(u, REG_DATA, u->tx[u->tx_tail++ & (u->tx_size - 1)]);
+}
+
+/* Polls until at most `left` bytes wait in the ring. A port that never gets ready loses them. */
+static void tx_drain(struct uart *u, size_t left)
+{
+	size_t tail = u->tx_tail;
+
+	for (unsigned polls = 0; u->tx_head - u->tx_tail > left; polls++) {
+		tx_fill(u);
+		if (u->tx_tail != tail)
+			polls = 0;
+		tail = u->tx_tail;
+		if (polls >= POLL_LIMIT)
+			u->tx_tail = u->tx_head;
+	}
+}
+
+void uart_write(struct uart *u, const u8 *buf, size_t len, bool now)
+{
+	lock(u);
+	for (size_t i = 0; i < len; i++) {
+		if (u->tx_head - u->tx_tail == u->tx_size)
+			tx_drain(u, u->tx_size - FIFO_SIZE);
+		u->tx[u->tx_head++ & (u->tx_size - 1)] = buf[i];
+	}
+	if (now || !u->irq)
+		tx_drain(u, 0);
+	else
+		tx_fill(u);
+	unlock(u);
+}
+
+static void ier_update(struct uart *u)
+{
+	reg_write(u, REG_IER, u->irq ? (u8)(IER_THRI | (u->rx_blocked ? 0 : IER_RDI)) : 0);
+}
+
+static void rx_drain(struct uart *u)
+{
+	while (u->rx_head - u->rx_tail < RX_SIZE && (reg_read(u, REG_LSR) & LSR_DR))
+		u->rx[u->rx_head++ & (RX_SIZE - 1)] = reg_read(u, REG_DATA);
+	if (u->rx_head - u->rx_tail == RX_SIZE) {
+		u->rx_blocked = true;
+		ier_update(u);
+	}
+}
+
+static void uart_irq(void *ctx)
+{
+	struct uart *u = ctx;
+	bool received = false;
+
+	lock(u);
+	for (unsigned i = 0; i < IRQ_ROUNDS; i++) {
+		u8 iir = reg_read(u, REG_IIR);
+
+		if (iir & IIR_NONE)
+			break;
+		switch (iir & IIR_CAUSE) {
+		case IIR_RX:
+		case IIR_RX_TO:
+			rx_drain(u);
+			received = true;
+			break;
+		case IIR_THRE: tx_fill(u); break;
+		case IIR_LINE: reg_read(u, REG_LSR); break;
+		default: reg_read(u, REG_MSR); break;
+		}
+	}
+	unlock(u);
+	if (received && u->input)
+		u->input(u->input_ctx);
+}
+
+void uart_use_irq(struct uart *u)
+{
+	if (irq_register_isa(u->isa_irq, uart_irq, u) != OK) {
+		log_warn("serial port %x: no interrupt line, polled; it takes no input", u->base);
+		return;
+	}
+	lock(u);
+	u->irq = true;
+	ier_update(u);
+	unlock(u);
+}
+
+size_t uart_read(struct uart *u, u8 *buf, size_t len)
+{
+	size_t n = 0;
+
+	lock(u);
+	while (n < len && u->rx_head != u->rx_tail)
+		buf[n++] = u->rx[u->rx_tail++ & (RX_SIZE - 1)];
+	if (n && u->rx_blocked) {
+		u->rx_blocked = false;
+		ier_update(u);
+	}
+	unlock(u);
+	return n;
+}
+
+void uart_on_input(struct uart *u, void (*fn)(void *ctx), void *ctx)
+{
+	lock(u);
+	u->input_ctx = ctx;
+	u->input = fn;
+	unlock(u);
+}
+
+void uart_flush_all(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
+		struct uart *u = &ports[i];
+
+		if (!u->present)
+			continue;
+		lock(u);
+		tx_drain(u, 0);
+		for (unsigned n = 0; n < POLL_LIMIT && !(reg_read(u, REG_LSR) & LSR_TEMT); n++)
+			cpu_relax();
+		unlock(u);
+	}
+}
+
+void uart_emergency(void)
+{
+	emergency = true;
+}

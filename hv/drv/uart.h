@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The machine's serial ports (16550). Output goes through a ring that the transmitter's interrupt
+ * empties; before there are interrupts, and when the ring is full, the writer does it by polling.
+ */
+#ifndef HV_DRV_UART_H
+#define HV_DRV_UART_H
+
+#include "hv/lib/util.h"
+
+struct uart;
+
+/* COM1 (0) or COM2 (1), made ready for 115200 8N1; NULL if the machine has none there. */
+struct uart *uart_open(unsigned com);
+
+/* From now on the port works by interrupt. Without an IOAPIC line for it, it goes on by polling. */
+void uart_use_irq(struct uart *u);
+
+/* All of buf is taken; waits for room if it must. now: waits until the ring is empty. Any CPU. */
+void uart_write(struct uart *u, const u8 *buf, size_t len, bool now);
+
+/* Takes up to len received bytes. Any CPU. */
+size_t uart_read(struct uart *u, u8 *buf, size_t len);
+
+/* fn(ctx) is called from the receive interrupt; NULL: nobody. */
+void uart_on_input(struct uart *u, void (*fn)(void *ctx), void *ctx);
+
+/* Waits until the last bit of all ports has left. */
+void uart_flush_all(void);
+
+/* The other CPUs have been stopped, perhaps with a port's lock held: ignore locks from now on. */
+void uart_emergency(void);
+
+#endif
