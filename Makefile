@@ -66,6 +66,27 @@ $(B)/%.S.o: %.S
 
 -include $(HV_OBJS:.o=.d)
 
+# Linked twice: the first link, with an empty symbol table, yields the addresses of the functions; the
+# second has their names in it. The table stands behind the code, so that no function moves.
+HV_LINK = $(LD) $(HV_LDFLAGS) -T hv/boot/link.ld -o
+
+$(B)/symtab0.S:
+	@mkdir -p $(@D)
+	@$(PYTHON) scripts/symtab </dev/null >$@
+
+$(B)/triptych.pass1: $(HV_OBJS) $(B)/symtab0.S.o hv/boot/link.ld
+	@$(HV_LINK) $@ $(HV_OBJS) $(B)/symtab0.S.o
+
+$(B)/symtab.S: $(B)/triptych.pass1 scripts/symtab
+	@$(NM) -n $< | $(PYTHON) scripts/symtab >$@
+
+$(B)/symtab0.S.o $(B)/symtab.S.o: $(B)/%.S.o: $(B)/%.S
+	@$(CC) $(HV_CFLAGS) -D__ASSEMBLY__ -c -o $@ $<
+
+$(B)/triptych.elf: $(HV_OBJS) $(B)/symtab.S.o hv/boot/link.ld
+	@echo "  LD      $@"
+	@$(HV_LINK) $@ $(HV_OBJS) $(B)/symtab.S.o
+
 .PHONY: clean help
 clean:
 	rm -rf $(B)

@@ -13,8 +13,8 @@ static void tss_descriptor(u64 *entry, const struct tss *tss)
 {
 	u64 base = (u64)tss;
 
-	entry[0] = DESC_TSS | (sizeof(*tss) - 1) | (base & 0xffffff) << 16 |
-		(base >> 24 & 0xff) << 56;
+	entry[0] =
+		DESC_TSS | (sizeof(*tss) - 1) | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
 	entry[1] = base >> 32;
 }
 

@@ -45,15 +45,16 @@ enum status irq_register_isa(unsigned irq, irq_fn fn, void *ctx)
 	if (line->gsi > VECTOR_GSI_LAST - VECTOR_GSI_FIRST)
 		return ERR_NOENT;
 	irq_register(vector, fn, ctx);
-	return ioapic_route(line->gsi, vector, cpu_by_index(0)->apic_id, line->level,
-		line->active_low);
+	return ioapic_route(
+		line->gsi, vector, cpu_by_index(0)->apic_id, line->level, line->active_low);
 }
 
 void irq_handle(u8 vector)
 {
 	irq_fn fn = __atomic_load_n(&handlers[vector].fn, __ATOMIC_ACQUIRE);
 
-	/* Neither the APIC's spurious vector nor a glitch of the masked 8259 has anything to end. */
+	/* Neither the APIC's spurious vector nor a glitch of the masked 8259 has anything to end.
+	 */
 	if (vector == VECTOR_SPURIOUS ||
 		(vector >= VECTOR_PIC_FIRST && vector < VECTOR_GSI_FIRST && !fn))
 		return;

@@ -12,32 +12,32 @@
 #include "hv/ctl/log.h"
 #include "hv/mem/hostmap.h"
 
-#define REG_ID	      0x02
-#define REG_TPR	      0x08
-#define REG_EOI	      0x0b
-#define REG_SVR	      0x0f
-#define REG_ICR	      0x30
-#define REG_ICR_HIGH  0x31 /* xAPIC only */
-#define REG_LVT_TIMER 0x32
-#define REG_LVT_PERF  0x34
-#define REG_LVT_LINT0 0x35
-#define REG_LVT_LINT1 0x36
-#define REG_LVT_ERROR 0x37
+#define REG_ID		  0x02
+#define REG_TPR		  0x08
+#define REG_EOI		  0x0b
+#define REG_SVR		  0x0f
+#define REG_ICR		  0x30
+#define REG_ICR_HIGH	  0x31 /* xAPIC only */
+#define REG_LVT_TIMER	  0x32
+#define REG_LVT_PERF	  0x34
+#define REG_LVT_LINT0	  0x35
+#define REG_LVT_LINT1	  0x36
+#define REG_LVT_ERROR	  0x37
 #define REG_TIMER_INITIAL 0x38
 #define REG_TIMER_CURRENT 0x39
 #define REG_TIMER_DIVIDE  0x3e
 
-#define SVR_ENABLE	0x100u
-#define LVT_MASKED	0x10000u
-#define LVT_NMI		0x400u
-#define LVT_DEADLINE	0x40000u
-#define ICR_BUSY	0x1000u
-#define ICR_ALL_BUT_ME	0xc0000u
-#define DIVIDE_BY_1	0xbu
-#define XAPIC_DEST	24
-#define XAPIC_LENGTH	0x1000
-#define COUNT_MAX	0xffffffffu
-#define ICR_POLL_LIMIT	1000000
+#define SVR_ENABLE     0x100u
+#define LVT_MASKED     0x10000u
+#define LVT_NMI	       0x400u
+#define LVT_DEADLINE   0x40000u
+#define ICR_BUSY       0x1000u
+#define ICR_ALL_BUT_ME 0xc0000u
+#define DIVIDE_BY_1    0xbu
+#define XAPIC_DEST     24
+#define XAPIC_LENGTH   0x1000
+#define COUNT_MAX      0xffffffffu
+#define ICR_POLL_LIMIT 1000000
 
 #define CPUID_1_ECX_X2APIC   BIT(21)
 #define CPUID_1_ECX_DEADLINE BIT(24)
@@ -141,11 +141,6 @@ void lapic_timer_calibrate(u64 us, u64 ticks)
 	timer_hz = muldiv64(ticks, 1000000, us);
 	reg_write(REG_TIMER_INITIAL, 0);
 	reg_write(REG_LVT_TIMER, VECTOR_TIMER);
-}
-
-u64 lapic_timer_hz(void)
-{
-	return timer_hz;
 }
 
 void lapic_timer_set(u64 deadline)

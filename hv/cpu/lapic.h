@@ -6,7 +6,8 @@
 #include "hv/cpu/acpi.h"
 #include "hv/lib/util.h"
 
-/* Once, on the boot processor, before lapic_init_cpu(): decides between x2APIC and the page at acpi->lapic. */
+/* Once, on the boot processor, before lapic_init_cpu(): decides between x2APIC and the page at
+ * acpi->lapic. */
 void lapic_init(const struct acpi_info *acpi);
 
 /* On each CPU: software-enables the APIC with everything masked but NMI on LINT1. */
@@ -25,12 +26,14 @@ void lapic_eoi(void);
 void lapic_ipi(u32 apic_id, u32 icr);
 void lapic_ipi_others(u32 icr); /* all but this CPU */
 
-bool lapic_has_deadline(void);	    /* the timer takes a TSC value */
-void lapic_timer_calibrate(u64 us, u64 ticks); /* so many timer ticks pass in so many microseconds */
-u32 lapic_timer_start_count(void);  /* lets the timer run down, masked; returns the initial count */
+bool lapic_has_deadline(void); /* the timer takes a TSC value */
+void lapic_timer_calibrate(
+	u64 us, u64 ticks);	   /* so many timer ticks pass in so many microseconds */
+u32 lapic_timer_start_count(void); /* lets the timer run down, masked; returns the initial count */
 u32 lapic_timer_count(void);
 
-/* VECTOR_TIMER comes when the TSC reaches deadline (sooner is possible); TIMER_NEVER turns the timer off. */
+/* VECTOR_TIMER comes when the TSC reaches deadline (sooner is possible); TIMER_NEVER turns the
+ * timer off. */
 void lapic_timer_set(u64 deadline);
 
 #endif

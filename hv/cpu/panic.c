@@ -59,6 +59,21 @@ extern u64 __stack_chk_guard;
 u64 __stack_chk_guard = 0x595e9fbd94fda766ul; /* replaced by stack_protector_init() */
 void __stack_chk_fail(void);
 
+#define CPUID_1_ECX_RDRAND BIT(30)
+#define GOLDEN_RATIO	   0x9e3779b97f4a7c15ul
+#define RDRAND_TRIES	   10
+
+/* The lowest byte stays zero: a string that runs over cannot write it and go on. */
+__attribute__((no_stack_protector)) void stack_protector_init(void)
+{
+	u64 secret = rdtsc() * GOLDEN_RATIO, random = 0;
+
+	if (cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND)
+		for (unsigned i = 0; i < RDRAND_TRIES && !random; i++)
+			__asm__ volatile("rdrand %0" : "+r"(random) : : "cc");
+	__stack_chk_guard = (secret ^ random) & ~0xfful;
+}
+
 __noreturn void __stack_chk_fail(void)
 {
 	panic("stack smashed");

@@ -12,4 +12,7 @@ void panic_begin(const char *fmt, ...) __printf(1, 2);
 /* Switches the machine off with status 1 and that reason. */
 __noreturn void panic_end(void);
 
+/* Gives the compiler's stack protector a secret of this boot. Its caller must never return. */
+void stack_protector_init(void);
+
 #endif

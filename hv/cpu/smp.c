@@ -20,12 +20,12 @@
 #include "hv/mem/hostmap.h"
 #include "hv/mem/page.h"
 
-#define STACK_PAGES	   4
-#define INIT_WAIT_US	   10000
-#define SIPI_WAIT_US	   1000
-#define ONLINE_WAIT_US	   200000
-#define LOW_MEMORY_END	   0xa0000ul
-#define PAT_WANTED	   PAT_RESET
+#define STACK_PAGES    4
+#define INIT_WAIT_US   10000
+#define SIPI_WAIT_US   1000
+#define ONLINE_WAIT_US 200000
+#define LOW_MEMORY_END 0xa0000ul
+#define PAT_WANTED     PAT_RESET
 
 /* As trampoline.S ends. */
 struct __packed trampoline_fields {
@@ -54,7 +54,8 @@ unsigned cpu_count(void)
 	return online;
 }
 
-/* CR0, CR4 and the PAT as the hypervisor wants them, protections included where the CPU has them. */
+/* CR0, CR4 and the PAT as the hypervisor wants them, protections included where the CPU has them.
+ */
 static void control_registers(void)
 {
 	static const struct {

@@ -10,10 +10,10 @@
 #include "hv/cpu/acpi.h"
 #include "hv/cpu/percpu.h"
 
-/*
- * Makes this processor CPU 0: descriptor tables, control registers, GS, IST stacks. After the
- * host's page tables are in use.
- */
+/* Makes this processor CPU 0: descriptor tables and GS base. The first thing that C does. */
+void smp_early_boot_cpu(void);
+
+/* Its control registers and interrupt stacks, when the host's page tables are in use. */
 void smp_init_boot_cpu(void);
 
 /*

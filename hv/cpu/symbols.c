@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names for addresses in the code. The table is made from the linked image (scripts/symtab), sorted by
- * address, and linked in by a second link that moves no code.
+ * Names for addresses in the code. The table is made from the linked image (scripts/symtab), sorted
+ * by address, and linked in by a second link that moves no code.
  */
 #include "hv/cpu/traps.h"
 #include "hv/mem/hostmap.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The IDT and what happens on a trap: interrupts and NMIs go to irq.c, exceptions end the machine. */
+/* The IDT and what happens on a trap: interrupts and NMIs go to irq.c, exceptions end the machine.
+ */
 #include "hv/cpu/traps.h"
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/irq.h"

@@ -6,11 +6,14 @@
 #include "hv/cpu/acpi.h"
 #include "hv/lib/util.h"
 
+void tsc_start(void); /* uptime_us() counts from here */
+
 /*
- * Measures the TSC against the ACPI PM timer, or the PIT where there is none, to better than 0.1 %,
- * and reads the real-time clock. machine_off() if there is nothing to measure against.
+ * Measures the TSC (and the LAPIC's timer, where that cannot wait for a TSC value) against the ACPI
+ * PM timer, or the PIT where there is none, to better than 0.1 %, and reads the real-time clock.
+ * After lapic_init_cpu(). False: there is nothing to measure against.
  */
-void tsc_init(const struct acpi_info *acpi);
+bool tsc_init(const struct acpi_info *acpi);
 
 u64 tsc_hz(void);    /* ticks a second; 0 before tsc_init() */
 u64 tsc_now(void);   /* RDTSC */

@@ -3,10 +3,12 @@
 #include "hv/ctl/log.h"
 #include "hv/cpu/tsc.h"
 #include "hv/lib/printf.h"
+#include "hv/lib/string.h"
 
-#define TEXT_MAX 400
-#define LINE_MAX (TEXT_MAX + 40) /* and the time, the level, the newline */
-#define US_PER_S 1000000ul
+#define TEXT_MAX    400
+#define LINE_MAX    (TEXT_MAX + 40) /* and the time, the level, the newline */
+#define MACHINE_MAX 1000
+#define US_PER_S    1000000ul
 
 enum log_level log_level = LOG_INFO;
 static log_sink_fn sink;
@@ -49,10 +51,53 @@ void log_write(enum log_level level, const char *fmt, ...)
 	sink(line, MIN((size_t)n, sizeof(line) - 1), level <= LOG_WARN || log_level >= LOG_DEBUG);
 }
 
-void log_raw(const char *text, size_t len)
+void log_machine(const char *fmt, ...)
 {
-	if (sink)
-		sink(text, len, true);
+	char line[MACHINE_MAX + 2];
+	va_list ap;
+	size_t n;
+
+	if (!sink)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, MACHINE_MAX + 1, fmt, ap);
+	va_end(ap);
+	scrub(line);
+	n = strlen(line);
+	line[n++] = '\n';
+	sink(line, n, true);
+}
+
+void log_json_string(char *buf, size_t size, const char *text)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t n = 0, left;
+
+	if (size < sizeof("\"\""))
+		return;
+	left = size - sizeof("\"\""); /* for what stands between the quotes */
+	buf[n++] = '"';
+	for (; *text; text++) {
+		u8 c = (u8)*text;
+		bool plain = c >= ' ' && c < 0x7f, quoted = c == '"' || c == '\\';
+		size_t need = !plain ? strlen("\\u00xx") : quoted ? 2 : 1;
+
+		if (need > left)
+			break;
+		left -= need;
+		if (!plain) {
+			const char escape[] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 0xf] };
+
+			memcpy(&buf[n], escape, need);
+			n += need;
+			continue;
+		}
+		if (quoted)
+			buf[n++] = '\\';
+		buf[n++] = (char)c;
+	}
+	buf[n++] = '"';
+	buf[n] = '\0';
 }
 
 bool ratelimit_pass(struct ratelimit *rl)
@@ -60,9 +105,9 @@ bool ratelimit_pass(struct ratelimit *rl)
 	u64 now = tsc_now(), hz = tsc_hz();
 
 	if (hz && now - rl->last >= hz) {
-		u64 earned = (now - rl->last) / hz;
+		u64 tokens = rl->tokens + (now - rl->last) / hz;
 
-		rl->tokens = (unsigned)MIN((u64)rl->burst, rl->tokens + MIN(earned, (u64)rl->burst));
+		rl->tokens = (unsigned)MIN(tokens, (u64)rl->burst);
 		rl->last = now;
 	}
 	if (!rl->tokens) {

@@ -15,7 +15,7 @@ extern enum log_level log_level;
 /* A newline is added. Lines over 400 characters are cut. */
 void log_write(enum log_level level, const char *fmt, ...) __printf(2, 3);
 
-/* A line for programs: printed as it is, whatever the level, never cut. Starts with '@'. */
+/* A line for programs, starting with '@': no time, no level, printed whatever the level. A newline is added. Lines over 1,000 characters are cut. */
 void log_machine(const char *fmt, ...) __printf(1, 2);
 
 /* Writes text as a JSON string, quotes included, to buf; cut to fit. */
@@ -27,9 +27,6 @@ void log_json_string(char *buf, size_t size, const char *text);
  */
 typedef void (*log_sink_fn)(const char *line, size_t len, bool now);
 void log_set_sink(log_sink_fn fn);
-
-/* Text for machines to read, as it is: no time, no level, no newline added. */
-void log_raw(const char *text, size_t len);
 
 #define log_err(...)   log_write(LOG_ERR, __VA_ARGS__)
 #define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Switching the physical machine off: ACPI, "Transitioning from the Working to the Soft Off State". */
+/* Switching the physical machine off: ACPI, "Transitioning from the Working to the Soft Off State".
+ */
 #include "hv/drv/power.h"
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/smp.h"
 #include "hv/cpu/tsc.h"
 #include "hv/ctl/log.h"
 #include "hv/drv/uart.h"
-#include "hv/lib/printf.h"
-#include "hv/lib/string.h"
 
 #define PM1_SCI_EN	  BIT(0)
 #define PM1_SLP_TYP_SHIFT 10
@@ -17,7 +16,7 @@
 #define ACPI_ENABLE_MS 300
 #define OFF_WAIT_MS    1000
 #define BOCHS_OFF_PORT 0x8900
-#define WHY_MAX	       256
+#define WHY_MAX	       400
 
 static struct {
 	u16 pm1a, pm1b, smi_command;
@@ -65,44 +64,23 @@ static void acpi_off(void)
 	wait_ms(OFF_WAIT_MS);
 }
 
-/* Text as the inside of a JSON string; cut to what fits. Returns the length. */
-static size_t json_escape(char *out, size_t size, const char *s)
-{
-	size_t n = 0;
-
-	for (; *s && n + sizeof("\\u0000") < size; s++) {
-		if (*s == '"' || *s == '\\') {
-			out[n++] = '\\';
-			out[n++] = *s;
-		} else if ((u8)*s < ' ' || (u8)*s > '~') {
-			n += (size_t)snprintf(out + n, size - n, "\\u%04x", (u8)*s);
-		} else {
-			out[n++] = *s;
-		}
-	}
-	out[n] = '\0';
-	return n;
-}
-
 void machine_off(int status, const char *why)
 {
 	static const char shutdown[] = "Shutdown";
-	char text[WHY_MAX], line[WHY_MAX + 64];
-	int n;
+	char text[WHY_MAX];
 
 	irq_disable();
 	if (__atomic_fetch_add(&ending, 1, __ATOMIC_SEQ_CST))
 		cpu_halt_forever();
 	smp_stop_others();
 	uart_emergency();
-	json_escape(text, sizeof(text), why);
-	n = snprintf(line, sizeof(line), "@end {\"status\":%d,\"why\":\"%s\"}\n", status, text);
-	log_raw(line, (size_t)n);
+	log_json_string(text, sizeof(text), why);
+	log_machine("@end {\"status\":%d,\"why\":%s}", status, text);
 	uart_flush_all();
 	acpi_off();
 	for (const char *s = shutdown; *s; s++)
 		outb(BOCHS_OFF_PORT, (u8)*s);
-	log_raw("the machine cannot be switched off: halted\n", 43);
+	log_err("the machine cannot be switched off: halted");
 	uart_flush_all();
 	cpu_halt_forever();
 }

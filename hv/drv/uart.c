@@ -5,8 +5,8 @@
  *   writer --> tx ring --> FIFO of 16 --> line        line --> FIFO --> rx ring --> reader
  *                  (THRE interrupt, or polling)             (RX interrupt)
  *
- * A full rx ring turns the receive interrupt off: bytes wait in the FIFO, where the sender sees them
- * not taken, and the next read turns it on again.
+ * A full rx ring turns the receive interrupt off: bytes wait in the FIFO, where the sender sees
+ * them not taken, and the next read turns it on again.
  */
 #include "hv/drv/uart.h"
 #include "hv/cpu/cpu.h"
@@ -191,7 +191,7 @@ static void uart_irq(void *ctx)
 		u->input(u->input_ctx);
 }
 
-void uart_use_irq(struct uart *u)
+static void use_irq(struct uart *u)
 {
 	if (irq_register_isa(u->isa_irq, uart_irq, u) != OK) {
 		log_warn("serial port %x: no interrupt line, polled; it takes no input", u->base);
@@ -201,6 +201,13 @@ void uart_use_irq(struct uart *u)
 	u->irq = true;
 	ier_update(u);
 	unlock(u);
+}
+
+void uart_use_irq_all(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++)
+		if (ports[i].present)
+			use_irq(&ports[i]);
 }
 
 size_t uart_read(struct uart *u, u8 *buf, size_t len)

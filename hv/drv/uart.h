@@ -13,8 +13,8 @@ struct uart;
 /* COM1 (0) or COM2 (1), made ready for 115200 8N1; NULL if the machine has none there. */
 struct uart *uart_open(unsigned com);
 
-/* From now on the port works by interrupt. Without an IOAPIC line for it, it goes on by polling. */
-void uart_use_irq(struct uart *u);
+/* From now on the ports work by interrupt; one without an I/O APIC line goes on by polling. */
+void uart_use_irq_all(void);
 
 /* All of buf is taken; waits for room if it must. now: waits until the ring is empty. Any CPU. */
 void uart_write(struct uart *u, const u8 *buf, size_t len, bool now);

@@ -48,6 +48,9 @@ enum status hostmap_low_code(hpa_t page) __must_check;
 void hostmap_low_code_end(hpa_t page);
 void hostmap_flush(void); /* this CPU's TLB, global pages included */
 
+/* Bytes of the image in memory, stacks and static data included. */
+u64 hostmap_image_bytes(void);
+
 /* Physical address of something in the image (a static variable, a function). */
 static inline hpa_t image_to_hpa(const void *p)
 {

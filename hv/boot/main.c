@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The boot sequence. It alone sees all layers, and hands each its neighbours.
+ */
+#include "ept/ept.h"
+#include "hv/boot/setup.h"
+#include "hv/cpu/cpu.h"
+#include "hv/cpu/panic.h"
+#include "hv/cpu/smp.h"
+#include "hv/cpu/traps.h"
+#include "hv/cpu/tsc.h"
+#include "hv/drv/power.h"
+#include "hv/vm/vm.h"
+#include "vmx/vmx.h"
+
+#define MAXPHYADDR_LEAF 0x80000008u
+
+static const struct ept_hw ept_hw = {
+	.invept_single = vmx_invept_single,
+	.invept_all = vmx_invept_all,
+};
+
+static void enable_vmx(void *arg)
+{
+	bool *failed = arg;
+
+	if (vmx_cpu_enable() != OK)
+		*failed = true;
+}
+
+/* VT-x on every processor, or the reason why not. */
+static void start_virtualization(struct vm_providers *with)
+{
+	char err[VMX_ERR_SIZE];
+	bool failed = false;
+
+	if (vmx_init(err) != OK)
+		boot_stop(err);
+	smp_call_all(enable_vmx, &failed);
+	if (failed)
+		boot_stop("VT-x is locked off on one of the processors");
+	with->cpu = &vmx_cpu_ops;
+	if (ept_init(vmx_caps.ept_vpid, cpuid(MAXPHYADDR_LEAF, 0).eax & 0xff, &ept_hw) == OK)
+		with->mmu[VM_MMU_EPT] = &ept_mmu_ops;
+}
+
+/* The machine's capabilities to the log, and the verdict as the reason of the end. */
+static __noreturn void preflight(void)
+{
+	char err[VMX_ERR_SIZE];
+	enum status s = vmx_init(err);
+	unsigned missing = vmx_preflight(&vmx_caps);
+
+	if (s != OK)
+		boot_stop(err);
+	if (missing)
+		boot_stop("preflight: something that is needed is missing");
+	machine_off(0, "preflight: guests can run here");
+}
+
+void hv_main(u32 boot_information);
+
+__noreturn void hv_main(u32 boot_information)
+{
+	static struct vm_providers with;
+	struct options opt;
+	char why[LOADER_ERR_MAX] = "";
+	int failed;
+
+	stack_protector_init();
+	tsc_start();
+	smp_early_boot_cpu();
+	traps_init();
+	options_parse(&opt, "");
+	setup_ports(&opt);
+	setup_boot_info(boot_information, &opt);
+	log_info("Triptych");
+	setup_memory();
+	setup_machine(&opt);
+	setup_report();
+	if (opt.preflight)
+		preflight();
+	setup_check_guests();
+	start_virtualization(&with);
+	failed = vm_run_all(&with, why);
+	machine_off(failed, why);
+}

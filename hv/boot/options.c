@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line's words, one table row each. */
+#include "hv/boot/options.h"
+#include "hv/lib/string.h"
+
+#define CPUS_LIMIT 4096u
+
+struct word {
+	const char *text; /* not terminated */
+	size_t len;
+};
+
+static bool word_is(struct word w, const char *s)
+{
+	return w.len == strlen(s) && !strncmp(w.text, s, w.len);
+}
+
+static bool set_loglevel(struct options *o, struct word v)
+{
+	static const char *const names[] = { "err", "warn", "info", "debug" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (word_is(v, names[i]) || (v.len == 1 && v.text[0] == (char)('0' + i))) {
+			o->loglevel = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool read_port(struct word v, enum port_choice *out)
+{
+	static const char *const names[] = { "none", "com1", "com2" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (word_is(v, names[i])) {
+			*out = (enum port_choice)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_log(struct options *o, struct word v)
+{
+	return read_port(v, &o->log);
+}
+
+static bool set_console(struct options *o, struct word v)
+{
+	return read_port(v, &o->console);
+}
+
+static bool set_cpus(struct options *o, struct word v)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < v.len; i++) {
+		if (v.text[i] < '0' || v.text[i] > '9')
+			return false;
+		n = n * 10 + (unsigned)(v.text[i] - '0');
+		if (n > CPUS_LIMIT)
+			return false;
+	}
+	if (!n)
+		return false;
+	o->cpus = n;
+	return true;
+}
+
+static bool set_preflight(struct options *o, struct word v)
+{
+	o->preflight = true;
+	return !v.len;
+}
+
+static const struct {
+	const char *key;
+	bool (*set)(struct options *o, struct word value);
+} rows[] = {
+	{ "loglevel=", set_loglevel },
+	{ "log=", set_log },
+	{ "console=", set_console },
+	{ "cpus=", set_cpus },
+	{ "preflight", set_preflight },
+};
+
+static bool take(struct options *o, struct word w)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		size_t n = strlen(rows[i].key);
+
+		if (w.len >= n && !strncmp(w.text, rows[i].key, n))
+			return rows[i].set(o, (struct word){ w.text + n, w.len - n });
+	}
+	return false;
+}
+
+void options_parse(struct options *o, const char *cmdline)
+{
+	*o = (struct options){
+		.loglevel = LOG_INFO,
+		.log = PORT_COM2,
+		.console = PORT_COM1,
+		.cpus = CPUS_LIMIT,
+	};
+	for (const char *s = cmdline; *s;) {
+		struct word w = { s, 0 };
+
+		while (s[w.len] && s[w.len] != ' ')
+			w.len++;
+		if (w.len && !take(o, w) && !o->bad) {
+			o->bad = w.text;
+			o->bad_len = (unsigned)w.len;
+		}
+		s += w.len;
+		while (*s == ' ')
+			s++;
+	}
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The steps of the boot sequence. */
+#include "hv/boot/setup.h"
+#include "hv/boot/modules.h"
+#include "hv/cpu/cpu.h"
+#include "hv/cpu/irq_init.h"
+#include "hv/cpu/lapic.h"
+#include "hv/cpu/smp.h"
+#include "hv/cpu/tsc.h"
+#include "hv/drv/console.h"
+#include "hv/drv/power.h"
+#include "hv/drv/uart.h"
+#include "hv/lib/string.h"
+#include "hv/mem/hostmap.h"
+#include "hv/mem/page.h"
+
+#define LOW_MEMORY    (1 * MB)
+#define EARLY_MAP_END (4 * GB) /* what entry.S maps */
+#define MEMORY_MIN    (32 * MB)
+#define BOOT_INFO_MAX (1 * MB)
+#define LONGEST_WORD  40
+
+extern u8 __image_start[], __image_end[], __early_start[], __early_end[];
+
+static struct boot_info boot;
+static struct uart *log_port;
+
+void boot_stop(const char *why)
+{
+	machine_off(1, why);
+}
+
+/* ---- boot information ---- */
+
+const struct boot_module *boot_module_find(const char *name)
+{
+	for (unsigned i = 0; i < boot.modules; i++)
+		if (!strcmp(boot.module[i].name, name))
+			return &boot.module[i];
+	return NULL;
+}
+
+unsigned boot_module_count(void)
+{
+	return boot.modules;
+}
+
+const struct boot_module *boot_module_at(unsigned index)
+{
+	return &boot.module[index];
+}
+
+static void log_to_port(const char *line, size_t len, bool now)
+{
+	uart_write(log_port, (const u8 *)line, len, now);
+}
+
+static struct uart *choose(enum port_choice c, struct uart *const com[2])
+{
+	return c == PORT_NONE ? NULL : com[c == PORT_COM2];
+}
+
+void setup_ports(const struct options *opt)
+{
+	static struct uart *com[2];
+	static bool opened;
+
+	for (unsigned i = 0; !opened && i < ARRAY_SIZE(com); i++)
+		com[i] = uart_open(i);
+	opened = true;
+	log_port = choose(opt->log, com);
+	log_set_sink(log_port ? log_to_port : NULL);
+	log_level = opt->loglevel;
+	console_init(choose(opt->console, com));
+}
+
+/* The boot loader's information must not reach past what may be read; its size comes first. */
+static hpa_t info_at;
+static u32 info_size;
+
+void setup_boot_info(u32 info, struct options *opt)
+{
+	const char *why;
+
+	info_at = HPA(info);
+	info_size = *(const u32 *)hpa_to_hva(info_at);
+	if (mb2_parse(hpa_to_hva(info_at), MIN(BOOT_INFO_MAX, EARLY_MAP_END - info), &boot, &why) !=
+		OK)
+		boot_stop(why);
+	options_parse(opt, boot.cmdline);
+	setup_ports(opt);
+	if (opt->bad)
+		log_warn("command line: \"%.*s\" is not understood",
+			MIN((int)opt->bad_len, LONGEST_WORD), opt->bad);
+}
+
+/* ---- memory ---- */
+
+static void reserve(struct memmap *m, u64 start, u64 end)
+{
+	if (memmap_remove(m, ALIGN_DOWN(start, PAGE_SIZE), ALIGN_UP(end, PAGE_SIZE)) != OK)
+		boot_stop("the memory map has too many ranges");
+}
+
+/* All RAM but what holds something already. The first megabyte is left alone: firmware uses it. */
+static void find_free(struct memmap *m)
+{
+	*m = boot.ram;
+	reserve(m, 0, LOW_MEMORY);
+	reserve(m, image_to_hpa(__image_start).v, image_to_hpa(__image_end).v);
+	reserve(m, info_at.v, info_at.v + info_size);
+	for (unsigned i = 0; i < boot.modules; i++)
+		reserve(m, boot.module[i].start.v, boot.module[i].start.v + boot.module[i].size);
+}
+
+/* Gives the part of the set that lies in [low, high) to the allocator. */
+static void give(const struct memmap *m, u64 low, u64 high)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		u64 start = MAX(m->r[i].start, low), end = MIN(m->r[i].end, high);
+
+		if (start < end)
+			page_add(HPA(start), HPA(end));
+	}
+}
+
+void setup_memory(void)
+{
+	static struct memmap free;
+	u64 top, meta, bytes;
+
+	for (unsigned i = 0; i < boot.modules; i++)
+		if (boot.module[i].size &&
+			!memmap_contains(&boot.ram, ALIGN_DOWN(boot.module[i].start.v, PAGE_SIZE),
+				boot.module[i].start.v + boot.module[i].size))
+			boot_stop("a module from the boot loader does not lie in memory");
+	find_free(&free);
+	if (memmap_total(&free) < MEMORY_MIN)
+		boot_stop("too little memory: at least 32 MB must be free");
+	top = boot.ram.r[boot.ram.n - 1].end;
+	bytes = ALIGN_UP(page_meta_size(HPA(LOW_MEMORY), HPA(top)), PAGE_SIZE);
+	meta = memmap_find(&free, bytes, PAGE_SIZE, LOW_MEMORY, EARLY_MAP_END);
+	if (!meta)
+		boot_stop("no room for the page allocator's table");
+	reserve(&free, meta, meta + bytes);
+	page_init(hpa_to_hva(HPA(meta)), HPA(LOW_MEMORY), HPA(top));
+	/* Until the real tables are loaded, only the first 4 GB can be reached. */
+	give(&free, 0, EARLY_MAP_END);
+	if (hostmap_init(&boot.ram, &boot.firmware) != OK)
+		boot_stop("no memory for page tables");
+	give(&free, EARLY_MAP_END, ~0ul);
+	page_add(image_to_hpa(__early_start), image_to_hpa(__early_end));
+}
+
+/* ---- the machine ---- */
+
+void setup_machine(const struct options *opt)
+{
+	static struct acpi_info acpi;
+	enum status s = acpi_parse(
+		&acpi, boot.rsdp_len ? boot.rsdp : NULL, boot.rsdp_len, hostmap_firmware);
+
+	if (s != OK)
+		log_warn("no ACPI tables: one processor, no interrupt lines, no power-off");
+	smp_init_boot_cpu();
+	lapic_init(&acpi);
+	lapic_init_cpu();
+	irq_init(&acpi);
+	if (!tsc_init(&acpi))
+		boot_stop("neither the ACPI PM timer nor the PIT counts: no clock to measure the "
+			  "TSC with");
+	power_init(&acpi);
+	smp_start_all(&acpi, opt->cpus, &boot.ram);
+	uart_use_irq_all();
+	log_info("%u of %u processors, TSC %lu.%03lu MHz, APIC timer %s", cpu_count(),
+		MAX(acpi.cpus + acpi.cpus_dropped, 1u), tsc_hz() / 1000000, tsc_hz() / 1000 % 1000,
+		lapic_has_deadline() ? "by TSC deadline" : "one-shot");
+}
+
+void setup_check_guests(void)
+{
+	for (unsigned i = 0; i < boot.modules; i++)
+		log_debug("module %s: %lu bytes at %lx", boot.module[i].name, boot.module[i].size,
+			boot.module[i].start.v);
+	if (!boot_module_find("vm0.conf"))
+		boot_stop("no guest: there is no boot module called vm0.conf");
+}
+
+void setup_report(void)
+{
+	struct page_stats st;
+
+	page_stats(&st);
+	log_info("memory: %lu MB, %lu MB free; the hypervisor takes %lu KB (image %lu, page table "
+		 "%lu)",
+		memmap_total(&boot.ram) / MB, st.free * PAGE_SIZE / MB,
+		(u64)(__image_end - __image_start) / KB + st.used[PAGE_HV] * PAGE_SIZE / KB +
+			(boot.ram.r[boot.ram.n - 1].end >> PAGE_SHIFT) / KB,
+		(u64)(__image_end - __image_start) / KB,
+		(boot.ram.r[boot.ram.n - 1].end >> PAGE_SHIFT) / KB);
+}
