@@ -428,10 +428,11 @@ static void init_devices(struct platform *p)
 {
 	struct wire com1 = gsi_wire(p, LAYOUT_GSI_COM1), kbd = gsi_wire(p, GSI_KBD);
 	struct wire sci = gsi_wire(p, LAYOUT_GSI_SCI);
+	u64 low_mem = MIN(p->cfg.mem, LAYOUT_LOW_MAX);
 	struct rtc_config rtc = {
 		.wallclock = p->cfg.wallclock,
-		.low_mem = MIN(p->cfg.mem, LAYOUT_LOW_MAX),
-		.high_mem = p->cfg.mem - MIN(p->cfg.mem, LAYOUT_LOW_MAX),
+		.low_mem = low_mem,
+		.high_mem = p->cfg.mem - low_mem,
 	};
 
 	pit_init(&p->pit, p->tq, pit_irq, p);
