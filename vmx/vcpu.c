@@ -3,8 +3,8 @@
  * The VMCS of a vcpu: created with the controls that were negotiated, loaded with the state that a
  * boot protocol wants, and its registers read and written one by one.
  *
- * Nothing of the guest's state is cached outside the VMCS: VMREAD and VMWRITE are as cheap as a copy
- * would be to keep right.
+ * Nothing of the guest's state is cached outside the VMCS: VMREAD and VMWRITE are as cheap as a
+ * copy would be to keep right.
  */
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/gdt.h"
@@ -17,7 +17,8 @@
 #include "vmx/insn.h"
 #include "vmx/vmx.h"
 
-static_assert(offsetof(struct vcpu, gpr) == 0, "entry.S addresses gpr from the start of struct vcpu");
+static_assert(
+	offsetof(struct vcpu, gpr) == 0, "entry.S addresses gpr from the start of struct vcpu");
 static_assert(VMCS_HOST_RSP == 0x6c14, "entry.S has this encoding as VMCS_HOST_RSP_");
 
 /*
@@ -94,11 +95,12 @@ static u64 get_reg(struct vcpu *v, enum vcpu_reg r)
 
 	switch (r) {
 	case VREG_CR0:
-		return (vmread(VMCS_GUEST_CR0) & ~x->cr0_mask) | (vmread(VMCS_CR0_READ_SHADOW) & x->cr0_mask);
+		return (vmread(VMCS_GUEST_CR0) & ~x->cr0_mask) |
+		       (vmread(VMCS_CR0_READ_SHADOW) & x->cr0_mask);
 	case VREG_CR4:
-		return (vmread(VMCS_GUEST_CR4) & ~x->cr4_mask) | (vmread(VMCS_CR4_READ_SHADOW) & x->cr4_mask);
-	default:
-		return vmread(reg_field[r]);
+		return (vmread(VMCS_GUEST_CR4) & ~x->cr4_mask) |
+		       (vmread(VMCS_CR4_READ_SHADOW) & x->cr4_mask);
+	default: return vmread(reg_field[r]);
 	}
 }
 
@@ -133,15 +135,13 @@ static void set_reg(struct vcpu *v, enum vcpu_reg r, u64 value)
 		break;
 	case VREG_CR4:
 		vmwrite(VMCS_CR4_READ_SHADOW, value);
-		/* CR4.MCE stays on for us: with it off, a machine check would shut the machine down. */
-		vmwrite(VMCS_GUEST_CR4, (value | vmx_caps.cr4_fixed0 | (read_cr4() & CR4_MCE)) & vmx_caps.cr4_fixed1);
+		/* CR4.MCE stays on for us: with it off, a machine check would shut the machine
+		 * down. */
+		vmwrite(VMCS_GUEST_CR4, (value | vmx_caps.cr4_fixed0 | (read_cr4() & CR4_MCE)) &
+						vmx_caps.cr4_fixed1);
 		break;
-	case VREG_EFER:
-		set_efer(value);
-		break;
-	default:
-		vmwrite(reg_field[r], value);
-		break;
+	case VREG_EFER: set_efer(value); break;
+	default: vmwrite(reg_field[r], value); break;
 	}
 }
 
@@ -164,7 +164,8 @@ static void set_xcr0(struct vcpu *v, u64 value)
 	xsetbv(0, value);
 }
 
-/* "MSR-Bitmap Address": four 1 KB bitmaps: read low, read high, write low, write high. A 0 passes. */
+/* "MSR-Bitmap Address": four 1 KB bitmaps: read low, read high, write low, write high. A 0 passes.
+ */
 static void pass_msr(struct vcpu *v, u32 msr, bool read, bool write)
 {
 	u8 *map = vmx_of(v)->msr_bitmap;
@@ -189,6 +190,20 @@ void vmx_set_proc(struct vmx_vcpu *x, u32 bit, bool on)
 	vmwrite(VMCS_PROC_BASED_CONTROLS, want);
 }
 
+/* Blocking by STI and MOV SS lasts for one instruction; with RFLAGS.TF a single-step trap follows
+ * it. */
+static inline void end_instruction(u64 rflags)
+{
+	u64 blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	if (unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS)))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			blocking & ~(u64)(BLOCKING_STI | BLOCKING_MOV_SS));
+	if (unlikely(rflags & RFLAGS_TF))
+		vmwrite(VMCS_GUEST_PENDING_DEBUG,
+			vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+}
+
 /*
  * cpu_ops.skip: what the processor does at the end of an instruction: RIP moves on, blocking by STI
  * and MOV SS ends, RFLAGS.RF is cleared, and with RFLAGS.TF a single-step trap is pending.
@@ -196,21 +211,26 @@ void vmx_set_proc(struct vmx_vcpu *x, u32 bit, bool on)
 void vmx_skip(struct vcpu *v)
 {
 	u64 rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
-	u64 blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 	u64 rflags = vmread(VMCS_GUEST_RFLAGS);
 
 	(void)v;
-	/* Outside 64-bit mode RIP wraps at 4 GB; the manual's check on RIP would fail the entry otherwise. */
+	/* Outside 64-bit mode RIP wraps at 4 GB; the manual's check on RIP would fail the entry
+	 * otherwise. */
 	if (unlikely(rip >> 32) && !(vmread(VMCS_GUEST_CS_ACCESS_RIGHTS) & VMCS_AR_LONG))
 		rip = (u32)rip;
 	vmwrite(VMCS_GUEST_RIP, rip);
-	if (unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS)))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~(u64)(BLOCKING_STI | BLOCKING_MOV_SS));
-	if (unlikely(rflags & (RFLAGS_TF | RFLAGS_RF))) {
+	end_instruction(rflags);
+	if (unlikely(rflags & RFLAGS_RF))
 		vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
-		if (rflags & RFLAGS_TF)
-			vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
-	}
+}
+
+/* cpu_ops.retire */
+static void retire(struct vcpu *v, u64 rip, u64 rflags)
+{
+	(void)v;
+	vmwrite(VMCS_GUEST_RIP, rip);
+	vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+	end_instruction(rflags);
 }
 
 /*
@@ -222,7 +242,8 @@ void vmx_prepare_entry(struct vcpu *v)
 	u64 blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 
 	(void)v;
-	if (likely(!(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))) || !(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF))
+	if (likely(!(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))) ||
+		!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF))
 		return;
 	vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
@@ -395,7 +416,8 @@ static enum status create(struct vcpu *v)
 	memset(x->io_bitmap, 0xff, 2 * PAGE_SIZE);
 	x->vpid = (u16)(v->vm->id * PLATFORM_MAX_VCPUS + v->index + 1);
 	x->cr0_mask = ~CR0_GUEST_OWNED;
-	/* PAE and PG decide how CR3 is read, MCE is ours, the rest that the guest may set is its own. */
+	/* PAE and PG decide how CR3 is read, MCE is ours, the rest that the guest may set is its
+	 * own. */
 	x->cr4_mask = ~cpuid_cr4_allowed(v->cpuid) | CR4_PAE | CR4_MCE | CR4_VMXE;
 	x->timer_shift = vmx_caps_timer_shift(&vmx_caps);
 	x->max_slice = MIN(v->timers->hz / MAX_SLICE_HZ, 0xfffffffful);
@@ -408,22 +430,24 @@ void vmx_dump(struct vcpu *v)
 	static const char *const names[] = { "ES", "CS", "SS", "DS", "FS", "GS", "LDTR", "TR" };
 	const u64 *g = v->gpr;
 
-	log_err("  rip %016lx  rsp %016lx  rflags %08lx", get_reg(v, VREG_RIP), get_reg(v, VREG_RSP),
-		get_reg(v, VREG_RFLAGS));
+	log_err("  rip %016lx  rsp %016lx  rflags %08lx", get_reg(v, VREG_RIP),
+		get_reg(v, VREG_RSP), get_reg(v, VREG_RFLAGS));
 	log_err("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx", g[RAX], g[RBX], g[RCX], g[RDX]);
 	log_err("  rsi %016lx  rdi %016lx  rbp %016lx  r8  %016lx", g[RSI], g[RDI], g[RBP], g[R8]);
 	log_err("  r9  %016lx  r10 %016lx  r11 %016lx  r12 %016lx", g[R9], g[R10], g[R11], g[R12]);
 	log_err("  r13 %016lx  r14 %016lx  r15 %016lx", g[R13], g[R14], g[R15]);
-	log_err("  cr0 %08lx  cr2 %016lx  cr3 %016lx  cr4 %08lx  efer %04lx", get_reg(v, VREG_CR0), read_cr2(),
-		get_reg(v, VREG_CR3), get_reg(v, VREG_CR4), get_reg(v, VREG_EFER));
+	log_err("  cr0 %08lx  cr2 %016lx  cr3 %016lx  cr4 %08lx  efer %04lx", get_reg(v, VREG_CR0),
+		read_cr2(), get_reg(v, VREG_CR3), get_reg(v, VREG_CR4), get_reg(v, VREG_EFER));
 	for (unsigned i = 0; i < SEG_COUNT; i++) {
 		struct segment s;
 
 		get_segment(v, (enum seg)i, &s);
-		log_err("  %-4s %04x  base %016lx  limit %08x  access %05x", names[i], s.selector, s.base, s.limit, s.ar);
+		log_err("  %-4s %04x  base %016lx  limit %08x  access %05x", names[i], s.selector,
+			s.base, s.limit, s.ar);
 	}
-	log_err("  last exit: %s (%u), qualification 0x%lx, interruptibility 0x%lx", vmx_exit_name(vmx_of(v)->reason),
-		vmx_of(v)->reason, vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_INTERRUPTIBILITY));
+	log_err("  last exit: %s (%u), qualification 0x%lx, interruptibility 0x%lx",
+		vmx_exit_name(vmx_of(v)->reason), vmx_of(v)->reason,
+		vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_INTERRUPTIBILITY));
 }
 
 const struct cpu_ops vmx_cpu_ops = {
@@ -433,6 +457,7 @@ const struct cpu_ops vmx_cpu_ops = {
 	.load = load,
 	.run = vmx_run,
 	.skip = vmx_skip,
+	.retire = retire,
 	.get = get_reg,
 	.set = set_reg,
 	.get_segment = get_segment,

@@ -10,10 +10,12 @@
 #include "hv/cpu/traps.h"
 #include "hv/cpu/tsc.h"
 #include "hv/drv/power.h"
+#include "hv/mem/mtrr.h"
 #include "hv/vm/vm.h"
 #include "vmx/vmx.h"
 
-#define MAXPHYADDR_LEAF 0x80000008u
+#define MAXPHYADDR_LEAF  0x80000008u
+#define CPUID_1_EDX_MTRR BIT(12)
 
 static const struct ept_hw ept_hw = {
 	.invept_single = vmx_invept_single,
@@ -31,16 +33,19 @@ static void enable_vmx(void *arg)
 /* VT-x on every processor, or the reason why not. */
 static void start_virtualization(struct vm_providers *with)
 {
+	unsigned maxphyaddr = cpuid(MAXPHYADDR_LEAF, 0).eax & 0xff;
 	char err[VMX_ERR_SIZE];
 	bool failed = false;
 
+	if (cpuid(1, 0).edx & CPUID_1_EDX_MTRR)
+		mtrr_init(rdmsr, maxphyaddr);
 	if (vmx_init(err) != OK)
 		boot_stop(err);
 	smp_call_all(enable_vmx, &failed);
 	if (failed)
 		boot_stop("VT-x is locked off on one of the processors");
 	with->cpu = &vmx_cpu_ops;
-	if (ept_init(vmx_caps.ept_vpid, cpuid(MAXPHYADDR_LEAF, 0).eax & 0xff, &ept_hw) == OK)
+	if (ept_init(vmx_caps.ept_vpid, maxphyaddr, &ept_hw) == OK)
 		with->mmu[VM_MMU_EPT] = &ept_mmu_ops;
 }
 

@@ -17,10 +17,13 @@ static void vcpu_stats(const struct vcpu *v)
 		count += k == EXIT_NONE ? 0 : c->count;
 		ticks += c->ticks;
 		if (c->count)
-			log_machine("@stats {\"vm\":\"%s\",\"vcpu\":%u,\"exit\":\"%s\",\"count\":%lu,\"ticks\":%lu}", name,
-				v->index, exit_handlers[k].name, c->count, c->ticks);
+			log_machine("@stats "
+				    "{\"vm\":\"%s\",\"vcpu\":%u,\"exit\":\"%s\",\"count\":%lu,"
+				    "\"ticks\":%lu}",
+				name, v->index, exit_handlers[k].name, c->count, c->ticks);
 	}
-	log_machine("@stats {\"vm\":\"%s\",\"vcpu\":%u,\"exits\":%lu,\"guest_ticks\":%lu,\"hv_ticks\":%lu,"
+	log_machine("@stats "
+		    "{\"vm\":\"%s\",\"vcpu\":%u,\"exits\":%lu,\"guest_ticks\":%lu,\"hv_ticks\":%lu,"
 		    "\"idle_ticks\":%lu}",
 		name, v->index, count, v->guest_ticks, ticks, v->idle_ticks);
 }
@@ -37,7 +40,9 @@ void stats_memory(const struct vm *vm)
 	u64 image = hostmap_image_bytes();
 
 	page_stats(&s);
-	log_machine("@stats {\"vm\":\"%s\",\"hv_bytes\":%lu,\"image_bytes\":%lu,\"table_bytes\":%lu,\"guest_bytes\":%lu,"
+	log_machine("@stats "
+		    "{\"vm\":\"%s\",\"hv_bytes\":%lu,\"image_bytes\":%lu,\"table_bytes\":%lu,"
+		    "\"guest_bytes\":%lu,"
 		    "\"free_bytes\":%lu}",
 		vm->cfg.name, (s.used[PAGE_HV] * PAGE_SIZE), image, s.used[PAGE_TABLE] * PAGE_SIZE,
 		s.used[PAGE_GUEST] * PAGE_SIZE, s.free * PAGE_SIZE);

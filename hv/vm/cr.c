@@ -8,12 +8,14 @@
 #include "hv/vm/cr.h"
 #include "hv/vm/vm.h"
 
-#define CR0_DEFINED (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+#define CR0_DEFINED                                                                                \
+	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
+		CR0_PG)
 /* A change of one of these makes PAE paging read its PDPTEs again ("PDPTE Registers"). */
 #define CR0_LOADS_PDPTES (CR0_PG | CR0_CD | CR0_NW)
 #define CR4_LOADS_PDPTES (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)
-#define PDPTE_P    BIT(0)
-#define PDPTE_RSVD (GENMASK(2, 1) | GENMASK(8, 5))
+#define PDPTE_P		 BIT(0)
+#define PDPTE_RSVD	 (GENMASK(2, 1) | GENMASK(8, 5))
 
 static bool pae_paging(u64 cr0, u64 cr4, u64 efer)
 {
@@ -41,7 +43,8 @@ static void paging_changed(struct vcpu *v)
 		v->vm->mmu->ops->paging_changed(v);
 }
 
-/* Leaving or entering IA-32e mode with CR0.PG ("Activating and Deactivating Long Mode"); false: #GP. */
+/* Leaving or entering IA-32e mode with CR0.PG ("Activating and Deactivating Long Mode"); false:
+ * #GP. */
 static bool switch_long_mode(struct vcpu *v, u64 value)
 {
 	u64 efer = v->ops->get(v, VREG_EFER);
@@ -119,7 +122,8 @@ bool vcpu_write_cr4(struct vcpu *v, u64 value)
 		return false;
 	if ((value & ~old & CR4_PCIDE) && (!(efer & EFER_LMA) || (cr3 & 0xfff)))
 		return false;
-	if (pae_paging(cr0, value, efer) && ((old ^ value) & CR4_LOADS_PDPTES) && !load_pdptes(v, cr3))
+	if (pae_paging(cr0, value, efer) && ((old ^ value) & CR4_LOADS_PDPTES) &&
+		!load_pdptes(v, cr3))
 		return false;
 	v->ops->set(v, VREG_CR4, value);
 	paging_changed(v);

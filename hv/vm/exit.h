@@ -12,11 +12,11 @@
 struct vcpu;
 
 enum exit_kind {
-	EXIT_NONE,        /* nothing left to do: the provider has had it handled already */
-	EXIT_INTERRUPT,   /* a physical interrupt; the provider had it served */
-	EXIT_NMI,         /* a physical NMI; likewise */
-	EXIT_WINDOW,      /* the guest can take the event that it could not take before */
-	EXIT_TIMER,       /* the deadline of this entry has come */
+	EXIT_NONE,	/* nothing left to do: the provider has had it handled already */
+	EXIT_INTERRUPT, /* a physical interrupt; the provider had it served */
+	EXIT_NMI,	/* a physical NMI; likewise */
+	EXIT_WINDOW,	/* the guest can take the event that it could not take before */
+	EXIT_TIMER,	/* the deadline of this entry has come */
 	EXIT_CPUID,
 	EXIT_RDMSR,
 	EXIT_WRMSR,
@@ -28,12 +28,12 @@ enum exit_kind {
 	EXIT_XSETBV,
 	EXIT_RDPMC,
 	EXIT_HYPERCALL,
-	EXIT_UNDEFINED,   /* an instruction that this virtual CPU does not have */
-	EXIT_EXCEPTION,   /* an exception that we intercept */
-	EXIT_MEMORY,      /* EPT violation or misconfiguration, or a page fault under shadow paging */
+	EXIT_UNDEFINED, /* an instruction that this virtual CPU does not have */
+	EXIT_EXCEPTION, /* an exception that we intercept */
+	EXIT_MEMORY,	/* EPT violation or misconfiguration, or a page fault under shadow paging */
 	EXIT_TASK_SWITCH,
 	EXIT_TRIPLE_FAULT,
-	EXIT_BROKEN,      /* entry failed, or an exit we never asked for; the reason was logged */
+	EXIT_BROKEN, /* entry failed, or an exit we never asked for; the reason was logged */
 	EXIT_KINDS,
 };
 
@@ -43,13 +43,18 @@ struct exit_io {
 	bool in, string;
 };
 
-enum cr_op { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
+enum cr_op {
+	CR_WRITE,
+	CR_READ,
+	CR_CLTS,
+	CR_LMSW
+};
 
 struct exit_cr {
-	u8 cr;       /* 0, 3, 4, 8 */
+	u8 cr; /* 0, 3, 4, 8 */
 	enum cr_op op;
-	u8 gpr;      /* enum gpr */
-	u16 lmsw;    /* operand of LMSW */
+	u8 gpr;	  /* enum gpr */
+	u16 lmsw; /* operand of LMSW */
 };
 
 struct exit_exception {
@@ -69,9 +74,9 @@ struct vcpu_exit {
 };
 
 /*
- * One row a kind. handle() returns true when the instruction that exited is complete, so that RIP is
- * to move past it; false when RIP stays (a fault was queued, the instruction was emulated as a whole,
- * or there was none).
+ * One row a kind. handle() returns true when the instruction that exited is complete, so that RIP
+ * is to move past it; false when RIP stays (a fault was queued, the instruction was emulated as a
+ * whole, or there was none).
  */
 struct exit_handler {
 	const char *name;

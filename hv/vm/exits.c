@@ -16,7 +16,7 @@
 #define KVM_EPERM  1
 
 /* The CPUID leaves that mirror control registers: OSXSAVE, APIC; OSPKE. */
-#define CPUID_FEATURES   1
+#define CPUID_FEATURES	 1
 #define CPUID_STRUCTURED 7
 
 /* Nothing to do: it was dealt with by whoever reported it. */
@@ -120,7 +120,8 @@ static bool do_io(struct vcpu *v, const struct vcpu_exit *e)
 	if (e->io.size == 4)
 		v->gpr[RAX] = bus_read(bus, e->io.port, 4) & mask;
 	else
-		v->gpr[RAX] = (v->gpr[RAX] & ~mask) | (bus_read(bus, e->io.port, e->io.size) & mask);
+		v->gpr[RAX] =
+			(v->gpr[RAX] & ~mask) | (bus_read(bus, e->io.port, e->io.size) & mask);
 	return true;
 }
 
@@ -168,7 +169,9 @@ static bool do_cr(struct vcpu *v, const struct vcpu_exit *e)
 	case CR_READ: gpr_set(v, e->cr.gpr, read_cr(v, e->cr.cr)); break;
 	case CR_CLTS: ok = vcpu_write_cr0(v, cr0 & ~CR0_TS); break;
 	/* LMSW can set PE but not clear it. */
-	case CR_LMSW: ok = vcpu_write_cr0(v, (cr0 & ~(lmsw & ~CR0_PE)) | (e->cr.lmsw & lmsw)); break;
+	case CR_LMSW:
+		ok = vcpu_write_cr0(v, (cr0 & ~(lmsw & ~CR0_PE)) | (e->cr.lmsw & lmsw));
+		break;
 	}
 	return ok || protection(v, e);
 }
@@ -210,7 +213,8 @@ static bool do_exception(struct vcpu *v, const struct vcpu_exit *e)
 	const struct exit_exception *x = &e->exception;
 
 	if (x->vector == VEC_MC) {
-		vcpu_crash(v, "machine check while the guest ran; MCG_STATUS 0x%lx", rdmsr(MSR_MCG_STATUS));
+		vcpu_crash(v, "machine check while the guest ran; MCG_STATUS 0x%lx",
+			rdmsr(MSR_MCG_STATUS));
 		return false;
 	}
 	if (x->vector == VEC_DB) {
@@ -230,12 +234,15 @@ static bool do_memory(struct vcpu *v, const struct vcpu_exit *e)
 			vcpu_crash(v, "event %u was to be delivered through device memory at 0x%lx",
 				v->event.vector, e->memory.gpa.v);
 		else if (e->memory.access & MMU_X)
-			vcpu_crash(v, "instruction fetch from device memory at 0x%lx", e->memory.gpa.v);
+			vcpu_crash(v, "instruction fetch from device memory at 0x%lx",
+				e->memory.gpa.v);
 		else
 			vcpu_emulate(v);
 		break;
 	case MMU_GUEST: vcpu_inject_pf(v, e->memory.gva.v, e->memory.error); break;
-	case MMU_FATAL: vcpu_crash(v, "memory access at 0x%lx cannot be resolved", e->memory.gpa.v); break;
+	case MMU_FATAL:
+		vcpu_crash(v, "memory access at 0x%lx cannot be resolved", e->memory.gpa.v);
+		break;
 	}
 	return false;
 }
@@ -243,7 +250,8 @@ static bool do_memory(struct vcpu *v, const struct vcpu_exit *e)
 static bool task_switch(struct vcpu *v, const struct vcpu_exit *e)
 {
 	(void)e;
-	vcpu_crash(v, "hardware task switch: not supported, only guests that switch tasks in software run");
+	vcpu_crash(v, "hardware task switch: not supported, only guests that switch tasks in "
+		      "software run");
 	return false;
 }
 

@@ -7,8 +7,8 @@
  *       enter the guest until an exit
  *       handle the exit
  *
- * Most exits never come here: the provider handles the quick ones and enters again by itself, as long
- * as v->work stays 0.
+ * Most exits never come here: the provider handles the quick ones and enters again by itself, as
+ * long as v->work stays 0.
  */
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/idle.h"
@@ -69,7 +69,8 @@ static bool inject_irq(struct vcpu *v)
 	return true;
 }
 
-/* Injects what is pending, in the order of "Priority Among Concurrent Events". True: something was. */
+/* Injects what is pending, in the order of "Priority Among Concurrent Events". True: something was.
+ */
 static bool deliver_events(struct vcpu *v)
 {
 	unsigned long work = v->work;
@@ -87,7 +88,8 @@ static bool deliver_events(struct vcpu *v)
 	return injected;
 }
 
-/* HLT: gives the physical CPU up until the next deadline or interrupt. The time is the guest's, not ours. */
+/* HLT: gives the physical CPU up until the next deadline or interrupt. The time is the guest's, not
+ * ours. */
 static void idle(struct vcpu *v)
 {
 	bool if_flag = (v->ops->get(v, VREG_RFLAGS) & RFLAGS_IF) != 0;
@@ -110,7 +112,8 @@ static void idle(struct vcpu *v)
 static bool do_work(struct vcpu *v)
 {
 	while (v->work) {
-		/* A processor's answer to INIT is to start from the reset vector, where a PC has firmware that reboots. */
+		/* A processor's answer to INIT is to start from the reset vector, where a PC has
+		 * firmware that reboots. */
 		if (v->work & WORK_INIT)
 			vm_end(v->vm, VM_END_RESET, 0);
 		if (v->work & WORK_END)
@@ -134,6 +137,7 @@ void vcpu_run(struct vcpu *v, const struct vcpu_state *s)
 
 	v->work = 0;
 	v->kind = EXIT_NONE;
+	platform_set_current(v->vm->platform, v->index);
 	v->ops->load(v, s);
 	while (!v->work || do_work(v)) {
 		kind = v->ops->run(v, &e);

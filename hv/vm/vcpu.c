@@ -10,7 +10,12 @@
 #include "hv/vm/vm.h"
 
 /* "Interrupt 8—Double Fault Exception (#DF)": classes of exceptions. */
-enum exception_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
+enum exception_class {
+	BENIGN,
+	CONTRIBUTORY,
+	PAGE_FAULT,
+	DOUBLE_FAULT
+};
 
 static enum exception_class classify(const struct event *e)
 {
@@ -31,17 +36,23 @@ static enum exception_class classify(const struct event *e)
 
 void vcpu_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
 {
-	struct event next = { .type = EVENT_EXCEPTION, .vector = vector, .has_error = has_error, .error = error };
+	struct event next = {
+		.type = EVENT_EXCEPTION, .vector = vector, .has_error = has_error, .error = error
+	};
 	enum exception_class first = v->work & WORK_EVENT ? classify(&v->event) : BENIGN;
 	enum exception_class second = classify(&next);
 
 	if (first == DOUBLE_FAULT && second != BENIGN) {
-		log_info("%s: triple fault: exception %u while delivering #DF", v->vm->cfg.name, vector);
+		log_info("%s: triple fault: exception %u while delivering #DF", v->vm->cfg.name,
+			vector);
 		vm_end(v->vm, VM_END_TRIPLE, 0);
 		return;
 	}
-	if ((first == CONTRIBUTORY && second == CONTRIBUTORY) || (first == PAGE_FAULT && second != BENIGN))
-		next = (struct event){ .type = EVENT_EXCEPTION, .vector = VEC_DF, .has_error = true };
+	if ((first == CONTRIBUTORY && second == CONTRIBUTORY) ||
+		(first == PAGE_FAULT && second != BENIGN))
+		next = (struct event){
+			.type = EVENT_EXCEPTION, .vector = VEC_DF, .has_error = true
+		};
 	v->event = next;
 	v->work |= WORK_EVENT;
 }

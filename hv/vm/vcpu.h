@@ -42,7 +42,7 @@ enum event_type {
 	EVENT_IRQ,
 	EVENT_NMI,
 	EVENT_EXCEPTION,
-	EVENT_SOFT_INT,       /* INT n; only as an event that an exit cut short */
+	EVENT_SOFT_INT,	      /* INT n; only as an event that an exit cut short */
 	EVENT_SOFT_EXCEPTION, /* INT3, INTO */
 	EVENT_PRIV_SOFT,      /* INT1 */
 };
@@ -56,12 +56,12 @@ struct event {
 };
 
 /* Reasons to look before the next entry; bits of vcpu->work. */
-#define WORK_IRQ   BIT(0) /* the platform's interrupt state changed */
-#define WORK_NMI   BIT(1) /* an NMI is pending */
-#define WORK_EVENT BIT(2) /* vcpu->event is to be injected */
-#define WORK_INIT  BIT(3) /* INIT arrived */
-#define WORK_END   BIT(5) /* the VM is over or is to be reset */
-#define WORK_INPUT BIT(6) /* bytes for the guest's console may have arrived */
+#define WORK_IRQ    BIT(0) /* the platform's interrupt state changed */
+#define WORK_NMI    BIT(1) /* an NMI is pending */
+#define WORK_EVENT  BIT(2) /* vcpu->event is to be injected */
+#define WORK_INIT   BIT(3) /* INIT arrived */
+#define WORK_END    BIT(5) /* the VM is over or is to be reset */
+#define WORK_INPUT  BIT(6) /* bytes for the guest's console may have arrived */
 #define WORK_HALTED BIT(7) /* in HLT: wait for an event instead of entering */
 
 struct exit_count {
@@ -74,54 +74,65 @@ struct cpu_ops {
 	const char *name;
 	enum status (*create)(struct vcpu *v);
 	void (*destroy)(struct vcpu *v);
-	void (*load)(struct vcpu *v, const struct vcpu_state *s); /* all registers, as a boot protocol says */
+	void (*load)(struct vcpu *v,
+		const struct vcpu_state *s); /* all registers, as a boot protocol says */
 	enum exit_kind (*run)(struct vcpu *v, struct vcpu_exit *e);
-	void (*skip)(struct vcpu *v); /* RIP past the instruction that exited; ends STI and MOV SS blocking; TF traps */
+	void (*skip)(struct vcpu *v); /* RIP past the instruction that exited; ends STI and MOV SS
+					 blocking; TF traps */
+	void (*retire)(struct vcpu *v, u64 rip,
+		u64 rflags); /* the same for an instruction that was emulated: its RIP and RFLAGS */
 	u64 (*get)(struct vcpu *v, enum vcpu_reg r);
 	void (*set)(struct vcpu *v, enum vcpu_reg r, u64 value);
 	void (*get_segment)(struct vcpu *v, enum seg s, struct segment *out);
 	void (*set_segment)(struct vcpu *v, enum seg s, const struct segment *in);
 	void (*get_table)(struct vcpu *v, bool idt, struct table_reg *out);
 	void (*set_table)(struct vcpu *v, bool idt, const struct table_reg *in);
-	bool (*can_inject)(struct vcpu *v, enum event_type t); /* IRQ: IF and no blocking; NMI: not blocked; and no event under way */
+	bool (*can_inject)(struct vcpu *v,
+		enum event_type
+			t); /* IRQ: IF and no blocking; NMI: not blocked; and no event under way */
 	void (*inject)(struct vcpu *v, const struct event *e); /* at the next entry */
-	void (*want_window)(struct vcpu *v, enum event_type t, bool on); /* exit (EXIT_WINDOW, with work set) when it can be injected */
+	void (*want_window)(struct vcpu *v, enum event_type t,
+		bool on); /* exit (EXIT_WINDOW, with work set) when it can be injected */
 	void (*pass_msr)(struct vcpu *v, u32 msr, bool read, bool write);
 	void (*set_cr2)(struct vcpu *v, u64 value);
-	void (*set_xcr0)(struct vcpu *v, u64 value); /* already checked */
-	void (*set_pdptes)(struct vcpu *v, const u64 pdpte[4]); /* after a change of CR0, CR3 or CR4 that loads them (PAE paging) */
+	void (*set_xcr0)(struct vcpu *v, u64 value);		/* already checked */
+	void (*set_pdptes)(struct vcpu *v, const u64 pdpte[4]); /* after a change of CR0, CR3 or CR4
+								   that loads them (PAE paging) */
 	void (*dump)(struct vcpu *v); /* registers and control state to the log */
 };
 
 struct vcpu {
-	u64 gpr[16];            /* enum gpr; [RSP] is not kept here. First: the entry code addresses it from the top. */
-	unsigned long work;     /* WORK_*: read once per exit; 0 is the fast path */
-	u32 exit_tsc;           /* TSC at the last exit, low half: a stay in the hypervisor is short */
-	u64 guest_ticks;        /* in the guest, all entries */
-	u64 idle_ticks;         /* in HLT, the physical CPU given up */
-	enum exit_kind kind;    /* of the last exit: the account that its ticks go to */
-	struct timerq *timers;  /* of the physical CPU */
+	u64 gpr[16]; /* enum gpr; [RSP] is not kept here. First: the entry code addresses it from
+			the top. */
+	unsigned long work;  /* WORK_*: read once per exit; 0 is the fast path */
+	u32 exit_tsc;	     /* TSC at the last exit, low half: a stay in the hypervisor is short */
+	u64 guest_ticks;     /* in the guest, all entries */
+	u64 idle_ticks;	     /* in HLT, the physical CPU given up */
+	enum exit_kind kind; /* of the last exit: the account that its ticks go to */
+	struct timerq *timers; /* of the physical CPU */
 	struct exit_count exits[EXIT_KINDS];
 
 	const struct cpu_ops *ops;
-	void *arch;             /* the provider's own (vmx: struct vmx_vcpu) */
+	void *arch; /* the provider's own (vmx: struct vmx_vcpu) */
 	struct vm *vm;
-	unsigned index;         /* = initial APIC ID */
-	unsigned order;         /* of the allocation that this struct lies in */
-	struct event event;     /* with WORK_EVENT */
+	unsigned index;	    /* = initial APIC ID */
+	unsigned order;	    /* of the allocation that this struct lies in */
+	struct event event; /* with WORK_EVENT */
 	const struct cpuid_table *cpuid;
 	u64 xcr0;
 	u64 tsc_adjust;
 	u64 msr_misc_enable, msr_mtrr_def, msr_mtrr_fix[11];
 };
 
-/* Queues an exception for the next entry; if one is queued already, merges them as "Interrupt 8 - Double Fault" says (or triple-faults). */
+/* Queues an exception for the next entry; if one is queued already, merges them as "Interrupt 8 -
+ * Double Fault" says (or triple-faults). */
 void vcpu_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error);
 void vcpu_inject_gp(struct vcpu *v); /* #GP(0) */
 void vcpu_inject_ud(struct vcpu *v);
 void vcpu_inject_pf(struct vcpu *v, u64 cr2, u32 error);
 
-/* The guest did something we cannot carry on from: logs the reason, registers and instruction bytes, ends the VM alone. */
+/* The guest did something we cannot carry on from: logs the reason, registers and instruction
+ * bytes, ends the VM alone. */
 void vcpu_crash(struct vcpu *v, const char *fmt, ...) __printf(2, 3);
 
 /*

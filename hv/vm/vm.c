@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VM's life: made from its manifest and the boot modules, run until it ends for good, taken apart.
- * VMs run one after the other, on the boot processor.
+ * A VM's life: made from its manifest and the boot modules, run until it ends for good, taken
+ * apart. VMs run one after the other, on the boot processor.
  */
 #include "hv/boot/modules.h"
 #include "hv/cpu/cpu.h"
@@ -61,7 +61,8 @@ static void host_init(void *ctx, unsigned vcpu)
 	((struct vm *)ctx)->vcpu[vcpu]->work |= WORK_INIT;
 }
 
-/* A start-up IPI is heeded only by a processor that waits for one after INIT; the only vcpu never does. */
+/* A start-up IPI is heeded only by a processor that waits for one after INIT; the only vcpu never
+ * does. */
 static void host_sipi(void *ctx, unsigned vcpu, u8 vector)
 {
 	(void)ctx;
@@ -148,10 +149,13 @@ static enum status add_memory(struct vm *vm, char *err)
 		st = guestmem_add(&vm->mem, GPA(LAYOUT_HIGH), vm->cfg.mem - low);
 	if (st != OK) {
 		page_stats(&s);
-		snprintf(err, LOADER_ERR_MAX, "its %lu MB of memory cannot be had: the machine has %lu MB free",
+		snprintf(err, LOADER_ERR_MAX,
+			"its %lu MB of memory cannot be had: the machine has %lu MB free",
 			vm->cfg.mem / MB, s.free * PAGE_SIZE / MB);
+		return st;
 	}
-	return st;
+	guestmem_hole(&vm->mem, GPA(LAYOUT_HOLE_START), GPA(LAYOUT_HOLE_END));
+	return OK;
 }
 
 static enum status make_platform(struct vm *vm, char *err)
@@ -212,7 +216,8 @@ static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char
 	cpuid_resolve((void *)((u8 *)v + table), &cfg);
 	if (v->ops->create(v) != OK) {
 		page_free(v, order, PAGE_HV);
-		snprintf(err, LOADER_ERR_MAX, "no memory for the control structures of vcpu %u", vm->vcpus);
+		snprintf(err, LOADER_ERR_MAX, "no memory for the control structures of vcpu %u",
+			vm->vcpus);
 		return ERR_NOMEM;
 	}
 	vm->vcpu[vm->vcpus++] = v;
@@ -226,7 +231,8 @@ static enum status make_mmu(struct vm *vm, const struct vm_providers *with, char
 	enum status s;
 
 	if (!ops) {
-		snprintf(err, LOADER_ERR_MAX, "mmu=%s is not built into this hypervisor; mmu=ept is",
+		snprintf(err, LOADER_ERR_MAX,
+			"mmu=%s is not built into this hypervisor; mmu=ept is",
 			vm->cfg.mmu == VM_MMU_SHADOW ? "shadow" : "direct");
 		return ERR_NOTSUP;
 	}
@@ -241,13 +247,15 @@ static enum status make_mmu(struct vm *vm, const struct vm_providers *with, char
 static enum status check_config(const struct manifest *cfg, char *err)
 {
 	if (cfg->vcpus != 1) {
-		snprintf(err, LOADER_ERR_MAX, "vcpus=%u: this version runs VMs of one vcpu", cfg->vcpus);
+		snprintf(err, LOADER_ERR_MAX, "vcpus=%u: this version runs VMs of one vcpu",
+			cfg->vcpus);
 		return ERR_NOTSUP;
 	}
 	return OK;
 }
 
-enum status vm_create(struct vm **out, const struct manifest *cfg, const struct vm_providers *with, char *err)
+enum status vm_create(
+	struct vm **out, const struct manifest *cfg, const struct vm_providers *with, char *err)
 {
 	static unsigned last_id;
 	unsigned order = order_of(sizeof(struct vm));
@@ -341,7 +349,8 @@ static void report_end(const char *name, const char *end, unsigned status, const
 	char text[2 * LOADER_ERR_MAX];
 
 	log_json_string(text, sizeof(text), why);
-	log_machine("@vm {\"name\":\"%s\",\"end\":\"%s\",\"status\":%u,\"why\":%s}", name, end, status, text);
+	log_machine("@vm {\"name\":\"%s\",\"end\":\"%s\",\"status\":%u,\"why\":%s}", name, end,
+		status, text);
 }
 
 static bool run_one(const struct manifest *cfg, const struct vm_providers *with, char *why)
@@ -355,15 +364,16 @@ static bool run_one(const struct manifest *cfg, const struct vm_providers *with,
 		snprintf(why, LOADER_ERR_MAX, "VM %s: %.*s", cfg->name, LOADER_ERR_MAX - 48, err);
 		return false;
 	}
-	log_info("%s: %lu MB, %s, %s", cfg->name, cfg->mem / MB, vm->mmu->ops->name, with->cpu->name);
+	log_info("%s: %lu MB, %s, %s", cfg->name, cfg->mem / MB, vm->mmu->ops->name,
+		with->cpu->name);
 	stats_memory(vm);
 	vm_run(vm);
 	clean = ended_cleanly(vm);
 	stats_vm(vm);
 	report_end(cfg->name, vm_end_name(vm->end), vm->end_status, vm->end_why);
 	if (!clean)
-		snprintf(why, LOADER_ERR_MAX, "VM %s ended by %s (status %u) %.*s", cfg->name, vm_end_name(vm->end),
-			vm->end_status, LOADER_ERR_MAX - 96, vm->end_why);
+		snprintf(why, LOADER_ERR_MAX, "VM %s ended by %s (status %u) %.*s", cfg->name,
+			vm_end_name(vm->end), vm->end_status, LOADER_ERR_MAX - 96, vm->end_why);
 	vm_destroy(vm);
 	return clean;
 }
@@ -384,7 +394,8 @@ int vm_run_all(const struct vm_providers *with, char *why)
 			return failed;
 		if (manifest_parse((const char *)m->data, m->size, &cfg, err) != OK) {
 			report_end(name, "crash", 0, err);
-			snprintf(reason, sizeof(reason), "%s: %.*s", name, LOADER_ERR_MAX - 32, err);
+			snprintf(
+				reason, sizeof(reason), "%s: %.*s", name, LOADER_ERR_MAX - 32, err);
 		} else if (run_one(&cfg, with, reason)) {
 			continue;
 		}

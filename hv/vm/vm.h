@@ -23,9 +23,9 @@ struct vm {
 	enum vm_end end;
 	u8 end_status;
 	char end_why[LOADER_ERR_MAX]; /* for VM_END_CRASH */
-	u8 input[64];       /* console bytes that the guest's UART had no room for yet */
+	u8 input[64];		      /* console bytes that the guest's UART had no room for yet */
 	size_t input_len;
-	unsigned order;     /* of the allocation that this struct lies in */
+	unsigned order; /* of the allocation that this struct lies in */
 };
 
 /* What each VM needs from outside: handed over by hv/boot/main.c, so that hv/ names no provider. */
@@ -34,8 +34,10 @@ struct vm_providers {
 	const struct mmu_ops *mmu[VM_MMU_KINDS]; /* by enum vm_mmu; NULL: not to be had */
 };
 
-/* Creates a VM from its manifest; modules are looked up by name among the boot modules. err: LOADER_ERR_MAX bytes. */
-enum status vm_create(struct vm **out, const struct manifest *cfg, const struct vm_providers *with, char *err) __must_check;
+/* Creates a VM from its manifest; modules are looked up by name among the boot modules. err:
+ * LOADER_ERR_MAX bytes. */
+enum status vm_create(struct vm **out, const struct manifest *cfg, const struct vm_providers *with,
+	char *err) __must_check;
 void vm_destroy(struct vm *vm);
 
 /* Runs the VM on this physical CPU until it ends for good: resets start it again, if cfg.reboot. */
