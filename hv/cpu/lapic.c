@@ -59,13 +59,18 @@ static void reg_write(u32 reg, u32 value)
 		wrmsr(MSR_X2APIC_BASE + reg, value);
 }
 
-void lapic_init(const struct acpi_info *acpi)
+void apic_init(const struct acpi_info *acpi)
 {
 	u32 features = cpuid(1, 0).ecx;
 
 	deadline_mode = features & CPUID_1_ECX_DEADLINE;
 	if (!(features & CPUID_1_ECX_X2APIC))
 		page = mmio_map(acpi->lapic, XAPIC_LENGTH);
+}
+
+static void timer_mode_set(void)
+{
+	reg_write(REG_LVT_TIMER, deadline_mode ? LVT_DEADLINE | VECTOR_TIMER : VECTOR_TIMER);
 }
 
 void lapic_init_cpu(void)
@@ -82,7 +87,7 @@ void lapic_init_cpu(void)
 	reg_write(REG_LVT_LINT1, LVT_NMI);
 	reg_write(REG_LVT_ERROR, LVT_MASKED);
 	reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
-	reg_write(REG_LVT_TIMER, deadline_mode ? LVT_DEADLINE | VECTOR_TIMER : VECTOR_TIMER);
+	timer_mode_set();
 }
 
 u32 lapic_id(void)
@@ -140,7 +145,7 @@ void lapic_timer_calibrate(u64 us, u64 ticks)
 {
 	timer_hz = muldiv64(ticks, 1000000, us);
 	reg_write(REG_TIMER_INITIAL, 0);
-	reg_write(REG_LVT_TIMER, VECTOR_TIMER);
+	timer_mode_set();
 }
 
 void lapic_timer_set(u64 deadline)
