@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parser of VM descriptions: a table with one row a key (hv/vm/manifest.h lists them). */
+#include "hv/dev/platform.h"
+#include "hv/lib/string.h"
+#include "hv/vm/load.h"
+#include "hv/vm/manifest.h"
+
+#define MEM_DEFAULT (256 * MB)
+#define MEM_MIN	    (4 * MB)
+#define MEM_MAX	    (512 * GB) /* what one level-4 entry of a page table spans */
+
+/* The value of one line: not terminated. */
+struct text {
+	const char *s;
+	size_t len;
+};
+
+/* Each sets its part of *m, or returns false: the row then says what would be valid. */
+typedef bool (*set_fn)(struct manifest *m, struct text v);
+
+static bool text_is(struct text t, const char *word)
+{
+	return t.len == strlen(word) && !memcmp(t.s, word, t.len);
+}
+
+static bool copy(char *to, size_t room, struct text v)
+{
+	if (v.len >= room)
+		return false;
+	memcpy(to, v.s, v.len);
+	to[v.len] = '\0';
+	return true;
+}
+
+static bool is_name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '.' || c == '-';
+}
+
+/* At most MANIFEST_NAME_MAX characters, at least one. */
+static bool copy_name(char *to, struct text v)
+{
+	for (size_t i = 0; i < v.len; i++) {
+		if (!is_name_char(v.s[i]))
+			return false;
+	}
+	return v.len && copy(to, MANIFEST_NAME_MAX + 1, v);
+}
+
+/* Index of v among words, or -1. */
+static int one_of(struct text v, const char *const *words, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (text_is(v, words[i]))
+			return i;
+	}
+	return -1;
+}
+
+static bool yes_or_no(struct text v, bool *to)
+{
+	*to = text_is(v, "yes");
+	return *to || text_is(v, "no");
+}
+
+/* Decimal digits up to max; *digits is how many there were. */
+static bool number(struct text v, u64 max, u64 *to, size_t *digits)
+{
+	size_t i;
+
+	*to = 0;
+	for (i = 0; i < v.len && v.s[i] >= '0' && v.s[i] <= '9'; i++) {
+		u64 digit = (u64)(v.s[i] - '0');
+
+		if (*to > (max - digit) / 10)
+			return false;
+		*to = *to * 10 + digit;
+	}
+	*digits = i;
+	return i > 0;
+}
+
+static bool set_name(struct manifest *m, struct text v)
+{
+	return copy_name(m->name, v);
+}
+
+static bool set_boot(struct manifest *m, struct text v)
+{
+	static const char *const words[] = { "auto", "linux64", "pvh", "multiboot", "elf" };
+
+	return one_of(v, words, ARRAY_SIZE(words)) >= 0 && copy(m->boot, sizeof(m->boot), v);
+}
+
+static bool set_kernel(struct manifest *m, struct text v)
+{
+	return copy_name(m->kernel, v);
+}
+
+static bool set_initrd(struct manifest *m, struct text v)
+{
+	return copy_name(m->initrd, v);
+}
+
+static bool set_module(struct manifest *m, struct text v)
+{
+	const char *space = NULL;
+	struct text name = v, args = { v.s + v.len, 0 };
+
+	if (m->modules == LOADER_MODULES_MAX)
+		return false;
+	for (size_t i = 0; i < v.len && !space; i++) {
+		if (v.s[i] == ' ')
+			space = v.s + i;
+	}
+	if (space) {
+		name.len = (size_t)(space - v.s);
+		args = (struct text){ space + 1, v.len - name.len - 1 };
+	}
+
+	struct manifest_module *mod = &m->module[m->modules];
+
+	if (!copy_name(mod->name, name) || !copy(mod->args, sizeof(mod->args), args))
+		return false;
+	m->modules++;
+	return true;
+}
+
+static bool set_append(struct manifest *m, struct text v)
+{
+	return copy(m->append, sizeof(m->append), v);
+}
+
+static bool set_mem(struct manifest *m, struct text v)
+{
+	static const struct {
+		char suffix;
+		u64 unit;
+	} units[] = { { 'K', KB }, { 'M', MB }, { 'G', GB } };
+	size_t digits;
+
+	if (!number(v, MEM_MAX, &m->mem, &digits) || v.len - digits > 1)
+		return false;
+	for (size_t i = 0; v.len > digits && i < ARRAY_SIZE(units); i++) {
+		if (v.s[digits] != units[i].suffix)
+			continue;
+		if (m->mem > MEM_MAX / units[i].unit)
+			return false;
+		m->mem *= units[i].unit;
+		v.len--;
+	}
+	return v.len == digits && m->mem >= MEM_MIN && IS_ALIGNED(m->mem, GUESTMEM_CHUNK);
+}
+
+static bool set_vcpus(struct manifest *m, struct text v)
+{
+	u64 n;
+	size_t digits;
+
+	if (!number(v, PLATFORM_MAX_VCPUS, &n, &digits) || digits != v.len || !n)
+		return false;
+	m->vcpus = (unsigned)n;
+	return true;
+}
+
+static bool set_mmu(struct manifest *m, struct text v)
+{
+	static const char *const words[] = {
+		[VM_MMU_EPT] = "ept", [VM_MMU_SHADOW] = "shadow", [VM_MMU_DIRECT] = "direct"
+	};
+	int i = one_of(v, words, ARRAY_SIZE(words));
+
+	m->mmu = (enum vm_mmu)MAX(i, 0);
+	return i >= 0;
+}
+
+static bool set_io(struct manifest *m, struct text v)
+{
+	static const char *const words[] = {
+		[VM_IO_VIRTIO] = "virtio", [VM_IO_EMULATED] = "emulated"
+	};
+	int i = one_of(v, words, ARRAY_SIZE(words));
+
+	m->io = (enum vm_io)MAX(i, 0);
+	return i >= 0;
+}
+
+static bool set_testdev(struct manifest *m, struct text v)
+{
+	return yes_or_no(v, &m->testdev);
+}
+
+static bool set_debugexit(struct manifest *m, struct text v)
+{
+	return yes_or_no(v, &m->debugexit);
+}
+
+static bool set_kvmclock(struct manifest *m, struct text v)
+{
+	return yes_or_no(v, &m->kvmclock);
+}
+
+static bool set_reboot(struct manifest *m, struct text v)
+{
+	return yes_or_no(v, &m->reboot);
+}
+
+static const struct key {
+	const char *name;
+	set_fn set;
+	const char *valid; /* ends the sentence "KEY must be ..." */
+	bool repeats;
+} keys[] = {
+	{ "name", set_name, "1 to 31 characters of [A-Za-z0-9_.-]", false },
+	{ "boot", set_boot, "auto, linux64, pvh, multiboot or elf", false },
+	{ "kernel", set_kernel, "a module's name: 1 to 31 characters of [A-Za-z0-9_.-]", false },
+	{ "initrd", set_initrd, "a module's name: 1 to 31 characters of [A-Za-z0-9_.-]", false },
+	{ "module", set_module, "a module's name and at most 255 characters, up to 32 times",
+		true },
+	{ "append", set_append, "at most 2047 characters", false },
+	{ "mem", set_mem, "a multiple of 2M from 4M to 512G, such as 256M", false },
+	{ "vcpus", set_vcpus, "1 to 16", false },
+	{ "mmu", set_mmu, "ept, shadow or direct", false },
+	{ "io", set_io, "virtio or emulated", false },
+	{ "testdev", set_testdev, "yes or no", false },
+	{ "debugexit", set_debugexit, "yes or no", false },
+	{ "kvmclock", set_kvmclock, "yes or no", false },
+	{ "reboot", set_reboot, "yes or no", false },
+};
+
+static_assert(PLATFORM_MAX_VCPUS == 16 && LOADER_MODULES_MAX == 32 && MANIFEST_NAME_MAX == 31 &&
+		      LOADER_CMDLINE_MAX == 2047,
+	"the sentences above name these");
+
+/* How much of a hostile line a message quotes. */
+#define QUOTE_MAX 40
+
+static enum status parse_line(
+	struct manifest *m, struct text line, unsigned number_of, u64 *seen, char *err)
+{
+	size_t eq = 0;
+
+	while (eq < line.len && line.s[eq] != '=')
+		eq++;
+	if (eq == line.len)
+		return load_refuse(err, ERR_INVAL,
+			"VM file line %u: \"%.*s\" has no '=', expected key=value", number_of,
+			(int)MIN(line.len, (size_t)QUOTE_MAX), line.s);
+
+	struct text name = { line.s, eq }, value = { line.s + eq + 1, line.len - eq - 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const struct key *k = &keys[i];
+
+		if (!text_is(name, k->name))
+			continue;
+		if (!k->repeats && (*seen & BIT(i)))
+			return load_refuse(err, ERR_EXIST, "VM file line %u: %s is given twice",
+				number_of, k->name);
+		*seen |= BIT(i);
+		if (k->set(m, value))
+			return OK;
+		return load_refuse(err, ERR_INVAL, "VM file line %u: %s=%.*s: %s must be %s",
+			number_of, k->name, (int)MIN(value.len, (size_t)QUOTE_MAX), value.s,
+			k->name, k->valid);
+	}
+	return load_refuse(err, ERR_NOENT,
+		"VM file line %u: unknown key \"%.*s\", expected name, boot, kernel, initrd, "
+		"module, "
+		"append, mem, vcpus, mmu, io, testdev, debugexit, kvmclock or reboot",
+		number_of, (int)MIN(name.len, (size_t)QUOTE_MAX), name.s);
+}
+
+/* Blanks at both ends of a line, and a CR, do not count. */
+static struct text trim(struct text t)
+{
+	while (t.len && (t.s[0] == ' ' || t.s[0] == '\t')) {
+		t.s++;
+		t.len--;
+	}
+	while (t.len && (t.s[t.len - 1] == ' ' || t.s[t.len - 1] == '\t' ||
+				t.s[t.len - 1] == '\r' || t.s[t.len - 1] == '\0'))
+		t.len--;
+	return t;
+}
+
+static enum status check_line(struct text line, unsigned number_of, char *err)
+{
+	for (size_t i = 0; i < line.len; i++) {
+		u8 c = (u8)line.s[i];
+
+		if ((c < ' ' && c != '\t') || c == 0x7f)
+			return load_refuse(err, ERR_INVAL,
+				"VM file line %u has the byte 0x%02x, expected text", number_of, c);
+	}
+	return OK;
+}
+
+enum status manifest_parse(const char *text, size_t len, struct manifest *out, char *err)
+{
+	struct text rest = { text, len };
+	unsigned number_of = 0;
+	u64 seen = 0;
+	enum status st = OK;
+
+	static_assert(ARRAY_SIZE(keys) <= 64, "a bit a key");
+	*out = (struct manifest){ .name = "vm",
+		.boot = "auto",
+		.mem = MEM_DEFAULT,
+		.vcpus = 1,
+		.mmu = VM_MMU_EPT,
+		.io = VM_IO_VIRTIO,
+		.reboot = true };
+	while (!st && rest.len) {
+		struct text line = { rest.s, 0 };
+
+		while (line.len < rest.len && rest.s[line.len] != '\n')
+			line.len++;
+		rest.s += MIN(line.len + 1, rest.len);
+		rest.len -= MIN(line.len + 1, rest.len);
+		line = trim(line);
+		number_of++;
+		if (!line.len || line.s[0] == '#')
+			continue;
+		st = check_line(line, number_of, err);
+		if (!st)
+			st = parse_line(out, line, number_of, &seen, err);
+	}
+	if (!st && !out->kernel[0])
+		st = load_refuse(
+			err, ERR_NOENT, "the VM file names no kernel: expected kernel=NAME");
+	out->debugexit |= out->testdev;
+	return st;
+}
