@@ -154,16 +154,23 @@ void setup_memory(void)
 
 /* ---- the machine ---- */
 
+static u64 timerq_tsc(const struct timerq *q)
+{
+	(void)q;
+	return rdtsc();
+}
+
 void setup_machine(const struct options *opt)
 {
 	static struct acpi_info acpi;
+	struct percpu *cpu;
 	enum status s = acpi_parse(
 		&acpi, boot.rsdp_len ? boot.rsdp : NULL, boot.rsdp_len, hostmap_firmware);
 
 	if (s != OK)
 		log_warn("no ACPI tables: one processor, no interrupt lines, no power-off");
 	smp_init_boot_cpu();
-	lapic_init(&acpi);
+	apic_init(&acpi);
 	lapic_init_cpu();
 	irq_init(&acpi);
 	if (!tsc_init(&acpi))
@@ -171,6 +178,8 @@ void setup_machine(const struct options *opt)
 			  "TSC with");
 	power_init(&acpi);
 	smp_start_all(&acpi, opt->cpus, &boot.ram);
+	for_each_cpu(cpu)
+		timerq_init(&cpu->timers, tsc_hz(), timerq_tsc);
 	uart_use_irq_all();
 	log_info("%u of %u processors, TSC %lu.%03lu MHz, APIC timer %s", cpu_count(),
 		MAX(acpi.cpus + acpi.cpus_dropped, 1u), tsc_hz() / 1000000, tsc_hz() / 1000 % 1000,

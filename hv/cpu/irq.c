@@ -28,7 +28,7 @@ void irq_init(const struct acpi_info *acpi)
 		isa[i] = acpi->isa[i];
 	irq_register(VECTOR_TIMER, nothing, NULL);
 	irq_register(VECTOR_KICK, nothing, NULL);
-	ioapic_init(acpi);
+	ioapic_setup(acpi);
 }
 
 void irq_register(u8 vector, irq_fn fn, void *ctx)

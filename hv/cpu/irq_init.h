@@ -5,7 +5,7 @@
 
 #include "hv/cpu/acpi.h"
 
-/* Silences all interrupt controllers and learns how ISA lines are wired. After lapic_init(). */
+/* Silences all interrupt controllers and learns how ISA lines are wired. After apic_init(). */
 void irq_init(const struct acpi_info *acpi);
 
 /* From now on an NMI stops the CPU that takes it for good. */

@@ -8,7 +8,7 @@
 
 /* Once, on the boot processor, before lapic_init_cpu(): decides between x2APIC and the page at
  * acpi->lapic. */
-void lapic_init(const struct acpi_info *acpi);
+void apic_init(const struct acpi_info *acpi);
 
 /* On each CPU: software-enables the APIC with everything masked but NMI on LINT1. */
 void lapic_init_cpu(void);

@@ -66,7 +66,7 @@ static void pic_silence(void)
 		outb(seq[i].port, seq[i].value);
 }
 
-void ioapic_init(const struct acpi_info *acpi)
+void ioapic_setup(const struct acpi_info *acpi)
 {
 	pic_silence();
 	for (unsigned i = 0; i < acpi->ioapics; i++) {
