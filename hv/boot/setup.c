@@ -102,22 +102,23 @@ static void reserve(struct memmap *m, u64 start, u64 end)
 		boot_stop("the memory map has too many ranges");
 }
 
-/* All RAM but what holds something already. The first megabyte is left alone: firmware uses it. */
+/* All RAM but what holds something already. */
 static void find_free(struct memmap *m)
 {
 	*m = boot.ram;
-	reserve(m, 0, LOW_MEMORY);
 	reserve(m, image_to_hpa(__image_start).v, image_to_hpa(__image_end).v);
 	reserve(m, info_at.v, info_at.v + info_size);
 	for (unsigned i = 0; i < boot.modules; i++)
 		reserve(m, boot.module[i].start.v, boot.module[i].start.v + boot.module[i].size);
 }
 
-/* Gives the part of the set that lies in [low, high) to the allocator. */
-static void give(const struct memmap *m, u64 low, u64 high)
+static struct memmap free, low; /* low: the same with the first megabyte */
+
+/* Gives the part of the set that lies in [from, to) to the allocator. */
+static void give(const struct memmap *m, u64 from, u64 to)
 {
 	for (unsigned i = 0; i < m->n; i++) {
-		u64 start = MAX(m->r[i].start, low), end = MIN(m->r[i].end, high);
+		u64 start = MAX(m->r[i].start, from), end = MIN(m->r[i].end, to);
 
 		if (start < end)
 			page_add(HPA(start), HPA(end));
@@ -126,7 +127,6 @@ static void give(const struct memmap *m, u64 low, u64 high)
 
 void setup_memory(void)
 {
-	static struct memmap free;
 	u64 top, meta, bytes;
 
 	for (unsigned i = 0; i < boot.modules; i++)
@@ -135,6 +135,10 @@ void setup_memory(void)
 				boot.module[i].start.v + boot.module[i].size))
 			boot_stop("a module from the boot loader does not lie in memory");
 	find_free(&free);
+	low = free;
+	/* The first megabyte is left alone, but for one page while processors start: firmware uses
+	 * it. */
+	reserve(&free, 0, LOW_MEMORY);
 	if (memmap_total(&free) < MEMORY_MIN)
 		boot_stop("too little memory: at least 32 MB must be free");
 	top = boot.ram.r[boot.ram.n - 1].end;
@@ -177,8 +181,8 @@ void setup_machine(const struct options *opt)
 		boot_stop("neither the ACPI PM timer nor the PIT counts: no clock to measure the "
 			  "TSC with");
 	power_init(&acpi);
-	smp_start_all(&acpi, opt->cpus, &boot.ram);
-	for_each_cpu(cpu)
+	smp_start_all(&acpi, opt->cpus, &low);
+	for_each_cpu (cpu)
 		timerq_init(&cpu->timers, tsc_hz(), timerq_tsc);
 	uart_use_irq_all();
 	log_info("%u of %u processors, TSC %lu.%03lu MHz, APIC timer %s", cpu_count(),
