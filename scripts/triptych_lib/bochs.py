@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bochs 2.7 as the machine: its configuration, how it is started, what its log says at the end.
+
+COM1 and COM2 are TCP connections that Bochs makes to us, so bytes are never lost and no port has to
+be guessed. Its exit status is always 1: the last panic line of its log says why it ended.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from .ui import UsageError
+
+DEFAULT_CPU = "corei7_skylake_x"
+MEGS_MAX = 2048  # above this Bochs dies unless part of the memory goes to a file
+IPS = 100_000_000
+BIOS = Path("/usr/share/bochs/BIOS-bochs-latest")
+VGABIOS = Path("/usr/share/bochs/VGABIOS-lgpl-latest")
+POWERED_OFF = "ACPI control: soft power off"
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine to emulate."""
+
+    cpu_model: str
+    cpus: int
+    mem_mb: int
+
+
+def memory_line(megs: int) -> str:
+    if megs <= MEGS_MAX:
+        return f"megs: {megs}"
+    return f"memory: guest={megs}, host={MEGS_MAX}"
+
+
+def config(host: Host, iso: Path, com_ports: tuple[int, int], log: Path) -> str:
+    return "\n".join(
+        [
+            "config_interface: textconfig",
+            'display_library: rfb, options="timeout=0"',
+            f"romimage: file={BIOS}",
+            f"vgaromimage: file={VGABIOS}",
+            memory_line(host.mem_mb),
+            f"cpu: model={host.cpu_model}, count={host.cpus}, ips={IPS}, reset_on_triple_fault=0",
+            "clock: sync=none, time0=utc",
+            f"ata0-master: type=cdrom, path={iso}, status=inserted",
+            "boot: cdrom",
+            f"com1: enabled=1, mode=socket-client, dev=localhost:{com_ports[0]}",
+            f"com2: enabled=1, mode=socket-client, dev=localhost:{com_ports[1]}",
+            "sound: driver=dummy",
+            "plugin_ctrl: unmapped=1, biosdev=1, speaker=0",
+            "port_e9_hack: enabled=1",
+            "panic: action=fatal",
+            "error: action=report",
+            f"log: {log}",
+            "",
+        ]
+    )
+
+
+def command(work: Path, host: Host, iso: Path, com_ports: tuple[int, int]) -> list[str]:
+    """Writes the configuration into `work` and returns the command to start there."""
+    tool = shutil.which("bochs")
+    if tool is None or not BIOS.exists() or not VGABIOS.exists():
+        raise UsageError("bochs is not here, or without its BIOS: run 'make deps'")
+    (work / "bochsrc").write_text(config(host, iso, com_ports, work / "bochs.log"))
+    (work / "rc").write_text("continue\n")  # Debian's build starts in its debugger
+    return [tool, "-q", "-f", str(work / "bochsrc"), "-rc", str(work / "rc")]
+
+
+@dataclass
+class Ending:
+    """What Bochs' log says of the end."""
+
+    powered_off: bool
+    ticks: int | None
+    why: str
+
+
+_LINE = re.compile(r"^(\d{11,})([a-z])\[(.{6})\] (.*)$")
+
+
+def read_log(log: Path) -> Ending:
+    """The last panic message and the last tick of a Bochs log."""
+    ticks: int | None = None
+    why = ""
+    try:
+        with log.open(errors="replace") as f:
+            for line in f:
+                found = _LINE.match(line)
+                if not found:
+                    continue
+                ticks = int(found.group(1))
+                if found.group(2) == "p":
+                    why = found.group(4).replace(">>PANIC<< ", "")
+    except OSError:
+        return Ending(False, None, "Bochs left no log")
+    return Ending(POWERED_OFF in why, ticks, why or "Bochs ended without a word")

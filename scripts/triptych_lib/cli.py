@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The command line: `triptych run | iso | preflight | doctor`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from . import doctor, engine, iso, run, vmconfig
+from .paths import HYPERVISOR
+from .run import Options
+from .ui import STATUS_CRASHED, STATUS_USAGE, EngineError, Progress, UsageError
+from .vmconfig import Vm
+
+VM_OPTIONS = (
+    "name", "boot", "kernel", "initrd", "append", "mem", "vcpus", "mmu", "io", "mode", "module",
+    "testdev", "debugexit", "kvmclock", "reboot",
+)  # fmt: skip
+RUN_MODES = (*vmconfig.MODES, "native")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}\n{self.format_usage().strip()}")
+
+
+def _add_vm_options(p: argparse.ArgumentParser) -> None:
+    vm = p.add_argument_group("the VM", "from a file, or from options")
+    vm.add_argument("--vm", action="append", metavar="FILE.toml", help="a VM file; may be given several times")
+    vm.add_argument("--name", help="the VM's name")
+    vm.add_argument("--mode", help="hw, pure or para: shorthand for --mmu and --io; native: no hypervisor at all")
+    vm.add_argument("--mmu", help="ept, shadow or direct")
+    vm.add_argument("--io", help="virtio or emulated")
+    vm.add_argument("--boot", help="boot protocol: " + ", ".join(vmconfig.BOOTS))
+    vm.add_argument("--kernel", help="bzImage, ELF or multiboot kernel, or debian:cloud-amd64, debian:amd64")
+    vm.add_argument("--initrd", help="initial RAM disk; '' for none")
+    vm.add_argument("--module", action="append", metavar="FILE[ ARGS]", help="a multiboot or PVH module")
+    vm.add_argument("--append", metavar="STR", help="the kernel's command line")
+    vm.add_argument("--mem", metavar="256M", help="the guest's memory")
+    vm.add_argument("--vcpus", type=int, metavar="N")
+    vm.add_argument("--testdev", action="store_true", default=None, help="the device for guest tests")
+    vm.add_argument("--debugexit", action="store_true", default=None, help="port 0xF4 ends the VM with a status")
+    vm.add_argument("--kvmclock", action="store_true", default=None, help="offer the KVM paravirtual interface")
+    vm.add_argument(
+        "--no-reboot", dest="reboot", action="store_false", default=None, help="end the VM where it asks for a reset"
+    )
+
+
+def _add_hypervisor_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--loglevel", choices=("err", "warn", "info", "debug"), default="info", help="the hypervisor's log")
+    p.add_argument("--hv-args", default="", metavar="STR", help="more of the hypervisor's own command line")
+
+
+def _add_machine_options(p: argparse.ArgumentParser) -> None:
+    host = p.add_argument_group("the machine")
+    host.add_argument("--engine", choices=engine.ENGINES, default="auto", help="tcg has no VT-x: to test the refusal")
+    host.add_argument("--cpu-model", metavar="NAME", help="Bochs: corei7_skylake_x; KVM: host")
+    host.add_argument("--host-cpus", type=int, default=1, metavar="N")
+    host.add_argument("--host-mem", metavar="1G")
+    host.add_argument("--timeout", type=float, metavar="S", help="end it after S seconds with exit status 3")
+    host.add_argument("--log", type=Path, metavar="FILE", help="the hypervisor's log goes there")
+    host.add_argument("--stats-json", type=Path, metavar="FILE")
+    host.add_argument("--keep", type=Path, metavar="DIR", help="keep the boot image and the engine's files there")
+    host.add_argument("-v", "--verbose", action="store_true", help="show the hypervisor's log on standard error")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = _Parser(prog="triptych", description="A small bare-metal hypervisor: run guests on it.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="run|iso|preflight|doctor")
+    p = commands.add_parser("run", help="run VMs until all have ended")
+    _add_vm_options(p)
+    _add_machine_options(p)
+    _add_hypervisor_options(p)
+    how = p.add_mutually_exclusive_group()
+    how.add_argument("--interactive", action="store_true", default=None, help="raw terminal, Ctrl-] leaves")
+    how.add_argument("--no-interactive", dest="interactive", action="store_false")
+    p = commands.add_parser("iso", help="write a bootable ISO image with the VMs")
+    p.add_argument("file", type=Path)
+    p.add_argument("--preflight", action="store_true", help="no VM: it reports what the machine can do")
+    _add_vm_options(p)
+    _add_hypervisor_options(p)
+    p = commands.add_parser("preflight", help="boot the hypervisor alone: what can this machine's VT-x do?")
+    _add_machine_options(p)
+    _add_hypervisor_options(p)
+    commands.add_parser("doctor", help="what can this host do, and what should be installed?")
+    return top
+
+
+def _option(key: str) -> str:
+    return "--no-reboot" if key == "reboot" else "--" + {"modules": "module"}.get(key, key)
+
+
+def vms_of(args: argparse.Namespace) -> tuple[list[Vm], bool]:
+    """The VMs that the options describe, and whether they are to run without the hypervisor."""
+    given: dict[str, Any] = {k: getattr(args, k) for k in VM_OPTIONS if getattr(args, k) is not None}
+    native = given.get("mode") == "native"
+    if native:
+        del given["mode"]
+    if args.vm:
+        if given:
+            raise UsageError(f"{_option(next(iter(given)))}: with --vm, the VM file says this")
+        vms = [vmconfig.from_toml(Path(f)) for f in args.vm]
+        names = [vm.name for vm in vms]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise UsageError(f"--vm: two VMs are named {twice[0]!r}; give each a name of its own")
+        return vms, native
+    if "mode" in given and given["mode"] not in RUN_MODES:
+        raise UsageError(f"--mode: one of {', '.join(RUN_MODES)} is expected, not {given['mode']!r}")
+    if "module" in given:
+        split = [m.partition(" ") for m in given.pop("module")]
+        given["modules"] = [{"file": f, "args": a} for f, _, a in split]
+    return [vmconfig.from_mapping(given, "", _option)], native
+
+
+def options_of(args: argparse.Namespace, native: bool) -> Options:
+    opts = Options(
+        engine=args.engine,
+        cpu_model=args.cpu_model,
+        host_cpus=args.host_cpus,
+        timeout=args.timeout,
+        log=args.log,
+        stats_json=args.stats_json,
+        verbose=args.verbose,
+        native=native,
+        loglevel=args.loglevel,
+        hv_args=args.hv_args,
+        keep=args.keep,
+    )
+    if args.host_mem is not None:
+        try:
+            opts.host_mem = vmconfig.parse_size(args.host_mem)
+        except ValueError as e:
+            raise UsageError(f"--host-mem: {e}") from e
+        if opts.host_mem < 1 << 20:
+            raise UsageError("--host-mem: at least 1M is expected")
+    if not 1 <= opts.host_cpus <= 16:
+        raise UsageError("--host-cpus: a number from 1 to 16 is expected")
+    if opts.timeout is not None and not opts.timeout > 0:
+        raise UsageError("--timeout: a number of seconds above 0 is expected")
+    return opts
+
+
+def _finish(result: run.Result, opts: Options) -> int:
+    if opts.stats_json:
+        run.write_stats(opts.stats_json, result, opts)
+    if result.verdict.sentence:
+        sys.stderr.write(f"triptych: {result.verdict.sentence}\n")
+    return result.verdict.status
+
+
+def _run(args: argparse.Namespace) -> int:
+    vms, native = vms_of(args)
+    opts = options_of(args, native)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    opts.interactive = terminal if args.interactive is None else args.interactive
+    if opts.interactive and not sys.stdin.isatty():
+        raise UsageError("--interactive: standard input is no terminal")
+    return _finish(run.run(opts, vms, Progress()), opts)
+
+
+def _preflight(args: argparse.Namespace) -> int:
+    opts = options_of(args, native=False)
+    opts.hv_args = f"preflight {opts.hv_args}".rstrip()
+    result = run.run(opts, [], Progress())
+    if not opts.verbose:
+        for line in result.transcript.lines:
+            if not line.startswith("@"):
+                print(line)
+    return _finish(result, opts)
+
+
+def _iso(args: argparse.Namespace) -> int:
+    opts = Options(loglevel=args.loglevel, hv_args=args.hv_args)
+    vms: list[Vm] = []
+    if args.preflight:
+        opts.hv_args = f"preflight {opts.hv_args}".rstrip()
+    else:
+        vms, opts.native = vms_of(args)
+    if not args.file.parent.is_dir():
+        raise UsageError(f"{args.file}: {args.file.parent} is not a directory")
+    progress = Progress()
+    boot, _ = run.boot_image(opts, vms, progress)
+    with progress.step(f"writing {args.file}"):
+        iso.make(boot, args.file, timeout=0)
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    return doctor.report(engine.probe(), HYPERVISOR.exists())
+
+
+COMMANDS = {"run": _run, "iso": _iso, "preflight": _preflight, "doctor": _doctor}
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def main(argv: list[str]) -> int:
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        args = parser().parse_args(argv)
+        return COMMANDS[args.command](args)
+    except UsageError as e:
+        sys.stderr.write(f"triptych: {e}\n")
+        return STATUS_USAGE
+    except EngineError as e:
+        sys.stderr.write(f"triptych: {e}\n")
+        return STATUS_CRASHED
+    except KeyboardInterrupt:
+        sys.stderr.write("triptych: interrupted\n")
+        return 130

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Our side of the guest's console: a raw terminal with Ctrl-] to leave, or a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import termios
+import tty
+from collections.abc import Iterator
+
+LEAVE = b"\x1d"  # Ctrl-]
+LEAVE_NAME = "Ctrl-]"
+
+
+def write_out(data: bytes) -> None:
+    """All bytes to standard output, at once. BrokenPipeError when nobody reads it any more."""
+    while data:
+        data = data[os.write(sys.stdout.fileno(), data) :]
+
+
+@contextlib.contextmanager
+def raw_terminal(enabled: bool) -> Iterator[None]:
+    """Every key goes to the guest as it is; the terminal is as before when done."""
+    if not enabled:
+        yield
+        return
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+    try:
+        tty.setraw(fd, termios.TCSANOW)
+        yield
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+def typed(data: bytes, interactive: bool) -> tuple[bytes, bool]:
+    """What goes to the guest, and whether the user wants to leave."""
+    if interactive and LEAVE in data:
+        return data[: data.index(LEAVE)], True
+    return data, False

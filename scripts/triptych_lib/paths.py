@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where things stand in the tree."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+HYPERVISOR = BUILD / "triptych.elf"
+BENCH = BUILD / "guest-images" / "linux" / "bench"
+RECIPE = ROOT / "guest-images" / "linux"

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""QEMU as the machine: nested KVM on an Intel host, or TCG, which has no VT-x and serves to test the refusal."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from .bochs import Host
+from .ui import UsageError
+
+DEFAULT_CPU = {"kvm": "host", "tcg": "max"}
+TOOL = "qemu-system-x86_64"
+
+
+def command(accel: str, host: Host, iso: Path, com_ports: tuple[int, int], tool: str = TOOL) -> list[str]:
+    """A pure function. `accel` is kvm or tcg; the serial ports connect to us as TCP clients."""
+    cpu = host.cpu_model
+    if accel == "kvm" and cpu != "host" and "vmx" not in cpu:
+        cpu += ",+vmx"
+    serial = []
+    for name, port in zip(("com1", "com2"), com_ports, strict=True):
+        serial += ["-chardev", f"socket,id={name},host=127.0.0.1,port={port},server=off,nodelay=on"]
+        serial += ["-serial", f"chardev:{name}"]
+    return [
+        tool,
+        "-accel", accel,
+        "-cpu", cpu,
+        "-machine", "q35",
+        "-smp", str(host.cpus),
+        "-m", f"{host.mem_mb}M",
+        "-cdrom", str(iso),
+        "-boot", "d",
+        "-display", "none",
+        "-nodefaults",
+        "-no-reboot",
+        "-monitor", "none",
+        *serial,
+    ]  # fmt: skip
+
+
+def find_tool() -> str:
+    tool = shutil.which(TOOL)
+    if tool is None:
+        raise UsageError(f"{TOOL} is not here: run 'make deps'")
+    return tool

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One run: from files to an ISO, from the ISO to a machine, from the machine's words to an exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from . import bochs, bzimage, console, engine, images, initramfs, iso, protocol, qemu
+from .machine import Machine
+from .paths import HYPERVISOR
+from .protocol import Verdict
+from .ui import STATUS_CRASHED, STATUS_OK, STATUS_TIMEOUT, Progress, UsageError
+from .vmconfig import Vm, manifest
+
+HOST_MEM_MIN_MB = 512
+HOST_MEM_OWN_MB = 128  # the hypervisor, GRUB, firmware
+MB = 1 << 20
+
+
+@dataclass
+class Options:
+    """How to run; what to run is a list of Vm."""
+
+    engine: str = "auto"
+    cpu_model: str | None = None
+    host_cpus: int = 1
+    host_mem: int | None = None  # bytes
+    timeout: float | None = None
+    log: Path | None = None
+    stats_json: Path | None = None
+    interactive: bool = False
+    verbose: bool = False
+    native: bool = False
+    loglevel: str = "info"
+    hv_args: str = ""
+    keep: Path | None = None  # a directory for the ISO and the engine's files, kept
+
+
+@dataclass
+class Result:
+    verdict: Verdict
+    engine: str
+    transcript: protocol.Transcript
+    seconds: float
+    ticks: int | None
+    engine_says: str
+
+
+@dataclass
+class Images:
+    """The files of one VM, found and readable."""
+
+    kernel: Path
+    initrd: Path | None
+    modules: list[Path] = field(default_factory=list)
+
+    def size(self) -> int:
+        return sum(p.stat().st_size for p in [self.kernel, *([self.initrd] if self.initrd else []), *self.modules])
+
+
+def _readable(path: Path, what: str) -> Path:
+    try:
+        with path.open("rb") as f:
+            if not f.read(1):
+                raise UsageError(f"{what} {path}: the file is empty")
+    except OSError as e:
+        raise UsageError(f"{what} {path}: {e.strerror}") from e
+    return path
+
+
+def gather(vm: Vm, progress: Progress) -> Images:
+    """Finds, fetches or builds what the VM boots from."""
+    kernel = _readable(images.kernel_path(vm.kernel, progress), f"VM {vm.name}: kernel")
+    if vm.boot == "pvh":
+        with progress.step("unpacking the kernel's ELF"):
+            kernel = bzimage.cached_vmlinux(kernel, images.cache_dir())
+    initrd: Path | None = None
+    if vm.initrd:
+        initrd = _readable(Path(vm.initrd), f"VM {vm.name}: initrd")
+    elif vm.initrd is None and vm.stock:
+        initrd = initramfs.build(progress)
+    return Images(kernel, initrd, [_readable(Path(m.file), f"VM {vm.name}: module") for m in vm.modules])
+
+
+def hypervisor_boot(vms: list[Vm], found: list[Images], args: str) -> iso.Boot:
+    if not HYPERVISOR.exists():
+        raise UsageError(f"{HYPERVISOR} is not there: run 'make'")
+    modules: list[iso.Module] = []
+    for i, (vm, files) in enumerate(zip(vms, found, strict=True)):
+        text = manifest(vm, i, files.initrd is not None)
+        modules.append(iso.Module(f"vm{i}.conf", text.encode()))
+        modules.append(iso.Module(f"vm{i}.kernel", files.kernel))
+        if files.initrd:
+            modules.append(iso.Module(f"vm{i}.initrd", files.initrd))
+        modules += [iso.Module(f"vm{i}.mod{n}", p) for n, p in enumerate(files.modules)]
+    return iso.Boot("Triptych", HYPERVISOR, True, args, modules)
+
+
+def native_boot(vms: list[Vm], found: list[Images]) -> iso.Boot:
+    if len(vms) != 1:
+        raise UsageError("--mode native boots one kernel: give one VM")
+    initrd = [iso.Module("vm0.initrd", found[0].initrd)] if found[0].initrd else []
+    return iso.Boot("Linux alone", found[0].kernel, False, vms[0].command_line, initrd)
+
+
+def host_memory_mb(opts: Options, vms: list[Vm], found: list[Images]) -> int:
+    """What was asked for; or enough: natively the VM's own memory, else the largest VM, the images and us."""
+    if opts.host_mem is not None:
+        return opts.host_mem // MB
+    largest = max((vm.mem for vm in vms), default=0) // MB
+    if opts.native:
+        return largest
+    files = sum(f.size() for f in found) // MB + 1
+    return max(HOST_MEM_MIN_MB, largest + 2 * files + HOST_MEM_OWN_MB)
+
+
+def _command(opts: Options, name: str, host_mb: int, work: Path, image: Path, ports: tuple[int, int]) -> list[str]:
+    default = bochs.DEFAULT_CPU if name == "bochs" else qemu.DEFAULT_CPU[name]
+    host = bochs.Host(opts.cpu_model or default, opts.host_cpus, host_mb)
+    if name == "bochs":
+        return bochs.command(work, host, image, ports)
+    return qemu.command(name, host, image, ports, qemu.find_tool())
+
+
+class _Session:
+    """What happens between the machine's start and its end."""
+
+    def __init__(self, opts: Options, progress: Progress, log_file: BinaryIO | None) -> None:
+        self.opts = opts
+        self.progress = progress
+        self.log_file = log_file
+        self.transcript = protocol.Transcript()
+        self.machine = Machine(self._console, self._log)
+        self.spoke = False
+        self.left = False
+        self.timed_out = False
+        self.stdout_gone = False
+
+    def _console(self, data: bytes) -> None:
+        if not self.spoke:
+            self.progress.done()
+            self.spoke = True
+        if not self.stdout_gone:
+            try:
+                console.write_out(data)
+            except BrokenPipeError:
+                self.stdout_gone = True
+
+    def _show(self, lines: list[str]) -> None:
+        if not self.opts.verbose or self.log_file is not None:
+            return
+        self.progress.clear()
+        end = "\r\n" if self.opts.interactive else "\n"
+        for line in lines:
+            if not line.startswith("@"):
+                sys.stderr.write(line + end)
+        sys.stderr.flush()
+
+    def _log(self, data: bytes) -> None:
+        if self.log_file is not None:
+            self.log_file.write(data)
+            self.log_file.flush()
+        self._show(self.transcript.feed(data))
+
+    def loop(self) -> None:
+        """Until the machine is gone, time is up, or the user leaves."""
+        deadline = time.monotonic() + self.opts.timeout if self.opts.timeout is not None else None
+        stdin = [sys.stdin.fileno()] if not sys.stdin.closed else []
+        alive = True
+        while alive and not self.left and not self.stdout_gone:
+            if deadline is not None and time.monotonic() >= deadline:
+                self.timed_out = True
+                return
+            alive, ready = self.machine.step(0.2, [] if self.machine.backlog else stdin)
+            self.progress.tick()
+            if ready:
+                data = os.read(ready[0], 4096)
+                if not data:
+                    stdin = []
+                keys, self.left = console.typed(data, self.opts.interactive)
+                self.machine.send(keys)
+        self._show(self.transcript.finish())
+
+
+@contextlib.contextmanager
+def _work_directory(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="triptych-") as tmp:
+        yield Path(tmp)
+
+
+def _native_verdict(timed_out: bool, ending: bochs.Ending) -> Verdict:
+    if timed_out:
+        return Verdict(STATUS_TIMEOUT, "timed out")
+    if ending.powered_off:
+        return Verdict(STATUS_OK, "")
+    return Verdict(STATUS_CRASHED, f"the machine ended: {ending.why}")
+
+
+def boot_image(opts: Options, vms: list[Vm], progress: Progress) -> tuple[iso.Boot, int]:
+    """What to boot, and the host memory in MB that it takes."""
+    found = [gather(vm, progress) for vm in vms]
+    if opts.native:
+        boot = native_boot(vms, found)
+    else:
+        boot = hypervisor_boot(vms, found, hypervisor_args(opts))
+    return boot, host_memory_mb(opts, vms, found)
+
+
+def hypervisor_args(opts: Options) -> str:
+    return f"console=com1 log=com2 loglevel={opts.loglevel} {opts.hv_args}".rstrip()
+
+
+def _log_file(path: Path | None) -> BinaryIO | None:
+    try:
+        return path.open("wb") if path else None
+    except OSError as e:
+        raise UsageError(f"--log {path}: {e.strerror}") from e
+
+
+def _drive(session: _Session, command: list[str], work: Path, engine_name: str) -> None:
+    """Starts the machine, sees it through, and leaves nothing behind."""
+    session.progress.start(f"booting in {engine_name}")
+    try:
+        session.machine.start(command, work)
+        if session.opts.interactive:
+            session.progress.clear()
+            sys.stderr.write(f"triptych: {console.LEAVE_NAME} leaves\r\n")
+        with console.raw_terminal(session.opts.interactive):
+            session.loop()
+    finally:
+        session.progress.done()
+        if session.timed_out or session.left or session.stdout_gone:
+            session.machine.kill()
+        session.machine.stop()
+        if session.log_file is not None:
+            session.log_file.close()
+
+
+def _ending(name: str, session: _Session, work: Path) -> bochs.Ending:
+    if name == "bochs":
+        return bochs.read_log(work / "bochs.log")
+    return bochs.Ending(True, None, session.machine.engine_output()[-300:] or "QEMU ended")
+
+
+def _verdict(session: _Session, vms: int, ending: bochs.Ending) -> Verdict:
+    if session.left or session.stdout_gone:
+        return Verdict(STATUS_OK, "")
+    if session.opts.native:
+        return _native_verdict(session.timed_out, ending)
+    return protocol.verdict(session.transcript, vms, session.timed_out, ending.why)
+
+
+def run(opts: Options, vms: list[Vm], progress: Progress) -> Result:
+    """Runs the VMs to their end. Errors before anything starts are UsageError."""
+    name = engine.choose(opts.engine, engine.probe())
+    with _work_directory(opts.keep) as work:
+        boot, host_mb = boot_image(opts, vms, progress)
+        image = work / "boot.iso"
+        with progress.step("building the boot image"):
+            iso.make(boot, image, bios_only=True)
+        session = _Session(opts, progress, _log_file(opts.log))
+        command = _command(opts, name, host_mb, work, image, session.machine.com_ports)
+        start = time.monotonic()
+        _drive(session, command, work, "Bochs" if name == "bochs" else f"QEMU ({name})")
+        seconds = time.monotonic() - start
+        ending = _ending(name, session, work)
+        result = _verdict(session, len(vms), ending)
+    return Result(result, name, session.transcript, seconds, ending.ticks, ending.why)
+
+
+def stats(result: Result, opts: Options) -> dict[str, Any]:
+    """What --stats-json writes."""
+    return {
+        "engine": result.engine,
+        "mode": "native" if opts.native else "hypervisor",
+        "status": result.verdict.status,
+        "why": result.verdict.sentence,
+        "seconds": round(result.seconds, 1),
+        "ticks": result.ticks,
+        "vms": [vars(vm) for vm in result.transcript.vms],
+        "stats": result.transcript.stats,
+    }
+
+
+def write_stats(path: Path, result: Result, opts: Options) -> None:
+    path.write_text(json.dumps(stats(result, opts), indent=1) + "\n")

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A VM's description: from a TOML file or from options, checked here, written out for the hypervisor.
+
+The keys are those of hv/vm/manifest.h; `kernel`, `initrd` and `modules` name files of the host here
+and boot modules there.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import images
+from .ui import UsageError, nearest
+
+NAME_MAX = 31
+CMDLINE_MAX = 2047
+MODULES_MAX = 32
+MODULE_ARGS_MAX = 255
+VCPUS_MAX = 16
+MEM_MIN = 4 << 20
+MEM_STEP = 2 << 20
+MEM_MAX = 1 << 40
+BOOTS = ("auto", "linux64", "pvh", "multiboot", "elf")
+MMUS = ("ept", "shadow", "direct")
+IOS = ("virtio", "emulated")
+MODES = {"hw": ("ept", "virtio"), "pure": ("shadow", "emulated"), "para": ("direct", "virtio")}
+DEFAULT_APPEND = "console=ttyS0"
+SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+@dataclass(frozen=True)
+class ModuleFile:
+    file: str
+    args: str = ""
+
+
+@dataclass
+class Vm:
+    name: str = "linux"
+    boot: str = "auto"
+    kernel: str = images.DEFAULT_KERNEL
+    initrd: str | None = None  # None: ours with a Debian kernel, none otherwise; "": none
+    modules: list[ModuleFile] = field(default_factory=list)
+    append: str | None = None
+    mem: int = 256 << 20
+    vcpus: int = 1
+    mmu: str = "ept"
+    io: str = "virtio"
+    testdev: bool = False
+    debugexit: bool = False
+    kvmclock: bool = False
+    reboot: bool = True
+
+    @property
+    def stock(self) -> bool:
+        return self.kernel.startswith("debian:")
+
+    @property
+    def command_line(self) -> str:
+        if self.append is not None:
+            return self.append
+        return DEFAULT_APPEND if self.stock else ""
+
+
+def parse_size(text: str) -> int:
+    """'256M' in bytes; ValueError says what would be valid."""
+    found = re.fullmatch(r"(\d+)([KMG])", text.strip().upper())
+    if not found:
+        raise ValueError("a number with K, M or G is expected, such as 256M")
+    return int(found.group(1)) * SUFFIXES[found.group(2)]
+
+
+def format_size(size: int) -> str:
+    for suffix in ("G", "M", "K"):
+        if size % SUFFIXES[suffix] == 0:
+            return f"{size // SUFFIXES[suffix]}{suffix}"
+    raise ValueError(f"{size} is not a multiple of 1K")
+
+
+def _mem(value: Any) -> int:
+    if not isinstance(value, str):
+        raise ValueError('a string such as "256M" is expected')
+    size = parse_size(value)
+    if size < MEM_MIN or size > MEM_MAX or size % MEM_STEP:
+        raise ValueError("a multiple of 2M from 4M to 1024G is expected")
+    return size
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(rf"[A-Za-z0-9_.-]{{1,{NAME_MAX}}}", value):
+        raise ValueError(f"1 to {NAME_MAX} characters of A-Z a-z 0-9 _ . - are expected")
+    return value
+
+
+def _choice(*known: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if value not in known:
+            raise ValueError(f"one of {', '.join(known)} is expected{nearest(str(value), known)}")
+        return str(value)
+
+    return check
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a string is expected")
+    return value
+
+
+def _line(limit: int) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        text = _string(value)
+        if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text):
+            raise ValueError("one line without control characters is expected")
+        if len(text.encode()) > limit:
+            raise ValueError(f"at most {limit} characters are possible, these are {len(text.encode())}")
+        return text
+
+    return check
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false is expected")
+    return value
+
+
+def _vcpus(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= VCPUS_MAX:
+        raise ValueError(f"a number from 1 to {VCPUS_MAX} is expected")
+    return value
+
+
+def _modules(value: Any) -> list[ModuleFile]:
+    if not isinstance(value, list) or len(value) > MODULES_MAX:
+        raise ValueError(f"a list of at most {MODULES_MAX} files is expected")
+    result = []
+    for item in value:
+        if isinstance(item, str):
+            item = {"file": item}
+        if not isinstance(item, dict) or not set(item) <= {"file", "args"} or "file" not in item:
+            raise ValueError('each is a file name or { file = "...", args = "..." }')
+        result.append(ModuleFile(_string(item["file"]), _line(MODULE_ARGS_MAX)(item.get("args", ""))))
+    return result
+
+
+KEYS: dict[str, Callable[[Any], Any]] = {
+    "name": _name,
+    "boot": _choice(*BOOTS),
+    "kernel": _string,
+    "initrd": _string,
+    "modules": _modules,
+    "append": _line(CMDLINE_MAX),
+    "mem": _mem,
+    "vcpus": _vcpus,
+    "mmu": _choice(*MMUS),
+    "io": _choice(*IOS),
+    "testdev": _bool,
+    "debugexit": _bool,
+    "kvmclock": _bool,
+    "reboot": _bool,
+}
+
+
+def from_mapping(values: dict[str, Any], where: str, spell: Callable[[str], str] = str) -> Vm:
+    """A VM from key and value pairs. `where` and `spell` make the errors name the file and key, or the option."""
+    values = dict(values)
+    mode = values.pop("mode", None)
+    settings: dict[str, Any] = {}
+    if mode is not None:
+        try:
+            settings["mmu"], settings["io"] = MODES[_choice(*MODES)(mode)]
+        except ValueError as e:
+            raise UsageError(f"{where}{spell('mode')}: {e}") from e
+    for key, value in values.items():
+        if key not in KEYS:
+            known = [*KEYS, "mode"]
+            raise UsageError(f"{where}{key}: no such key{nearest(key, known)}; valid keys are {', '.join(known)}")
+        try:
+            settings[key] = KEYS[key](value)
+        except ValueError as e:
+            raise UsageError(f"{where}{spell(key)}: {e}") from e
+    return Vm(**settings)
+
+
+def from_toml(path: Path) -> Vm:
+    """A VM file. File names in it are relative to where it stands."""
+    try:
+        values = tomllib.loads(path.read_text())
+    except OSError as e:
+        raise UsageError(f"{path}: {e.strerror}") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise UsageError(f"{path}: not TOML: {e}") from e
+    vm = from_mapping({"name": re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem)[:NAME_MAX], **values}, f"{path}: ")
+
+    def beside(name: str) -> str:
+        return name if not name or name.startswith("debian:") else str(path.parent / name)
+
+    vm.kernel = beside(vm.kernel)
+    vm.initrd = beside(vm.initrd) if vm.initrd is not None else None
+    vm.modules = [ModuleFile(beside(m.file), m.args) for m in vm.modules]
+    return vm
+
+
+def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
+    """The text module that hv/vm/manifest.h describes."""
+
+    def yes(value: bool) -> str:
+        return "yes" if value else "no"
+
+    lines = [f"name={vm.name}", f"boot={vm.boot}", f"kernel=vm{index}.kernel"]
+    if has_initrd:
+        lines.append(f"initrd=vm{index}.initrd")
+    lines += [f"module=vm{index}.mod{n} {m.args}".rstrip() for n, m in enumerate(vm.modules)]
+    lines += [
+        f"append={vm.command_line}",
+        f"mem={format_size(vm.mem)}",
+        f"vcpus={vm.vcpus}",
+        f"mmu={vm.mmu}",
+        f"io={vm.io}",
+        f"testdev={yes(vm.testdev)}",
+        f"debugexit={yes(vm.debugexit)}",
+        f"kvmclock={yes(vm.kvmclock)}",
+        f"reboot={yes(vm.reboot)}",
+    ]
+    return "\n".join(lines) + "\n"
