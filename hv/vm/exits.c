@@ -180,7 +180,8 @@ static bool do_cr(struct vcpu *v, const struct vcpu_exit *e)
 static bool do_hlt(struct vcpu *v, const struct vcpu_exit *e)
 {
 	(void)e;
-	v->work |= WORK_HALTED;
+	/* What waits for a window may be taken now: HLT is complete, and no blocking outlives it. */
+	v->work |= WORK_HALTED | WORK_IRQ | (v->nmi_waits ? WORK_NMI : 0);
 	return true;
 }
 

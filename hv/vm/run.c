@@ -41,8 +41,12 @@ static bool inject_nmi(struct vcpu *v)
 
 	if (!v->ops->can_inject(v, EVENT_NMI)) {
 		v->ops->want_window(v, EVENT_NMI, true);
+		v->nmi_waits = true;
 		return false;
 	}
+	if (v->nmi_waits)
+		v->ops->want_window(v, EVENT_NMI, false);
+	v->nmi_waits = false;
 	v->ops->inject(v, &nmi);
 	return true;
 }

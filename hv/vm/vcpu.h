@@ -117,11 +117,14 @@ struct vcpu {
 	struct vm *vm;
 	unsigned index;	    /* = initial APIC ID */
 	unsigned order;	    /* of the allocation that this struct lies in */
+	bool nmi_waits;	 /* an NMI is pending, and the window for it is asked for */
 	struct event event; /* with WORK_EVENT */
 	const struct cpuid_table *cpuid;
 	u64 xcr0;
 	u64 tsc_adjust;
 	u64 msr_misc_enable, msr_mtrr_def, msr_mtrr_fix[11];
+	u64 msr_mtrr_var[16];   /* base and mask by turns */
+	u64 msr_kvm_clock;      /* as written: gpa of the vcpu's clock page, bit 0 = on */
 };
 
 /* Queues an exception for the next entry; if one is queued already, merges them as "Interrupt 8 -

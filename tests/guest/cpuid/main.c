@@ -45,7 +45,7 @@ void test_main(void)
 	check_eq(r.ebx, 0x70697254, "signature starts with Trip");
 	high = cpuid(cpuid(0, 0).eax, 0);
 	r = cpuid(0x3fffffff, 0);
-	check_eq(r.eax, high.eax, "a leaf beyond the highest");
+	check_eq(r.eax, high.eax, "a leaf beyond the highest, 0x%x", cpuid(0, 0).eax);
 	ticks = cost();
 	say("cpuid: %lu ticks", ticks);
 	if (tsc_per_second() == 100000000)

@@ -7,7 +7,7 @@
 #include "tests/guest/lib/lib.h"
 
 static volatile u64 watched;
-static u64 hits, last_dr6, last_rip;
+static volatile u64 hits, last_dr6, last_rip;
 
 static void on_db(struct frame *f)
 {
