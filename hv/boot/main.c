@@ -54,8 +54,11 @@ static __noreturn void preflight(void)
 {
 	char err[VMX_ERR_SIZE];
 	enum status s = vmx_init(err);
-	unsigned missing = vmx_preflight(&vmx_caps);
+	unsigned missing;
 
+	if (s != OK && !vmx_caps.basic)
+		boot_stop(err); /* no VT-x: there is nothing to report on */
+	missing = vmx_preflight(&vmx_caps);
 	if (s != OK)
 		boot_stop(err);
 	if (missing)
