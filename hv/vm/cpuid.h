@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * CPUID of a virtual CPU: a table with a row for each leaf and, for feature words, each bit passed
- * from the machine, with the reason beside it; what no row names is zero. Resolved once per vcpu into
- * a flat array, so that an exit costs a look-up.
+ * from the machine, with the reason beside it; what no row names is zero. Resolved once per vcpu
+ * into a flat array, so that an exit costs a look-up.
  */
 #ifndef HV_VM_CPUID_H
 #define HV_VM_CPUID_H
@@ -10,6 +10,41 @@
 #include "hv/cpu/regs.h"
 #include "hv/lib/status.h"
 #include "hv/lib/util.h"
+
+/* What becomes of a feature bit. A bit that no row names is 0. */
+enum cpuid_policy {
+	CPUID_PASS,    /* as the machine has it */
+	CPUID_SET,     /* 1 on any machine: the hypervisor provides it */
+	CPUID_MASK,    /* 0: the row is there to say why */
+	CPUID_DYNAMIC, /* computed at each CPUID */
+};
+
+enum cpuid_reg {
+	CPUID_EAX,
+	CPUID_EBX,
+	CPUID_ECX,
+	CPUID_EDX
+};
+
+/* One feature bit. */
+struct cpuid_bit {
+	u32 leaf;
+	u8 subleaf, reg, bit;
+	enum cpuid_policy policy;
+	const char *name, *why;
+};
+
+/* Leaves that hold numbers, or nothing: what stands there, in words. */
+struct cpuid_leaf {
+	u32 first, last;
+	const char *name, *why;
+};
+
+/* The tables (cpuid_bits.c), in the order of the manual. */
+extern const struct cpuid_bit cpuid_bits[];
+extern const size_t cpuid_bits_count;
+extern const struct cpuid_leaf cpuid_leaves[];
+extern const size_t cpuid_leaves_count;
 
 struct cpuid_config {
 	unsigned vcpus, index; /* index = APIC ID of the vcpu this is for */
@@ -30,10 +65,11 @@ void cpuid_resolve(struct cpuid_table *t, const struct cpuid_config *cfg);
  * the XSAVE area size (leaf 0xD) from xcr0, APIC (leaf 1) from apic_enabled. An out-of-range leaf
  * answers as the highest basic leaf, as a processor does.
  */
-void cpuid_lookup(const struct cpuid_table *t, u32 leaf, u32 subleaf, u64 cr4, u64 xcr0, bool apic_enabled,
-	struct cpuid_regs *out);
+void cpuid_lookup(const struct cpuid_table *t, u32 leaf, u32 subleaf, u64 cr4, u64 xcr0,
+	bool apic_enabled, struct cpuid_regs *out);
 
-/* True if the virtual CPU has the feature: bit `bit` of register `reg` (0 EAX .. 3 EDX) of a leaf. */
+/* True if the virtual CPU has the feature: bit `bit` of register `reg` (0 EAX .. 3 EDX) of a leaf.
+ */
 bool cpuid_has(const struct cpuid_table *t, u32 leaf, u32 subleaf, unsigned reg, unsigned bit);
 /* CR4 bits that this virtual CPU lets a guest set, and XCR0 bits; physical-address width. */
 u64 cpuid_cr4_allowed(const struct cpuid_table *t);
