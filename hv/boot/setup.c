@@ -201,14 +201,14 @@ void setup_check_guests(void)
 
 void setup_report(void)
 {
+	u64 image = hostmap_image_bytes(), top = boot.ram.r[boot.ram.n - 1].end;
+	u64 tags = page_meta_size(HPA(LOW_MEMORY), HPA(top));
 	struct page_stats st;
 
 	page_stats(&st);
-	log_info("memory: %lu MB, %lu MB free; the hypervisor takes %lu KB (image %lu, page table "
-		 "%lu)",
+	log_info("memory: %lu MB, %lu MB free; the hypervisor takes %lu KB: "
+		 "image %lu, page allocator %lu, tables and data %lu",
 		memmap_total(&boot.ram) / MB, st.free * PAGE_SIZE / MB,
-		(u64)(__image_end - __image_start) / KB + st.used[PAGE_HV] * PAGE_SIZE / KB +
-			(boot.ram.r[boot.ram.n - 1].end >> PAGE_SHIFT) / KB,
-		(u64)(__image_end - __image_start) / KB,
-		(boot.ram.r[boot.ram.n - 1].end >> PAGE_SHIFT) / KB);
+		(image + tags + st.used[PAGE_HV] * PAGE_SIZE) / KB, image / KB, tags / KB,
+		st.used[PAGE_HV] * PAGE_SIZE / KB);
 }
