@@ -80,7 +80,7 @@ hpa_t hostmap_root(void)
 
 u64 hostmap_image_bytes(void)
 {
-	return (u64)(__data_end - __image_start);
+	return (u64)__data_end - (u64)__image_start;
 }
 
 void hostmap_flush(void)
