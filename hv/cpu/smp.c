@@ -151,9 +151,10 @@ static struct percpu *cpu_create(u32 apic_id)
 static void trampoline_fill(hpa_t page, const struct percpu *cpu)
 {
 	u8 *code = hpa_to_hva(page);
-	struct trampoline_fields *f = (void *)(code + (ap_trampoline_fields - ap_trampoline));
+	struct trampoline_fields *f =
+		(void *)(code + ((u64)ap_trampoline_fields - (u64)ap_trampoline));
 
-	memcpy(code, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
+	memcpy(code, ap_trampoline, (u64)ap_trampoline_end - (u64)ap_trampoline);
 	f->gdt += (u32)page.v;
 	f->far_offset += (u32)page.v;
 	f->cr3 = (u32)hostmap_root().v;

@@ -159,7 +159,7 @@ static __noreturn void trap_fatal(const struct trap_frame *f)
 /* Continues where the exception table says, if the instruction is in it. */
 static bool trap_fixup(struct trap_frame *f)
 {
-	for (const struct ex_entry *e = __ex_table_start; e < __ex_table_end; e++) {
+	for (const struct ex_entry *e = __ex_table_start; (u64)e < (u64)__ex_table_end; e++) {
 		if (f->rip == IMAGE_BASE + e->at) {
 			f->rip = IMAGE_BASE + e->to;
 			return true;
