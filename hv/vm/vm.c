@@ -326,8 +326,11 @@ void vm_run(struct vm *vm)
 		}
 		vcpu_run(vm->vcpu[0], &state);
 		log_info("%s: %s", vm->cfg.name, vm_end_name(vm->end));
-		if (vm->end == VM_END_RESET && vm->cfg.reboot)
+		if (vm->end == VM_END_RESET && vm->cfg.reboot) {
 			platform_reset(vm->platform);
+			for (unsigned i = 0; i < vm->vcpus; i++)
+				vcpu_reset_msrs(vm->vcpu[i]);
+		}
 	} while (vm->end == VM_END_RESET && vm->cfg.reboot);
 	console_on_input(NULL, NULL);
 }
