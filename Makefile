@@ -64,6 +64,10 @@ $(B)/%.S.o: %.S
 	@echo "  AS      $<"
 	@$(CC) $(HV_CFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
+# The path of every exit: no frame pointer (entry.S keeps none either) and no stack protector (there is
+# no array to run over).
+$(B)/vmx/exits.o: HV_CFLAGS += -fomit-frame-pointer -fno-stack-protector
+
 -include $(HV_OBJS:.o=.d)
 
 # Linked twice: the first link, with an empty symbol table, yields the addresses of the functions; the

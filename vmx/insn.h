@@ -75,6 +75,20 @@ fail:
 	vmx_insn_failed("VMWRITE", field);
 }
 
+/* For the few fields that every exit reads or writes and that every CPU with VMX has: unchecked. */
+static inline u64 vmread_hot(u64 field)
+{
+	u64 value;
+
+	__asm__ volatile("vmread %1, %0" : "=r"(value) : "r"(field) : "cc");
+	return value;
+}
+
+static inline void vmwrite_hot(u64 field, u64 value)
+{
+	__asm__ volatile("vmwrite %1, %0" : : "r"(field), "r"(value) : "cc");
+}
+
 #define INVEPT_SINGLE	1ul
 #define INVEPT_ALL	2ul
 #define INVVPID_ADDRESS 0ul

@@ -15,6 +15,7 @@
 #include "hv/vm/cpuid.h"
 #include "hv/vm/vm.h"
 #include "vmx/insn.h"
+#include "vmx/retire.h"
 #include "vmx/vmx.h"
 
 static_assert(
@@ -30,9 +31,6 @@ static_assert(VMCS_HOST_RSP == 0x6c14, "entry.S has this encoding as VMCS_HOST_R
 
 /* CR0 bits that a guest may flip by itself; the others exit when changed. */
 #define CR0_GUEST_OWNED (CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_WP | CR0_AM)
-
-/* Longest stay in the guest: bounds how late anything that needs no deadline is seen. */
-#define MAX_SLICE_HZ 100
 
 /* "Guest Register State": the VMCS fields of segment s lie two apart in each group. */
 static u64 seg_field(u64 es_field, enum seg s)
@@ -190,38 +188,11 @@ void vmx_set_proc(struct vmx_vcpu *x, u32 bit, bool on)
 	vmwrite(VMCS_PROC_BASED_CONTROLS, want);
 }
 
-/* Blocking by STI and MOV SS lasts for one instruction; with RFLAGS.TF a single-step trap follows
- * it. */
-static inline void end_instruction(u64 rflags)
+/* cpu_ops.skip */
+static void skip(struct vcpu *v)
 {
-	u64 blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
-
-	if (unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS)))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
-			blocking & ~(u64)(BLOCKING_STI | BLOCKING_MOV_SS));
-	if (unlikely(rflags & RFLAGS_TF))
-		vmwrite(VMCS_GUEST_PENDING_DEBUG,
-			vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
-}
-
-/*
- * cpu_ops.skip: what the processor does at the end of an instruction: RIP moves on, blocking by STI
- * and MOV SS ends, RFLAGS.RF is cleared, and with RFLAGS.TF a single-step trap is pending.
- */
-void vmx_skip(struct vcpu *v)
-{
-	u64 rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
-	u64 rflags = vmread(VMCS_GUEST_RFLAGS);
-
 	(void)v;
-	/* Outside 64-bit mode RIP wraps at 4 GB; the manual's check on RIP would fail the entry
-	 * otherwise. */
-	if (unlikely(rip >> 32) && !(vmread(VMCS_GUEST_CS_ACCESS_RIGHTS) & VMCS_AR_LONG))
-		rip = (u32)rip;
-	vmwrite(VMCS_GUEST_RIP, rip);
-	end_instruction(rflags);
-	if (unlikely(rflags & RFLAGS_RF))
-		vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+	vmx_skip();
 }
 
 /* cpu_ops.retire */
@@ -230,7 +201,7 @@ static void retire(struct vcpu *v, u64 rip, u64 rflags)
 	(void)v;
 	vmwrite(VMCS_GUEST_RIP, rip);
 	vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
-	end_instruction(rflags);
+	vmx_end_instruction(rflags);
 }
 
 /*
@@ -346,7 +317,7 @@ static void load(struct vcpu *v, const struct vcpu_state *s)
 	if (!vmclear(hva_to_hpa(x->vmcs)) || !vmptrld(hva_to_hpa(x->vmcs)))
 		vmx_insn_failed("VMPTRLD", hva_to_hpa(x->vmcs).v);
 	x->launched = false;
-	x->handled = false;
+	v->handled = false;
 	write_controls(v, x);
 	write_host_state();
 	reset_live_state(v, x);
@@ -419,8 +390,7 @@ static enum status create(struct vcpu *v)
 	/* PAE and PG decide how CR3 is read, MCE is ours, the rest that the guest may set is its
 	 * own. */
 	x->cr4_mask = ~cpuid_cr4_allowed(v->cpuid) | CR4_PAE | CR4_MCE | CR4_VMXE;
-	x->timer_shift = vmx_caps_timer_shift(&vmx_caps);
-	x->max_slice = MIN(v->timers->hz / MAX_SLICE_HZ, 0xfffffffful);
+	v->timer_shift = vmx_caps_timer_shift(&vmx_caps);
 	return OK;
 }
 
@@ -446,7 +416,7 @@ void vmx_dump(struct vcpu *v)
 			s.base, s.limit, s.ar);
 	}
 	log_err("  last exit: %s (%u), qualification 0x%lx, interruptibility 0x%lx",
-		vmx_exit_name(vmx_of(v)->reason), vmx_of(v)->reason,
+		vmx_exit_name(vmread32(VMCS_EXIT_REASON)), vmread32(VMCS_EXIT_REASON),
 		vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_INTERRUPTIBILITY));
 }
 
@@ -456,7 +426,7 @@ const struct cpu_ops vmx_cpu_ops = {
 	.destroy = destroy,
 	.load = load,
 	.run = vmx_run,
-	.skip = vmx_skip,
+	.skip = skip,
 	.retire = retire,
 	.get = get_reg,
 	.set = set_reg,

@@ -48,10 +48,6 @@ struct vmx_vcpu {
 	u32 reason;   /* of the last exit, raw */
 	u64 cr0_mask; /* CR0 bits that the guest does not own */
 	u64 cr4_mask;
-	unsigned timer_shift; /* preemption timer: TSC >> shift */
-	u64 max_slice;	      /* TSC ticks that one entry may last at most */
-	u32 entry_tsc; /* low half of the TSC at the last entry: a stay in the guest is short */
-	bool handled;  /* vmx_exit_quick() dealt with the exit, but work is pending */
 };
 
 static inline struct vmx_vcpu *vmx_of(struct vcpu *v)
@@ -71,7 +67,6 @@ const char *vmx_exit_name(u32 reason);
 
 /* vcpu.c */
 void vmx_set_proc(struct vmx_vcpu *x, u32 bit, bool on);
-void vmx_skip(struct vcpu *v);
 void vmx_dump(struct vcpu *v);
 void vmx_prepare_entry(struct vcpu *v);
 void vmx_entry_failed(struct vcpu *v, u32 reason);

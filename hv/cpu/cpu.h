@@ -53,6 +53,15 @@ static inline struct cpuid_regs cpuid_checked(u32 leaf, u32 subleaf)
 	return cpuid(leaf, subleaf);
 }
 
+/* The low half, where only a difference of less than 2^32 ticks matters. */
+static inline u32 rdtsc_low(void)
+{
+	u32 lo;
+
+	__asm__ volatile("rdtsc" : "=a"(lo) : : "edx");
+	return lo;
+}
+
 static inline void xsetbv(u32 reg, u64 value)
 {
 	__asm__ volatile("xsetbv" : : "c"(reg), "a"((u32)value), "d"((u32)(value >> 32)));

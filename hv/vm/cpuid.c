@@ -9,7 +9,6 @@
 #include "hv/lib/string.h"
 #include "hv/vm/cpuid.h"
 
-#define BASIC_LAST   0x16u
 #define EXT_FIRST    0x80000000u
 #define EXT_LAST     0x80000008u
 #define HV_FIRST     0x40000000u
@@ -36,7 +35,7 @@
 #define KVM_FEATURE_CLOCKSOURCE_STABLE BIT(24)
 
 struct cpuid_table {
-	struct cpuid_regs basic[BASIC_LAST + 1];
+	struct cpuid_head head;
 	struct cpuid_regs ext[EXT_LAST - EXT_FIRST + 1];
 	struct cpuid_regs cache[CACHES_MAX];
 	struct cpuid_regs features2_1;		     /* leaf 7, subleaf 1 */
@@ -48,10 +47,9 @@ struct cpuid_table {
 
 const size_t sizeof_cpuid_table = sizeof(struct cpuid_table);
 
-/* Leaves of basic[] that are patched after the copy. */
-#define PATCHED                                                                                    \
-	(BIT(LEAF_FEATURES) | BIT(LEAF_CACHES) | BIT(LEAF_FEATURES2) | BIT(LEAF_TOPOLOGY) |        \
-		BIT(LEAF_XSAVE))
+static_assert(CPUID_VARIABLE == (BIT(LEAF_FEATURES) | BIT(LEAF_CACHES) | BIT(LEAF_FEATURES2) |
+					BIT(LEAF_TOPOLOGY) | BIT(LEAF_XSAVE)),
+	"patch() has a case for each");
 
 /* ---- extended state ---- */
 
@@ -117,7 +115,7 @@ static struct cpuid_regs *bits_slot(struct cpuid_table *t, u32 leaf, u32 subleaf
 		return &t->features2_1;
 	if (leaf == LEAF_XSAVE && subleaf)
 		return &t->component[subleaf];
-	return &t->basic[leaf];
+	return &t->head.basic[leaf];
 }
 
 static void resolve_bits(struct cpuid_table *t, const struct cpuid_config *cfg)
@@ -151,7 +149,7 @@ static u32 width(u32 n)
 static void resolve_version(struct cpuid_table *t, const struct cpuid_config *cfg)
 {
 	struct cpuid_regs host = host_leaf(cfg, LEAF_FEATURES, 0);
-	struct cpuid_regs *r = &t->basic[LEAF_FEATURES];
+	struct cpuid_regs *r = &t->head.basic[LEAF_FEATURES];
 
 	r->eax = host.eax;
 	r->ebx = (host.ebx & 0xffff) | 1u << width(cfg->vcpus) << EBX_LOGICAL_SHIFT |
@@ -202,7 +200,7 @@ static void resolve_xsave(struct cpuid_table *t, const struct cpuid_config *cfg)
 		t->component[i].ecx &= (u32)XCOMP_ALIGNED;
 		t->component[i].edx = 0;
 	}
-	t->basic[LEAF_XSAVE] = (struct cpuid_regs){
+	t->head.basic[LEAF_XSAVE] = (struct cpuid_regs){
 		.eax = (u32)t->xcr0, .ecx = standard_size(t, t->xcr0), .edx = (u32)(t->xcr0 >> 32)
 	};
 }
@@ -243,7 +241,7 @@ static void best_ratio(u64 n, u64 d, u64 max, u32 *num, u32 *den)
 
 static void resolve_clocks(struct cpuid_table *t, const struct cpuid_config *cfg)
 {
-	struct cpuid_regs *tsc = &t->basic[LEAF_TSC], *mhz = &t->basic[LEAF_FREQUENCY];
+	struct cpuid_regs *tsc = &t->head.basic[LEAF_TSC], *mhz = &t->head.basic[LEAF_FREQUENCY];
 
 	best_ratio(cfg->tsc_hz, LAPIC_TIMER_HZ, UINT32_MAX / (LAPIC_TIMER_HZ / KHZ), &tsc->ebx,
 		&tsc->eax);
@@ -281,9 +279,9 @@ static void resolve_passed(struct cpuid_table *t, const struct cpuid_config *cfg
 	static const u32 ext[] = { 2, 3, 4, 6 };
 	struct cpuid_regs widths = host_leaf(cfg, EXT_LAST, 0);
 
-	t->basic[0] = host_leaf(cfg, 0, 0);
-	t->basic[0].eax = BASIC_LAST;
-	t->basic[2] = host_leaf(cfg, 2, 0);
+	t->head.basic[0] = host_leaf(cfg, 0, 0);
+	t->head.basic[0].eax = CPUID_BASIC_LAST;
+	t->head.basic[2] = host_leaf(cfg, 2, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(ext); i++)
 		t->ext[ext[i]] = host_leaf(cfg, EXT_FIRST + ext[i], 0);
 	t->ext[0].eax = EXT_LAST;
@@ -329,7 +327,7 @@ void cpuid_resolve(struct cpuid_table *t, const struct cpuid_config *cfg)
 	*t = (struct cpuid_table){ .vcpus = cfg->vcpus, .index = cfg->index };
 	resolve_passed(t, cfg);
 	resolve_bits(t, cfg);
-	t->basic[LEAF_FEATURES2].eax = 1; /* highest subleaf */
+	t->head.basic[LEAF_FEATURES2].eax = 1; /* highest subleaf */
 	resolve_version(t, cfg);
 	resolve_caches(t, cfg);
 	resolve_xsave(t, cfg);
@@ -420,16 +418,16 @@ static void lookup_hypervisor(const struct cpuid_table *t, u32 leaf, struct cpui
 void cpuid_lookup(const struct cpuid_table *t, u32 leaf, u32 subleaf, u64 cr4, u64 xcr0,
 	bool apic_enabled, struct cpuid_regs *out)
 {
-	if (likely(leaf <= BASIC_LAST)) {
-		*out = t->basic[leaf];
-		if (PATCHED & BIT(leaf))
+	if (likely(leaf <= CPUID_BASIC_LAST)) {
+		*out = t->head.basic[leaf];
+		if (CPUID_VARIABLE & BIT(leaf))
 			patch(t, leaf, subleaf, cr4, xcr0, apic_enabled, out);
 	} else if (leaf >= EXT_FIRST && leaf <= EXT_LAST) {
 		*out = t->ext[leaf - EXT_FIRST];
 	} else if (leaf >= HV_FIRST && leaf < HV_END) {
 		lookup_hypervisor(t, leaf, out);
 	} else {
-		*out = t->basic[BASIC_LAST];
+		*out = t->head.basic[CPUID_BASIC_LAST];
 	}
 }
 

@@ -54,7 +54,29 @@ struct cpuid_config {
 	void (*host)(u32 leaf, u32 subleaf, struct cpuid_regs *out);
 };
 
+#define CPUID_BASIC_LAST 0x16u
+
+/* Basic leaves whose answer depends on more than EAX: feature bits that follow CR4, caches,
+ * structured features, topology, extended state. */
+#define CPUID_VARIABLE (BIT(0x01) | BIT(0x04) | BIT(0x07) | BIT(0x0b) | BIT(0x0d))
+
+/* What the quick look-up needs stands at the head of struct cpuid_table. */
+struct cpuid_head {
+	struct cpuid_regs basic[CPUID_BASIC_LAST + 1];
+};
+
 struct cpuid_table; /* cpuid.c; its size is sizeof_cpuid_table */
+
+/* The answer for a basic leaf that is constant, in a few instructions; NULL for any other leaf. */
+static inline const struct cpuid_regs *cpuid_constant(const struct cpuid_table *t, u32 leaf)
+{
+	const struct cpuid_head *head = (const void *)t;
+
+	if (leaf > CPUID_BASIC_LAST || (CPUID_VARIABLE >> leaf) & 1)
+		return NULL;
+	return &head->basic[leaf];
+}
+
 extern const size_t sizeof_cpuid_table;
 
 /* Fills *t in. */

@@ -53,7 +53,6 @@ static bool timer(struct vcpu *v, const struct vcpu_exit *e)
 {
 	(void)e;
 	timerq_run(v->timers);
-	v->work |= WORK_INPUT;
 	return false;
 }
 

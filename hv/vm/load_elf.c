@@ -240,9 +240,9 @@ static enum status flat_load(const struct load_request *req, struct vcpu_state *
 	enum status st = elf_open(&req->kernel, &elf, err);
 
 	if (!st)
-		st = flat_check(req, &elf, &entry, err);
-	if (!st)
 		st = elf_load(req, &elf, NULL, err);
+	if (!st)
+		st = flat_check(req, &elf, &entry, err);
 	if (!st)
 		st = load_cmdline(req, LOADER_CMDLINE_MAX, err);
 	if (!st)

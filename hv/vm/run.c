@@ -17,6 +17,8 @@
 #include "hv/lib/string.h"
 #include "hv/vm/vm.h"
 
+#define HEARTBEAT_HZ 100
+
 /* Hands the bytes typed at the machine's console to the guest's UART, as far as it has room. */
 static void feed_console(struct vm *vm)
 {
@@ -31,7 +33,7 @@ static void feed_console(struct vm *vm)
 		vm->input_len -= took;
 		memmove(vm->input, vm->input + took, vm->input_len);
 		if (vm->input_len)
-			return; /* tried again when a deadline ends the entry */
+			return; /* tried again at the next heartbeat */
 	}
 }
 
@@ -92,6 +94,18 @@ static bool deliver_events(struct vcpu *v)
 	return injected;
 }
 
+/*
+ * Console input, and whatever else is merely looked at now and then, waits for this at most. It
+ * also keeps the head of the deadline queue near, so that providers may count in 32 bits.
+ */
+static void heartbeat(struct timer *t)
+{
+	struct vcpu *v = container_of(t, struct vcpu, heartbeat);
+
+	v->work |= WORK_INPUT;
+	timer_arm(v->timers, t, timerq_now(v->timers) + v->timers->hz / HEARTBEAT_HZ);
+}
+
 /* HLT: gives the physical CPU up until the next deadline or interrupt. The time is the guest's, not
  * ours. */
 static void idle(struct vcpu *v)
@@ -103,13 +117,14 @@ static void idle(struct vcpu *v)
 		vm_end(v->vm, VM_END_HALT, 0);
 		return;
 	}
+	timer_cancel(v->timers, &v->heartbeat);
 	from = rdtsc();
 	cpu_idle(v->timers->next);
 	ticks = rdtsc() - from;
 	v->idle_ticks += ticks;
 	v->exit_tsc += (u32)ticks;
 	timerq_run(v->timers);
-	v->work |= WORK_INPUT;
+	heartbeat(&v->heartbeat);
 }
 
 /* False: the VM is over. */
@@ -141,6 +156,8 @@ void vcpu_run(struct vcpu *v, const struct vcpu_state *s)
 
 	v->work = 0;
 	v->kind = EXIT_NONE;
+	timer_init(&v->heartbeat, heartbeat);
+	heartbeat(&v->heartbeat);
 	platform_set_current(v->vm->platform, v->index);
 	v->ops->load(v, s);
 	while (!v->work || do_work(v)) {
@@ -148,4 +165,5 @@ void vcpu_run(struct vcpu *v, const struct vcpu_state *s)
 		if (exit_handlers[kind].handle(v, &e))
 			v->ops->skip(v);
 	}
+	timer_cancel(v->timers, &v->heartbeat);
 }

@@ -11,6 +11,7 @@
 #ifndef HV_VM_VCPU_H
 #define HV_VM_VCPU_H
 
+#include "hv/cpu/timer.h"
 #include "hv/emul/emul.h"
 #include "hv/vm/exit.h"
 #include "hv/vm/regs.h"
@@ -104,12 +105,15 @@ struct cpu_ops {
 struct vcpu {
 	u64 gpr[16]; /* enum gpr; [RSP] is not kept here. First: the entry code addresses it from
 			the top. */
-	unsigned long work;  /* WORK_*: read once per exit; 0 is the fast path */
-	u32 exit_tsc;	     /* TSC at the last exit, low half: a stay in the hypervisor is short */
+	unsigned long work;    /* WORK_*: read once per exit; 0 is the fast path */
+	struct timerq *timers; /* of the physical CPU; its head is never later than `heartbeat` */
+	u32 entry_tsc;	     /* low halves of the TSC at the last entry and exit: neither a stay */
+	u32 exit_tsc;	     /* in the guest nor one in the hypervisor lasts 2^32 ticks */
+	u32 timer_shift;     /* for the provider: TSC ticks to timer ticks */
+	enum exit_kind kind; /* of the last exit: the account that its ticks go to */
+	bool handled;	     /* the quick path dealt with the exit, but work is pending */
 	u64 guest_ticks;     /* in the guest, all entries */
 	u64 idle_ticks;	     /* in HLT, the physical CPU given up */
-	enum exit_kind kind; /* of the last exit: the account that its ticks go to */
-	struct timerq *timers; /* of the physical CPU */
 	struct exit_count exits[EXIT_KINDS];
 
 	const struct cpu_ops *ops;
@@ -117,14 +121,15 @@ struct vcpu {
 	struct vm *vm;
 	unsigned index;	    /* = initial APIC ID */
 	unsigned order;	    /* of the allocation that this struct lies in */
-	bool nmi_waits;	 /* an NMI is pending, and the window for it is asked for */
+	bool nmi_waits;	    /* an NMI is pending, and the window for it is asked for */
 	struct event event; /* with WORK_EVENT */
 	const struct cpuid_table *cpuid;
+	struct timer heartbeat; /* ends an entry now and then, for what needs no deadline */
 	u64 xcr0;
 	u64 tsc_adjust;
 	u64 msr_misc_enable, msr_mtrr_def, msr_mtrr_fix[11];
-	u64 msr_mtrr_var[16];   /* base and mask by turns */
-	u64 msr_kvm_clock;      /* as written: gpa of the vcpu's clock page, bit 0 = on */
+	u64 msr_mtrr_var[16]; /* base and mask by turns */
+	u64 msr_kvm_clock;    /* as written: gpa of the vcpu's clock page, bit 0 = on */
 };
 
 /* Queues an exception for the next entry; if one is queued already, merges them as "Interrupt 8 -

@@ -48,7 +48,8 @@ void test_main(void)
 	check_eq(r.eax, high.eax, "a leaf beyond the highest, 0x%x", cpuid(0, 0).eax);
 	ticks = cost();
 	say("cpuid: %lu ticks", ticks);
-	if (tsc_per_second() == 100000000)
+	/* Bochs counts 100 million a second; no processor is that slow. */
+	if (tsc_per_second() < 200000000)
 		check(ticks <= 100, "one round trip in Bochs");
 	pass();
 }
