@@ -138,7 +138,7 @@ struct elf_image {
 	const struct blob *file;
 	bool is64;
 	u16 machine;
-	u64 entry; /* as in the header: a virtual address */
+	u64 entry; /* as in the header: see elf_entry() */
 	u64 phoff; /* of the program headers in the file */
 	unsigned segments;
 };
@@ -158,8 +158,11 @@ void elf_segment(const struct elf_image *elf, unsigned i, struct elf_segment *ou
 enum status elf_load(const struct load_request *req, const struct elf_image *elf, struct placer *p,
 	char *err) __must_check;
 
-/* The physical address of a virtual one that a PT_LOAD segment holds; false if none does. */
-bool elf_vaddr_to_paddr(const struct elf_image *elf, u64 vaddr, u64 *paddr);
+/*
+ * The physical address of the entry, which files give as a virtual address, or, where they are
+ * linked high, as a physical one. False if no PT_LOAD segment holds it.
+ */
+bool elf_entry(const struct elf_image *elf, u64 *paddr);
 /* True if a PT_LOAD segment holds the physical address. */
 bool elf_has_paddr(const struct elf_image *elf, u64 paddr);
 

@@ -196,21 +196,24 @@ static bool find_segment(
 	return false;
 }
 
-bool elf_vaddr_to_paddr(const struct elf_image *elf, u64 vaddr, u64 *paddr)
-{
-	struct elf_segment s;
-
-	if (!find_segment(elf, vaddr, false, &s))
-		return false;
-	*paddr = vaddr - s.vaddr + s.paddr;
-	return true;
-}
-
 bool elf_has_paddr(const struct elf_image *elf, u64 paddr)
 {
 	struct elf_segment s;
 
 	return find_segment(elf, paddr, true, &s);
+}
+
+bool elf_entry(const struct elf_image *elf, u64 *paddr)
+{
+	struct elf_segment s;
+
+	if (find_segment(elf, elf->entry, false, &s))
+		*paddr = elf->entry - s.vaddr + s.paddr;
+	else if (find_segment(elf, elf->entry, true, &s))
+		*paddr = elf->entry;
+	else
+		return false;
+	return true;
 }
 
 /* ---- the flat 64-bit protocol ---- */
@@ -227,7 +230,7 @@ static enum status flat_check(
 	if (req->initrd.size || req->modules)
 		return load_refuse(err, ERR_NOTSUP,
 			"boot=elf takes no initrd and no modules, some were given");
-	if (!elf_vaddr_to_paddr(elf, elf->entry, entry) || *entry >= LAYOUT_LOW_MAX)
+	if (!elf_entry(elf, entry) || *entry >= LAYOUT_LOW_MAX)
 		return load_refuse(err, ERR_RANGE,
 			"the ELF entry 0x%lx is in no segment loaded below 3 GB", elf->entry);
 	return OK;

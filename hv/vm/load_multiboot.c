@@ -184,8 +184,7 @@ static enum status load_by_elf(
 	struct elf_image elf;
 	enum status st = elf_open(&req->kernel, &elf, err);
 
-	if (!st && (!elf_vaddr_to_paddr(&elf, elf.entry, entry) || *entry > UINT32_MAX) &&
-		(!elf_has_paddr(&elf, *entry = elf.entry) || *entry > UINT32_MAX))
+	if (!st && (!elf_entry(&elf, entry) || *entry > UINT32_MAX))
 		st = load_refuse(err, ERR_RANGE,
 			"the ELF entry 0x%lx is in no segment loaded below 4 GB", elf.entry);
 	return st ? st : elf_load(req, &elf, used, err);

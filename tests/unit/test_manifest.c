@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VM descriptions: each key, its default, its limits, and the sentence for each mistake.
+ *
+ * Sources: hv/vm/manifest.c hv/vm/load.c hv/vm/load_linux.c hv/vm/load_elf.c hv/vm/load_pvh.c
+ * hv/vm/load_multiboot.c hv/mem/guestmem.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "hv/vm/manifest.h"
+
+static struct manifest m;
+static char err[LOADER_ERR_MAX];
+
+/* From memory of exactly that length, so that reading past it is seen. */
+static enum status parse_bytes(const char *text, size_t len)
+{
+	char *copy = malloc(len ? len : 1);
+	enum status st;
+
+	memcpy(copy, text, len);
+	st = manifest_parse(copy, len, &m, err);
+	free(copy);
+	return st;
+}
+
+static void good(const char *text)
+{
+	if (parse_bytes(text, strlen(text)))
+		fail_msg("refused: %s", err);
+}
+
+static void bad(const char *text, const char *words)
+{
+	assert_int_not_equal(parse_bytes(text, strlen(text)), OK);
+	if (!strstr(err, words))
+		fail_msg("the sentence is \"%s\", expected \"...%s...\"", err, words);
+}
+
+static void test_defaults(void **state)
+{
+	(void)state;
+	good("kernel=vm0.kernel");
+	assert_string_equal(m.name, "vm");
+	assert_string_equal(m.boot, "auto");
+	assert_string_equal(m.kernel, "vm0.kernel");
+	assert_string_equal(m.initrd, "");
+	assert_string_equal(m.append, "");
+	assert_int_equal(m.modules, 0);
+	assert_int_equal(m.mem, 256 * MB);
+	assert_int_equal(m.vcpus, 1);
+	assert_int_equal(m.mmu, VM_MMU_EPT);
+	assert_int_equal(m.io, VM_IO_VIRTIO);
+	assert_false(m.testdev);
+	assert_false(m.debugexit);
+	assert_false(m.kvmclock);
+	assert_true(m.reboot);
+}
+
+static void test_all_keys(void **state)
+{
+	(void)state;
+	good("# a VM\r\n\n  name=linux-6.1_a \r\nboot=pvh\nkernel=k\ninitrd=i\nmodule=m0 a  b=c\n"
+	     "module=m1\nappend=console=ttyS0 root=/dev/vda # not a comment\nmem=5G\nvcpus=16\n"
+	     "mmu=shadow\nio=emulated\ntestdev=yes\nkvmclock=yes\nreboot=no\n");
+	assert_string_equal(m.name, "linux-6.1_a");
+	assert_string_equal(m.boot, "pvh");
+	assert_string_equal(m.initrd, "i");
+	assert_int_equal(m.modules, 2);
+	assert_string_equal(m.module[0].name, "m0");
+	assert_string_equal(m.module[0].args, "a  b=c");
+	assert_string_equal(m.module[1].name, "m1");
+	assert_string_equal(m.module[1].args, "");
+	assert_string_equal(m.append, "console=ttyS0 root=/dev/vda # not a comment");
+	assert_int_equal(m.mem, 5 * GB);
+	assert_int_equal(m.vcpus, 16);
+	assert_int_equal(m.mmu, VM_MMU_SHADOW);
+	assert_int_equal(m.io, VM_IO_EMULATED);
+	assert_true(m.testdev);
+	assert_true(m.debugexit); /* implied */
+	assert_true(m.kvmclock);
+	assert_false(m.reboot);
+}
+
+static void test_mem(void **state)
+{
+	static const char *const wrong[] = { "", "M", "0", "1M", "2M", "5M", "3G5", "256m", "256MB",
+		"-4M", "0x100M", "513G", "549755813890K", "99999999999999999999M", "4194305",
+		"4M M" };
+	char line[100];
+
+	(void)state;
+	good("kernel=k\nmem=4M");
+	assert_int_equal(m.mem, 4 * MB);
+	good("kernel=k\nmem=4096K");
+	assert_int_equal(m.mem, 4 * MB);
+	good("kernel=k\nmem=6291456");
+	assert_int_equal(m.mem, 6 * MB);
+	good("kernel=k\nmem=512G");
+	assert_int_equal(m.mem, 512 * GB);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		snprintf(line, sizeof(line), "kernel=k\nmem=%s", wrong[i]);
+		bad(line, "VM file line 2: mem=");
+		bad(line, "mem must be a multiple of 2M from 4M to 512G");
+	}
+}
+
+static void test_words(void **state)
+{
+	(void)state;
+	bad("boot=xen", "line 1: boot=xen: boot must be auto, linux64, pvh, multiboot or elf");
+	bad("mmu=none", "mmu must be ept, shadow or direct");
+	bad("mmu=", "mmu must be ept, shadow or direct");
+	bad("io=virtio2", "io must be virtio or emulated");
+	bad("testdev=1", "testdev must be yes or no");
+	bad("debugexit=true", "debugexit must be yes or no");
+	bad("kvmclock=YES", "kvmclock must be yes or no");
+	bad("reboot=", "reboot must be yes or no");
+	good("kernel=k\nmmu=direct");
+	assert_int_equal(m.mmu, VM_MMU_DIRECT);
+	good("kernel=k\ndebugexit=yes");
+	assert_true(m.debugexit);
+	assert_false(m.testdev);
+}
+
+static void test_vcpus(void **state)
+{
+	(void)state;
+	bad("vcpus=0", "vcpus must be 1 to 16");
+	bad("vcpus=17", "vcpus must be 1 to 16");
+	bad("vcpus=2x", "vcpus must be 1 to 16");
+	bad("vcpus=", "vcpus must be 1 to 16");
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	good("kernel=0123456789012345678901234567890");
+	bad("kernel=01234567890123456789012345678901", "kernel must be a module's name");
+	bad("kernel=", "kernel must be a module's name");
+	bad("name=a b", "name must be 1 to 31 characters");
+	bad("initrd=../x/y", "initrd must be a module's name");
+}
+
+static void test_modules(void **state)
+{
+	char text[8192] = "kernel=k\n", args[300];
+
+	(void)state;
+	bad("module=", "module must be a module's name");
+	bad("module= x", "module must be a module's name");
+	memset(args, 'a', sizeof(args));
+	args[255] = 0;
+	snprintf(text, sizeof(text), "kernel=k\nmodule=m %s", args);
+	good(text);
+	assert_int_equal(strlen(m.module[0].args), 255);
+	args[255] = 'a';
+	args[256] = 0;
+	snprintf(text, sizeof(text), "kernel=k\nmodule=m %s", args);
+	bad(text, "at most 255 characters");
+	snprintf(text, sizeof(text), "kernel=k\n");
+	for (unsigned i = 0; i < LOADER_MODULES_MAX; i++)
+		strcat(text, "module=m\n");
+	good(text);
+	assert_int_equal(m.modules, LOADER_MODULES_MAX);
+	strcat(text, "module=m\n");
+	bad(text, "line 34: module=m: module must be");
+}
+
+static void test_append(void **state)
+{
+	static char text[4096];
+
+	(void)state;
+	memcpy(text, "kernel=k\nappend=", 16);
+	memset(text + 16, 'x', 2048);
+	assert_int_equal(parse_bytes(text, 16 + 2047), OK);
+	assert_int_equal(strlen(m.append), 2047);
+	assert_int_not_equal(parse_bytes(text, 16 + 2048), OK);
+	assert_non_null(strstr(err, "append must be at most 2047 characters"));
+}
+
+static void test_lines(void **state)
+{
+	(void)state;
+	bad("kernel=k\nfoo", "VM file line 2: \"foo\" has no '=', expected key=value");
+	bad("colour=red", "line 1: unknown key \"colour\", expected name, boot,");
+	bad("=x", "unknown key \"\"");
+	bad("mem =4M", "unknown key \"mem \"");
+	bad("kernel=a\nkernel=b", "line 2: kernel is given twice");
+	bad("", "names no kernel");
+	bad("# kernel=k", "names no kernel");
+	bad("kernel=k\nappend=a\x01z", "line 2 has the byte 0x01");
+	bad("kernel=k\x7f", "line 1 has the byte 0x7f");
+}
+
+static void test_bytes_inside(void **state)
+{
+	(void)state;
+	assert_int_not_equal(parse_bytes("kernel=a\0b", 10), OK);
+	assert_non_null(strstr(err, "has the byte 0x00"));
+	/* Padding behind the text is harmless. */
+	assert_int_equal(parse_bytes("kernel=a\0\0", 10), OK);
+	assert_string_equal(m.kernel, "a");
+}
+
+/* A long line is quoted in part, and the sentence always ends. */
+static void test_long_quote(void **state)
+{
+	static char text[100000];
+
+	(void)state;
+	memset(text, 'q', sizeof(text));
+	assert_int_not_equal(parse_bytes(text, sizeof(text)), OK);
+	assert_true(strlen(err) < LOADER_ERR_MAX);
+	assert_null(strstr(err, "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_all_keys),
+		cmocka_unit_test(test_mem),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_vcpus),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_modules),
+		cmocka_unit_test(test_append),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_bytes_inside),
+		cmocka_unit_test(test_long_quote),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
