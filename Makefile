@@ -64,9 +64,10 @@ $(B)/%.S.o: %.S
 	@echo "  AS      $<"
 	@$(CC) $(HV_CFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
-# The path of every exit: no frame pointer (entry.S keeps none either) and no stack protector (there is
-# no array to run over).
-$(B)/vmx/exits.o: HV_CFLAGS += -fomit-frame-pointer -fno-stack-protector
+# The path of every exit (see vmx/quick.c): without the registers that entry.S has not saved, without a
+# frame pointer (entry.S keeps none either) and a stack protector (there is no array to run over).
+$(B)/vmx/quick.o: HV_CFLAGS += -ffixed-r8 -ffixed-r9 -ffixed-r10 -ffixed-r11 -mpreferred-stack-boundary=3 \
+	-fomit-frame-pointer -fno-stack-protector
 
 -include $(HV_OBJS:.o=.d)
 

@@ -2,11 +2,11 @@
 /*
  * Into the guest and out of it.
  *
- * Guest registers live in struct vcpu, whose first member is gpr[16]. An exit stores only the
- * registers that a C function may clobber (and RBX, for CPUID) and offers the exit to
- * vmx_exit_quick(). If that deals with it, the guest runs on with R12-R15 and RBP never having left
- * the CPU: the C function preserved them, as the ABI demands. Only if it declines are they stored,
- * and control returns to the run loop.
+ * Guest registers live in struct vcpu, whose first member is gpr[16]. An exit stores only what
+ * vmx_exit_quick() may change (and RBX, for CPUID) and offers the exit to it. If that deals with the
+ * exit, the guest runs on with R8-R15 and RBP never having left the CPU: quick.c is compiled without
+ * R8-R11, and the others a C function preserves. Only if it declines are they stored, and control
+ * returns to the run loop.
  *
  *   run loop -> vmx_enter -> VMRESUME -> guest -> vmx_exit -> vmx_exit_quick --yes--> VMRESUME
  *                                                                            \--no--> run loop
@@ -31,18 +31,28 @@
 #define R14_ 0x70
 #define R15_ 0x78
 
-/* What a C function may change, with the vcpu in RDI; RDI itself comes last. */
+/* What quick.c may change, and RBX for CPUID, with the vcpu in RDI; RDI itself comes last. */
 .macro LOAD_VOLATILE
 	movq	RAX_(%rdi), %rax
 	movq	RCX_(%rdi), %rcx
 	movq	RDX_(%rdi), %rdx
 	movq	RBX_(%rdi), %rbx
 	movq	RSI_(%rdi), %rsi
-	movq	R8_(%rdi), %r8
-	movq	R9_(%rdi), %r9
-	movq	R10_(%rdi), %r10
-	movq	R11_(%rdi), %r11
 	movq	RDI_(%rdi), %rdi
+.endm
+
+.macro LOAD_R8_R11 v
+	movq	R8_(\v), %r8
+	movq	R9_(\v), %r9
+	movq	R10_(\v), %r10
+	movq	R11_(\v), %r11
+.endm
+
+.macro STORE_R8_R11 v
+	movq	%r8, R8_(\v)
+	movq	%r9, R9_(\v)
+	movq	%r10, R10_(\v)
+	movq	%r11, R11_(\v)
 .endm
 
 	.text
@@ -69,6 +79,7 @@ vmx_enter:
 	vmwrite	%rsp, %rax
 	jbe	3f
 
+	LOAD_R8_R11 %rdi
 	movq	RBP_(%rdi), %rbp
 	movq	R12_(%rdi), %r12
 	movq	R13_(%rdi), %r13
@@ -102,19 +113,16 @@ vmx_exit:				/* VMCS_HOST_RIP */
 	movq	%rdx, RDX_(%rdi)
 	movq	%rbx, RBX_(%rdi)
 	movq	%rsi, RSI_(%rdi)
-	movq	%r8, R8_(%rdi)
-	movq	%r9, R9_(%rdi)
-	movq	%r10, R10_(%rdi)
-	movq	%r11, R11_(%rdi)
 	call	vmx_exit_quick
-	movq	(%rsp), %rdi
-	testb	%al, %al
+	testq	%rax, %rax
 	jz	1f
+	movq	%rax, %rdi
 	LOAD_VOLATILE
 	vmresume
 	jmp	2b
 
 1:	popq	%rdi
+	STORE_R8_R11 %rdi
 	movq	%rbp, RBP_(%rdi)
 	movq	%r12, R12_(%rdi)
 	movq	%r13, R13_(%rdi)
@@ -129,6 +137,23 @@ vmx_exit:				/* VMCS_HOST_RIP */
 	popq	%rbp
 	ret
 	.size	vmx_enter, . - vmx_enter
+
+/*
+ * struct vcpu *vmx_quick(struct vcpu *v)
+ *
+ * Calls vmx_quick_common(), which is ordinary C and may change R8 to R11, on behalf of quick.c.
+ */
+	.globl	vmx_quick
+	.type	vmx_quick, @function
+vmx_quick:
+	STORE_R8_R11 %rdi
+	pushq	%rbx
+	movq	%rdi, %rbx
+	call	vmx_quick_common
+	LOAD_R8_R11 %rbx
+	popq	%rbx
+	ret
+	.size	vmx_quick, . - vmx_quick
 
 /*
  * void vmx_reset_vector_state(void *area, u64 xcr0)

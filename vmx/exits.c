@@ -8,30 +8,13 @@
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/irq.h"
 #include "hv/cpu/regs.h"
-#include "hv/vm/cpuid.h"
 #include "hv/vm/vm.h"
 #include "vmx/insn.h"
+#include "vmx/quick.h"
 #include "vmx/retire.h"
 #include "vmx/vmx.h"
 
-#define QUICK	 BIT(0) /* decoding and handler need only the registers that entry.S saves first */
-#define VECTORED BIT(0) /* can cut short the delivery of an event */
-
-struct exit_row {
-	const char *name; /* as the manual's appendix "VMX Basic Exit Reasons" has it */
-	enum exit_kind kind;
-	unsigned flags;
-	/* Fills in *e. False: needs more registers than the quick path has. NULL: nothing to
-	 * decode. */
-	bool (*decode)(struct vcpu *v, struct vcpu_exit *e);
-	/*
-	 * For exits that are common and need only the registers that entry.S saves first: deals
-	 * with the exit as a whole. False: it is for the run loop, and nothing was changed.
-	 */
-	bool (*quick)(struct vcpu *v);
-};
-
-static const struct exit_row rows[REASON_COUNT];
+#define QUICK BIT(0) /* decoding and handler need only the registers that entry.S saves first */
 
 /* "Information for VM Exits Due to Vectored Events": an exception, or an NMI of the machine. */
 static bool decode_exception(struct vcpu *v, struct vcpu_exit *e)
@@ -143,52 +126,37 @@ static bool decode_ept_misconfig(struct vcpu *v, struct vcpu_exit *e)
 	return true;
 }
 
-/* The usual way: decode, handle. */
-static bool quick(struct vcpu *v)
+/* vmx_quick() has put the caller-saved registers away: decode and handle as the run loop would. */
+struct vcpu *vmx_quick_common(struct vcpu *v)
 {
-	const struct exit_row *row = &rows[vmread_hot(VMCS_EXIT_REASON)];
+	const struct vmx_exit_row *row = &vmx_exit_rows[vmread_hot(VMCS_EXIT_REASON)];
 	struct vcpu_exit e;
 
 	if (row->decode && !row->decode(v, &e))
-		return false;
+		return NULL;
 	v->kind = row->kind;
 	if (exit_handlers[row->kind].handle(v, &e))
 		vmx_skip();
-	return true;
+	return v;
 }
 
-/* A constant leaf is a copy of four words: as short as an exit gets. */
-static bool quick_cpuid(struct vcpu *v)
-{
-	const struct cpuid_regs *r = cpuid_constant(v->cpuid, (u32)v->gpr[RAX]);
-
-	if (unlikely(!r))
-		return quick(v);
-	v->kind = EXIT_CPUID;
-	v->gpr[RAX] = r->eax;
-	v->gpr[RBX] = r->ebx;
-	v->gpr[RCX] = r->ecx;
-	v->gpr[RDX] = r->edx;
-	vmx_skip();
-	return true;
-}
-
-static const struct exit_row rows[REASON_COUNT] = {
-	[REASON_EXCEPTION_NMI] = { "exception or NMI", EXIT_EXCEPTION, VECTORED, decode_exception },
+const struct vmx_exit_row vmx_exit_rows[REASON_COUNT] = {
+	[REASON_EXCEPTION_NMI] = { "exception or NMI", EXIT_EXCEPTION, VMX_EXIT_VECTORED,
+		decode_exception },
 	[REASON_EXTERNAL_INTERRUPT] = { "external interrupt", EXIT_INTERRUPT, 0, decode_interrupt,
-		quick },
+		vmx_quick },
 	[REASON_TRIPLE_FAULT] = { "triple fault", EXIT_TRIPLE_FAULT, 0, NULL },
 	[REASON_INTERRUPT_WINDOW] = { "interrupt window", EXIT_WINDOW, 0, decode_irq_window,
-		quick },
-	[REASON_NMI_WINDOW] = { "NMI window", EXIT_WINDOW, 0, decode_nmi_window, quick },
-	[REASON_TASK_SWITCH] = { "task switch", EXIT_TASK_SWITCH, VECTORED, NULL },
-	[REASON_CPUID] = { "CPUID", EXIT_CPUID, 0, NULL, quick_cpuid },
+		vmx_quick },
+	[REASON_NMI_WINDOW] = { "NMI window", EXIT_WINDOW, 0, decode_nmi_window, vmx_quick },
+	[REASON_TASK_SWITCH] = { "task switch", EXIT_TASK_SWITCH, VMX_EXIT_VECTORED, NULL },
+	[REASON_CPUID] = { "CPUID", EXIT_CPUID, 0, NULL, vmx_quick_cpuid },
 	[REASON_GETSEC] = { "GETSEC", EXIT_UNDEFINED, 0, NULL },
-	[REASON_HLT] = { "HLT", EXIT_HLT, 0, NULL, quick },
+	[REASON_HLT] = { "HLT", EXIT_HLT, 0, NULL, vmx_quick },
 	[REASON_INVD] = { "INVD", EXIT_WBINVD, 0, NULL },
 	[REASON_RDPMC] = { "RDPMC", EXIT_RDPMC, 0, NULL },
 	[REASON_RSM] = { "RSM", EXIT_UNDEFINED, 0, NULL },
-	[REASON_VMCALL] = { "VMCALL", EXIT_HYPERCALL, 0, NULL, quick },
+	[REASON_VMCALL] = { "VMCALL", EXIT_HYPERCALL, 0, NULL, vmx_quick },
 	[REASON_VMCLEAR] = { "VMCLEAR", EXIT_UNDEFINED, 0, NULL },
 	[REASON_VMLAUNCH] = { "VMLAUNCH", EXIT_UNDEFINED, 0, NULL },
 	[REASON_VMPTRLD] = { "VMPTRLD", EXIT_UNDEFINED, 0, NULL },
@@ -199,17 +167,19 @@ static const struct exit_row rows[REASON_COUNT] = {
 	[REASON_VMXOFF] = { "VMXOFF", EXIT_UNDEFINED, 0, NULL },
 	[REASON_VMXON] = { "VMXON", EXIT_UNDEFINED, 0, NULL },
 	[REASON_CR_ACCESS] = { "control-register access", EXIT_CR, 0, decode_cr },
-	[REASON_IO] = { "I/O instruction", EXIT_IO, 0, decode_io, quick },
-	[REASON_RDMSR] = { "RDMSR", EXIT_RDMSR, 0, NULL, quick },
-	[REASON_WRMSR] = { "WRMSR", EXIT_WRMSR, 0, NULL, quick },
+	[REASON_IO] = { "I/O instruction", EXIT_IO, 0, decode_io, vmx_quick },
+	[REASON_RDMSR] = { "RDMSR", EXIT_RDMSR, 0, NULL, vmx_quick },
+	[REASON_WRMSR] = { "WRMSR", EXIT_WRMSR, 0, NULL, vmx_quick },
 	[REASON_MWAIT] = { "MWAIT", EXIT_UNDEFINED, 0, NULL },
 	[REASON_MONITOR] = { "MONITOR", EXIT_UNDEFINED, 0, NULL },
-	[REASON_PAUSE] = { "PAUSE", EXIT_PAUSE, 0, NULL, quick },
-	[REASON_EPT_VIOLATION] = { "EPT violation", EXIT_MEMORY, VECTORED, decode_ept_violation },
-	[REASON_EPT_MISCONFIG] = { "EPT misconfiguration", EXIT_MEMORY, VECTORED,
+	[REASON_PAUSE] = { "PAUSE", EXIT_PAUSE, 0, NULL, vmx_quick },
+	[REASON_EPT_VIOLATION] = { "EPT violation", EXIT_MEMORY, VMX_EXIT_VECTORED,
+		decode_ept_violation },
+	[REASON_EPT_MISCONFIG] = { "EPT misconfiguration", EXIT_MEMORY, VMX_EXIT_VECTORED,
 		decode_ept_misconfig },
 	[REASON_INVEPT] = { "INVEPT", EXIT_UNDEFINED, 0, NULL },
-	[REASON_PREEMPTION_TIMER] = { "VMX-preemption timer expired", EXIT_TIMER, 0, NULL, quick },
+	[REASON_PREEMPTION_TIMER] = { "VMX-preemption timer expired", EXIT_TIMER, 0, NULL,
+		vmx_quick },
 	[REASON_INVVPID] = { "INVVPID", EXIT_UNDEFINED, 0, NULL },
 	[REASON_WBINVD] = { "WBINVD", EXIT_WBINVD, 0, NULL },
 	[REASON_XSETBV] = { "XSETBV", EXIT_XSETBV, 0, NULL },
@@ -220,77 +190,29 @@ const char *vmx_exit_name(u32 reason)
 {
 	u32 basic = reason & EXIT_REASON_BASIC;
 
-	if (basic >= REASON_COUNT || !rows[basic].name)
+	if (basic >= REASON_COUNT || !vmx_exit_rows[basic].name)
 		return "unexpected exit reason";
-	return rows[basic].name;
-}
-
-/* The next entry ends at the head of the deadline queue, which is less than 2^31 ticks away. */
-static inline void arm_timer(struct vcpu *v, u32 now)
-{
-	s32 left = (s32)((u32)v->timers->next - now);
-
-	vmwrite_hot(VMCS_PREEMPTION_TIMER, left > 0 ? (u32)left >> v->timer_shift : 0);
-}
-
-/* Closes the account of the last exit and opens the guest's. */
-static inline void account_entry(struct vcpu *v, u32 now)
-{
-	struct exit_count *c = &v->exits[v->kind];
-
-	c->count++;
-	c->ticks += now - v->exit_tsc;
-	v->entry_tsc = now;
-}
-
-static inline void account_exit(struct vcpu *v)
-{
-	u32 now = rdtsc_low();
-
-	v->guest_ticks += now - v->entry_tsc;
-	v->exit_tsc = now;
-}
-
-/*
- * Called by entry.S with the caller-saved registers and RBX stored. True: the exit is dealt with
- * and no work is pending, run on. False: vmx_enter() returns to vmx_run().
- */
-bool vmx_exit_quick(struct vcpu *v)
-{
-	u32 reason, now;
-
-	account_exit(v);
-	reason = (u32)vmread_hot(VMCS_EXIT_REASON);
-	if (unlikely(reason >= REASON_COUNT) || !rows[reason].quick || !rows[reason].quick(v))
-		return false;
-	if (unlikely(v->work)) {
-		v->handled = true;
-		return false;
-	}
-	now = rdtsc_low();
-	arm_timer(v, now);
-	account_entry(v, now);
-	return true;
+	return vmx_exit_rows[basic].name;
 }
 
 /* An exit that the quick path declined, all registers stored. */
 static enum exit_kind decode_slow(struct vcpu *v, struct vcpu_exit *e)
 {
 	u32 reason = vmread32(VMCS_EXIT_REASON);
-	const struct exit_row *row;
+	const struct vmx_exit_row *row;
 
 	if (reason & EXIT_REASON_ENTRY_FAILED) {
 		vmx_entry_failed(v, reason);
 		return EXIT_BROKEN;
 	}
-	if (reason >= REASON_COUNT || !rows[reason].name) {
+	if (reason >= REASON_COUNT || !vmx_exit_rows[reason].name) {
 		log_err("%s: exit reason %u (qualification 0x%lx), which no control of ours "
 			"enables",
 			v->vm->cfg.name, reason, vmread(VMCS_EXIT_QUALIFICATION));
 		return EXIT_BROKEN;
 	}
-	row = &rows[reason];
-	if (row->flags & VECTORED)
+	row = &vmx_exit_rows[reason];
+	if (row->flags & VMX_EXIT_VECTORED)
 		vmx_take_back_event(v);
 	if (row->decode)
 		(void)row->decode(v, e);
@@ -310,11 +232,11 @@ enum exit_kind vmx_run(struct vcpu *v, struct vcpu_exit *e)
 	u64 failed;
 
 	vmx_prepare_entry(v);
-	arm_timer(v, now);
-	account_entry(v, now);
+	vmx_arm_timer(v, now);
+	vmx_account_entry(v, now);
 	failed = vmx_enter(v, x->launched);
 	if (failed) {
-		account_exit(v);
+		vmx_account_exit(v);
 		vmx_entry_failed(v, 0);
 		v->kind = EXIT_BROKEN;
 		return EXIT_BROKEN;

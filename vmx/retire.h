@@ -15,11 +15,14 @@ static inline void vmx_end_instruction(u64 rflags)
 	u64 blocking = vmread_hot(VMCS_GUEST_INTERRUPTIBILITY);
 
 	if (unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS)))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+		vmwrite_hot(VMCS_GUEST_INTERRUPTIBILITY,
 			blocking & ~(u64)(BLOCKING_STI | BLOCKING_MOV_SS));
-	if (unlikely(rflags & RFLAGS_TF))
-		vmwrite(VMCS_GUEST_PENDING_DEBUG,
-			vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+	if (likely(!(rflags & (RFLAGS_TF | RFLAGS_RF))))
+		return;
+	vmwrite_hot(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+	if (rflags & RFLAGS_TF)
+		vmwrite_hot(VMCS_GUEST_PENDING_DEBUG,
+			vmread_hot(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
 /*
@@ -33,11 +36,10 @@ static inline void vmx_skip(void)
 	u64 rip = old + vmread_hot(VMCS_EXIT_INSTRUCTION_LENGTH);
 	u64 rflags = vmread_hot(VMCS_GUEST_RFLAGS);
 
-	if (unlikely((rip ^ old) >> 32) && !(vmread(VMCS_GUEST_CS_ACCESS_RIGHTS) & VMCS_AR_LONG))
+	if (unlikely((rip ^ old) >> 32) &&
+		!(vmread_hot(VMCS_GUEST_CS_ACCESS_RIGHTS) & VMCS_AR_LONG))
 		rip = (u32)rip;
 	vmwrite_hot(VMCS_GUEST_RIP, rip);
-	if (unlikely(rflags & RFLAGS_RF))
-		vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
 	vmx_end_instruction(rflags);
 }
 

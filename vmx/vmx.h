@@ -57,7 +57,6 @@ static inline struct vmx_vcpu *vmx_of(struct vcpu *v)
 
 /* entry.S */
 u64 vmx_enter(struct vcpu *v, bool launched);
-bool vmx_exit_quick(struct vcpu *v); /* called by entry.S; see exits.c */
 extern const char vmx_exit[];
 void vmx_reset_vector_state(void *area, u64 xcr0);
 

@@ -67,13 +67,17 @@ struct cpuid_head {
 
 struct cpuid_table; /* cpuid.c; its size is sizeof_cpuid_table */
 
-/* The answer for a basic leaf that is constant, in a few instructions; NULL for any other leaf. */
+/* True for a basic leaf whose answer depends on nothing but EAX. */
+static inline bool cpuid_is_constant(u32 leaf)
+{
+	return leaf <= CPUID_BASIC_LAST && !((CPUID_VARIABLE >> leaf) & 1);
+}
+
+/* The answer for such a leaf. */
 static inline const struct cpuid_regs *cpuid_constant(const struct cpuid_table *t, u32 leaf)
 {
 	const struct cpuid_head *head = (const void *)t;
 
-	if (leaf > CPUID_BASIC_LAST || (CPUID_VARIABLE >> leaf) & 1)
-		return NULL;
 	return &head->basic[leaf];
 }
 

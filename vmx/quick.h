@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The exit table's rows, and what the quick path and the run loop's way into the guest share: the
+ * preemption timer and the accounts. Times are low halves of the TSC.
+ */
+#ifndef VMX_QUICK_H
+#define VMX_QUICK_H
+
+#include "hv/cpu/cpu.h"
+#include "hv/vm/vcpu.h"
+#include "vmx/fields.h"
+#include "vmx/insn.h"
+
+#define VMX_EXIT_VECTORED BIT(0) /* can cut short the delivery of an event */
+
+struct vmx_exit_row {
+	const char *name; /* as the manual's appendix "VMX Basic Exit Reasons" has it */
+	enum exit_kind kind;
+	unsigned flags;
+	/* Fills in *e. False: needs more registers than the quick path has. NULL: nothing to
+	 * decode. */
+	bool (*decode)(struct vcpu *v, struct vcpu_exit *e);
+	/*
+	 * For exits that are common and need only the registers that entry.S saves first: deals
+	 * with the exit as a whole and returns v. NULL: it is for the run loop, and nothing was
+	 * changed. vmx_quick for those that are handled in C like any other.
+	 */
+	struct vcpu *(*quick)(struct vcpu *v);
+};
+
+extern const struct vmx_exit_row vmx_exit_rows[REASON_COUNT];
+
+struct vcpu *vmx_quick(
+	struct vcpu *v); /* entry.S: vmx_quick_common() with all that C may change put away */
+struct vcpu *vmx_quick_common(struct vcpu *v); /* exits.c */
+struct vcpu *vmx_quick_cpuid(struct vcpu *v);  /* quick.c */
+struct vcpu *vmx_exit_quick(struct vcpu *v);   /* quick.c: called by entry.S */
+
+/* The next entry ends at the head of the deadline queue, which is less than 2^31 ticks away. */
+static inline void vmx_arm_timer(struct vcpu *v, u32 now)
+{
+	s32 left = (s32)((u32)v->timers->next - now);
+
+	vmwrite_hot(VMCS_PREEMPTION_TIMER, (u32)MAX(left, 0) >> v->timer_shift);
+}
+
+/* Closes the account of the last exit and opens the guest's. */
+static inline void vmx_account_entry(struct vcpu *v, u32 now)
+{
+	struct exit_count *c = &v->exits[v->kind];
+
+	c->count++;
+	c->ticks += now - v->exit_tsc;
+	v->entry_tsc = now;
+}
+
+static inline void vmx_account_exit(struct vcpu *v)
+{
+	u32 now = rdtsc_low();
+
+	v->guest_ticks += now - v->entry_tsc;
+	v->exit_tsc = now;
+}
+
+#endif
