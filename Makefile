@@ -92,6 +92,20 @@ $(B)/triptych.elf: $(HV_OBJS) $(B)/symtab.S.o hv/boot/link.ld
 	@echo "  LD      $@"
 	@$(HV_LINK) $@ $(HV_OBJS) $(B)/symtab.S.o
 
+# ---- generated documentation --------------------------------------------------------------------
+
+# The emulations that the table of MSRs names are linked in, and never called.
+PLATFORM_TABLES := scripts/platform-tables.c hv/vm/cpuid_bits.c hv/vm/msr.c hv/vm/msr_mtrr.c hv/vm/msr_kvm.c
+
+.PHONY: docs
+docs: docs/cpuid-msr.md
+
+docs/cpuid-msr.md: $(PLATFORM_TABLES) hv/vm/cpuid.h hv/vm/msr.h hv/vm/msr_emul.h
+	@mkdir -p $(@D) $(B)
+	@echo "  DOC     $@"
+	@$(HOSTCC) -std=gnu11 -I. -static -Wl,--unresolved-symbols=ignore-all -o $(B)/platform-tables $(PLATFORM_TABLES)
+	@$(B)/platform-tables > $@
+
 .PHONY: clean help
 clean:
 	rm -rf $(B)
