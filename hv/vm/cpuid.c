@@ -109,13 +109,13 @@ static u32 *reg_of(struct cpuid_regs *r, unsigned reg)
 /* Where the answer for a leaf with feature bits is kept. */
 static struct cpuid_regs *bits_slot(struct cpuid_table *t, u32 leaf, u32 subleaf)
 {
-	if (leaf >= EXT_FIRST)
-		return &t->ext[leaf - EXT_FIRST];
 	if (leaf == LEAF_FEATURES2 && subleaf)
 		return &t->features2_1;
 	if (leaf == LEAF_XSAVE && subleaf)
 		return &t->component[subleaf];
-	return &t->head.basic[leaf];
+	if (leaf <= CPUID_BASIC_LAST)
+		return &t->head.basic[leaf];
+	return &t->ext[leaf - EXT_FIRST];
 }
 
 static void resolve_bits(struct cpuid_table *t, const struct cpuid_config *cfg)

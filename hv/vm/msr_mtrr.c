@@ -46,12 +46,15 @@ static bool types_are_valid(u64 value, bool is_pat)
 	return true;
 }
 
+/* The MSRs of one size are numbered from a multiple of their count. */
+static_assert(MSR_MTRR_FIX4K_C0000 % 8 == 0 && MSR_MTRR_FIX16K_80000 % 2 == 0, "numbers");
+
 static u64 *fixed_slot(struct vcpu *v, u32 msr)
 {
 	if (msr >= MSR_MTRR_FIX4K_C0000)
-		return &v->msr_mtrr_fix[FIX_4K + msr - MSR_MTRR_FIX4K_C0000];
+		return &v->msr_mtrr_fix[FIX_4K + msr % 8];
 	if (msr >= MSR_MTRR_FIX16K_80000)
-		return &v->msr_mtrr_fix[FIX_16K + msr - MSR_MTRR_FIX16K_80000];
+		return &v->msr_mtrr_fix[FIX_16K + msr % 2];
 	return &v->msr_mtrr_fix[FIX_64K];
 }
 
