@@ -3,7 +3,8 @@
  * The guest-physical address space of a VM.
  *
  *   0x0000_0000 - 0x0009_FFFF  RAM
- *   0x000A_0000 - 0x000D_FFFF  nothing (reads as ones)
+ *   0x000A_0000 - 0x000B_FFFF  nothing (reads as ones)
+ *   0x000C_0000 - 0x000D_FFFF  no option ROMs (reads as ones, without an exit)
  *   0x000E_0000 - 0x000F_FFFF  RAM, reserved: RSDP and ACPI tables
  *   0x0010_0000 - low_end      RAM; low_end = min(mem, 3 GB)
  *   0xC000_0000 - 0xDFFF_FFFF  PCI memory BARs, 32-bit
@@ -19,6 +20,7 @@
 #include "hv/lib/util.h"
 
 #define LAYOUT_HOLE_START    0x000a0000ul
+#define LAYOUT_ROM_START     0x000c0000ul
 #define LAYOUT_HOLE_END      0x000e0000ul
 #define LAYOUT_FW_START      0x000e0000ul
 #define LAYOUT_FW_END        0x00100000ul

@@ -24,6 +24,7 @@
 
 struct emulation {
 	struct vcpu *v;
+	const struct mmu_fault *hint; /* what the exit said of the access; NULL: nothing */
 	struct walk_regs regs;
 	struct emul_cpu cpu;
 };
@@ -52,20 +53,22 @@ static enum emul_mode mode_of(const struct emul_cpu *c)
 	return ar & SEG_AR_DB ? EMUL_MODE_32 : EMUL_MODE_16;
 }
 
-/* In 64-bit mode only FS and GS have a base, and only CS and SS say anything else that matters. */
-static void get_segments(struct emulation *e)
+/* The segments that the instruction needs, but for CS and SS, which are there already. */
+static void get_segments(struct emulation *e, const struct insn *insn)
 {
-	struct vcpu *v = e->v;
+	unsigned need = insn_segments(insn, e->cpu.mode) & ~(unsigned)(BIT(SEG_CS) | BIT(SEG_SS));
 
-	for (unsigned i = SEG_ES; i <= SEG_GS; i++)
-		v->ops->get_segment(v, (enum seg)i, &e->cpu.seg[i]);
+	for (unsigned i = SEG_ES; need >> i; i++)
+		if (need & BIT(i))
+			e->v->ops->get_segment(e->v, (enum seg)i, &e->cpu.seg[i]);
 }
 
-static void begin(struct emulation *e, struct vcpu *v)
+static void begin(struct emulation *e, struct vcpu *v, const struct mmu_fault *hint)
 {
 	struct emul_cpu *c = &e->cpu;
 
 	e->v = v;
+	e->hint = hint;
 	memcpy(c->gpr, v->gpr, sizeof(c->gpr));
 	c->gpr[RSP] = v->ops->get(v, VREG_RSP);
 	c->rip = v->ops->get(v, VREG_RIP);
@@ -73,7 +76,8 @@ static void begin(struct emulation *e, struct vcpu *v)
 	c->cr0 = v->ops->get(v, VREG_CR0);
 	c->cr4 = v->ops->get(v, VREG_CR4);
 	c->efer = v->ops->get(v, VREG_EFER);
-	get_segments(e);
+	v->ops->get_segment(v, SEG_CS, &c->seg[SEG_CS]);
+	v->ops->get_segment(v, SEG_SS, &c->seg[SEG_SS]);
 	c->real_mode = !(c->cr0 & CR0_PE) || (c->rflags & RFLAGS_VM);
 	c->cpl = (c->seg[SEG_SS].ar & SEG_AR_DPL) >> 5;
 	c->mode = mode_of(c);
@@ -114,11 +118,29 @@ static enum emul_result page_fault(struct emul_fault *f, u64 linear, u32 error)
 	return EMUL_FAULT;
 }
 
+/*
+ * The processor had translated this access itself, permissions and A/D flags included, before the
+ * second level stopped it: the exit says where it went.
+ */
+static bool hinted(const struct emulation *e, u64 linear, unsigned flags)
+{
+	const struct mmu_fault *h = e->hint;
+
+	if (!h || !h->gva_valid || h->is_walk || ((h->gva.v ^ linear) & PAGE_MASK) ||
+		(flags & WALK_FETCH))
+		return false;
+	return !(flags & WALK_WRITE) || (h->access & MMU_W);
+}
+
 static enum emul_result translate(
 	struct emulation *e, u64 linear, unsigned flags, gpa_t *gpa, struct emul_fault *f)
 {
 	struct walk w;
 
+	if (hinted(e, linear, flags)) {
+		*gpa = GPA((e->hint->gpa.v & PAGE_MASK) | (linear & ~PAGE_MASK));
+		return EMUL_OK;
+	}
 	if (e->cpu.cpl == 3)
 		flags |= WALK_USER;
 	switch (guest_walk(&e->v->vm->mem, &e->regs, GVA(linear), flags, &w)) {
@@ -314,7 +336,7 @@ static enum emul_result fetch_and_decode(
 	return r;
 }
 
-void vcpu_emulate(struct vcpu *v)
+void vcpu_emulate(struct vcpu *v, const struct mmu_fault *hint)
 {
 	struct emul_fault f;
 	struct emulation e;
@@ -323,14 +345,16 @@ void vcpu_emulate(struct vcpu *v)
 	unsigned len = 0;
 	enum emul_result r;
 
-	begin(&e, v);
+	begin(&e, v, hint);
 	if (!read_pdptes(&e)) {
 		vcpu_crash(v, "PAE page directory pointers lie outside its memory");
 		return;
 	}
 	r = fetch_and_decode(&e, &insn, bytes, &len, &f);
-	if (r == EMUL_OK)
+	if (r == EMUL_OK) {
+		get_segments(&e, &insn);
 		r = emul_execute(&insn, &e.cpu, &ops, &e, MAX_REPS, &f);
+	}
 	switch (r) {
 	case EMUL_OK: finish(&e, true); break;
 	case EMUL_AGAIN: finish(&e, false); break;

@@ -108,7 +108,7 @@ static bool do_io(struct vcpu *v, const struct vcpu_exit *e)
 	u64 mask = GENMASK(e->io.size * 8u - 1, 0);
 
 	if (e->io.string) {
-		vcpu_emulate(v);
+		vcpu_emulate(v, NULL);
 		return false;
 	}
 	if (!e->io.in) {
@@ -179,7 +179,8 @@ static bool do_cr(struct vcpu *v, const struct vcpu_exit *e)
 static bool do_hlt(struct vcpu *v, const struct vcpu_exit *e)
 {
 	(void)e;
-	/* What waits for a window may be taken now: HLT is complete, and no blocking outlives it. */
+	/* What waits for a window may be taken now: HLT is complete, and no blocking outlives it.
+	 */
 	v->work |= WORK_HALTED | WORK_IRQ | (v->nmi_waits ? WORK_NMI : 0);
 	return true;
 }
@@ -237,7 +238,7 @@ static bool do_memory(struct vcpu *v, const struct vcpu_exit *e)
 			vcpu_crash(v, "instruction fetch from device memory at 0x%lx",
 				e->memory.gpa.v);
 		else
-			vcpu_emulate(v);
+			vcpu_emulate(v, &e->memory);
 		break;
 	case MMU_GUEST: vcpu_inject_pf(v, e->memory.gva.v, e->memory.error); break;
 	case MMU_FATAL:

@@ -151,8 +151,9 @@ void vcpu_run(struct vcpu *v, const struct vcpu_state *s);
 /*
  * vcpu_emulate(): fetches, decodes and executes the instruction at RIP, with its memory and port
  * accesses going to guest memory or to the platform's buses; injects what faults; crashes the VM
- * (printing the bytes) where the instruction is unknown. (hv/vm/emulate.c)
+ * (printing the bytes) where the instruction is unknown. hint: the memory exit that it is for,
+ * whose translation need not be repeated, or NULL. (hv/vm/emulate.c)
  */
-void vcpu_emulate(struct vcpu *v);
+void vcpu_emulate(struct vcpu *v, const struct mmu_fault *hint);
 
 #endif

@@ -225,6 +225,25 @@ static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char
 	return OK;
 }
 
+/*
+ * Where a PC has option ROMs (0xC0000-0xDFFFF), kernels search byte by byte for signatures. A page
+ * of ones, mapped read-only all over, answers as the bus would, without an exit; writes still go
+ * there.
+ */
+static enum status map_empty_roms(struct vm *vm)
+{
+	enum status s = OK;
+
+	vm->no_rom = page_alloc(PAGE_ORDER_4K, PAGE_HV);
+	if (!vm->no_rom)
+		return ERR_NOMEM;
+	memset(vm->no_rom, 0xff, PAGE_SIZE);
+	for (u64 gpa = LAYOUT_ROM_START; s == OK && gpa < LAYOUT_HOLE_END; gpa += PAGE_SIZE)
+		s = vm->mmu->ops->map(
+			vm->mmu, GPA(gpa), hva_to_hpa(vm->no_rom), PAGE_SIZE, MMU_R, MEMTYPE_WB);
+	return s;
+}
+
 static enum status make_mmu(struct vm *vm, const struct vm_providers *with, char *err)
 {
 	const struct mmu_ops *ops = with->mmu[vm->cfg.mmu];
@@ -239,6 +258,8 @@ static enum status make_mmu(struct vm *vm, const struct vm_providers *with, char
 	s = ops->create(vm, &vm->mmu);
 	if (s == OK)
 		s = mmu_map_ram(vm->mmu, &vm->mem);
+	if (s == OK)
+		s = map_empty_roms(vm);
 	if (s != OK)
 		snprintf(err, LOADER_ERR_MAX, "no memory for its %s tables", ops->name);
 	return s;
@@ -300,6 +321,8 @@ void vm_destroy(struct vm *vm)
 		platform_destroy(vm->platform);
 	if (vm->mmu)
 		vm->mmu->ops->destroy(vm->mmu);
+	if (vm->no_rom)
+		page_free(vm->no_rom, PAGE_ORDER_4K, PAGE_HV);
 	guestmem_destroy(&vm->mem);
 	page_free(vm, vm->order, PAGE_HV);
 }

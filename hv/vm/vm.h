@@ -15,6 +15,7 @@ struct vm {
 	struct manifest cfg;
 	struct guestmem mem;
 	struct mmu *mmu;
+	void *no_rom; /* a page of ones: the option ROMs that are not there */
 	struct platform *platform;
 	struct timerq *timers; /* of the physical CPU that it runs on */
 	struct vcpu *vcpu[PLATFORM_MAX_VCPUS];
