@@ -106,6 +106,93 @@ docs/cpuid-msr.md: $(PLATFORM_TABLES) hv/vm/cpuid.h hv/vm/msr.h hv/vm/msr_emul.h
 	@$(HOSTCC) -std=gnu11 -I. -static -Wl,--unresolved-symbols=ignore-all -o $(B)/platform-tables $(PLATFORM_TABLES)
 	@$(B)/platform-tables > $@
 
+# ---- images and running --------------------------------------------------------------------------
+
+TRIPTYCH := scripts/triptych
+BENCH := $(B)/guest-images/linux/bench
+
+$(BENCH): guest-images/linux/bench.c
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $@"
+	@$(CROSS_COMPILE)gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -o $@ $<
+
+# Boots to the report of the machine's capabilities.
+$(B)/triptych.iso: $(B)/triptych.elf
+	@echo "  ISO     $@"
+	@$(TRIPTYCH) iso $@ --preflight
+
+.PHONY: deps iso run bench
+deps:
+	@scripts/deps
+
+iso: deps $(B)/triptych.iso
+
+run: deps all $(BENCH)
+	@$(TRIPTYCH) run
+
+bench: deps all $(BENCH)
+	@$(TRIPTYCH) run --no-interactive --kernel debian:amd64 --append "console=ttyS0 quiet rdinit=/bin/bench" </dev/null
+	@$(TRIPTYCH) run --no-interactive --kernel debian:amd64 --append "console=ttyS0 quiet rdinit=/bin/bench" --mode native </dev/null
+
+# ---- tests ---------------------------------------------------------------------------------------
+
+GUEST_TESTS := $(filter-out lib,$(notdir $(patsubst %/,%,$(wildcard tests/guest/*/))))
+GUEST_ELFS  := $(GUEST_TESTS:%=$(B)/guest/%.elf)
+GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -mcmodel=small -fno-pic \
+	-fno-pie -fno-stack-protector -fcf-protection=none -Wall -Wextra -Werror -I.
+GUEST_LIB := $(B)/guest/tests/guest/lib/start.o $(B)/guest/tests/guest/lib/lib.o $(B)/guest/hv/lib/printf.o \
+	$(B)/guest/hv/lib/string.o
+
+$(B)/guest/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/guest/%.o: %.S
+	@mkdir -p $(@D)
+	@$(CC) $(GUEST_CFLAGS) -c -o $@ $<
+
+$(GUEST_ELFS): $(B)/guest/%.elf: $(B)/guest/tests/guest/%/main.o $(GUEST_LIB) tests/guest/lib/link.ld
+	@echo "  GUEST   $@"
+	@$(LD) -nostdlib -static -z noexecstack --no-warn-rwx-segments --build-id=none -T tests/guest/lib/link.ld -o $@ \
+		$(filter %.o,$^)
+
+-include $(wildcard $(B)/guest/tests/guest/*/*.d)
+
+# A unit test's comment lists what it is compiled with: " * Sources: FILE...", as many lines as it takes.
+UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BINS  := $(UNIT_TESTS:tests/unit/%.c=$(B)/unit/%)
+UNIT_CFLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -DDIRECT_MAP_BASE=0ul -I. \
+	-I$(B) -Wall -Wextra
+unit_sources = $(shell sed -n '/ Sources:/,/\*\/\|^ \*$$/p' $(1) | tr ' ' '\n' | grep -E '^[a-z].*\.c$$' | sort -u)
+
+$(UNIT_BINS): $(B)/unit/%: tests/unit/%.c tests/unit/host.c $(B)/hv/dev/dsdt.c $(wildcard hv/*/*.[ch] vmx/*.[ch] ept/*.[ch])
+	@mkdir -p $(@D)
+	@echo "  UNIT    $<"
+	@$(HOSTCC) $(UNIT_CFLAGS) -o $@ $< tests/unit/host.c $(call unit_sources,$<) -lcmocka
+
+.PHONY: test unit guest-elfs
+guest-elfs: $(GUEST_ELFS)
+unit: $(UNIT_BINS)
+
+test: deps all $(BENCH) $(GUEST_ELFS) $(UNIT_BINS)
+	@$(PYTHON) scripts/run-tests
+
+# ---- lint ----------------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: deps $(B)/hv/dev/dsdt.c
+	@$(PYTHON) scripts/lint
+
 .PHONY: clean help
 clean:
 	rm -rf $(B)
+
+help:
+	@echo "make           build/triptych.elf"
+	@echo "make iso       build/triptych.iso, which boots to a report of the machine's capabilities"
+	@echo "make run       a Debian kernel to its shell prompt; Ctrl-] leaves"
+	@echo "make bench     kernel operations, under the hypervisor and natively, in ticks"
+	@echo "make test      unit tests, test guests, whole boots"
+	@echo "make lint      formatting, layers, headers, cppcheck, mypy, sizes"
+	@echo "make docs      docs/cpuid-msr.md from the tables"
+	@echo "make deps      the Debian packages that all this needs"

@@ -265,9 +265,6 @@ static enum mmu_result fault_present(struct ept *ept, const struct mmu_fault *f,
 {
 	u64 key = f->gpa.v | 1;
 
-	if (!f->access)
-		return fatal(
-			ept, f, "EPT misconfiguration, but no entry of the walk breaks a rule");
 	if ((f->access & ~entry) == MMU_W && !f->is_walk)
 		return MMU_DEVICE; /* a write to read-only memory: for the bus to take or to drop */
 	if (f->access & ~entry & EPTE_RWX)
@@ -305,6 +302,9 @@ static enum mmu_result ept_fault(struct vcpu *vcpu, const struct mmu_fault *f)
 	pt_lookup(&ept->pt, f->gpa.v, &end, trail);
 	if (find_misconfig(trail, text, sizeof(text)))
 		return fatal(ept, f, text);
+	if (f->misconfigured)
+		return fatal(
+			ept, f, "EPT misconfiguration, but no entry of the walk breaks a rule");
 	if (end.present)
 		return fault_present(ept, f, end.entry);
 	ept->spurious = 0;

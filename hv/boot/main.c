@@ -14,7 +14,7 @@
 #include "hv/vm/vm.h"
 #include "vmx/vmx.h"
 
-#define MAXPHYADDR_LEAF  0x80000008u
+#define MAXPHYADDR_LEAF	 0x80000008u
 #define CPUID_1_EDX_MTRR BIT(12)
 
 static const struct ept_hw ept_hw = {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One queue of deadlines per physical CPU. Every timer of every guest on that CPU hangs on it; its
- * head decides when the next VM entry must end (VMX preemption timer) or the next HLT (LAPIC timer).
- * Time is the TSC, always. Device models see time only through the queue they are given, so that a
- * unit test can turn the clock by hand.
+ * head decides when the next VM entry must end (VMX preemption timer) or the next HLT (LAPIC
+ * timer). Time is the TSC, always. Device models see time only through the queue they are given, so
+ * that a unit test can turn the clock by hand.
  */
 #ifndef HV_CPU_TIMER_H
 #define HV_CPU_TIMER_H
@@ -14,16 +14,16 @@
 #define TIMER_NEVER (~0ul)
 
 struct timerq {
-	struct list_node head;                 /* timers in order of deadline */
-	u64 hz;                                /* TSC frequency */
-	u64 (*now)(const struct timerq *q);    /* current TSC */
-	u64 next;                              /* deadline of the head, or TIMER_NEVER: read on every VM entry */
+	struct list_node head;		    /* timers in order of deadline */
+	u64 hz;				    /* TSC frequency */
+	u64 (*now)(const struct timerq *q); /* current TSC */
+	u64 next; /* deadline of the head, or TIMER_NEVER: read on every VM entry */
 };
 
 struct timer {
 	struct list_node node;
-	u64 deadline;                          /* TSC; valid while armed */
-	void (*expire)(struct timer *t);       /* called with the timer already disarmed; may re-arm it */
+	u64 deadline;			 /* TSC; valid while armed */
+	void (*expire)(struct timer *t); /* called with the timer already disarmed; may re-arm it */
 };
 
 void timerq_init(struct timerq *q, u64 hz, u64 (*now)(const struct timerq *q));

@@ -7,7 +7,12 @@
 
 #include "hv/lib/util.h"
 
-enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level {
+	LOG_ERR,
+	LOG_WARN,
+	LOG_INFO,
+	LOG_DEBUG
+};
 
 /* Lines above this level are dropped; set from the command line's "loglevel=". */
 extern enum log_level log_level;
@@ -15,7 +20,8 @@ extern enum log_level log_level;
 /* A newline is added. Lines over 400 characters are cut. */
 void log_write(enum log_level level, const char *fmt, ...) __printf(2, 3);
 
-/* A line for programs, starting with '@': no time, no level, printed whatever the level. A newline is added. Lines over 1,000 characters are cut. */
+/* A line for programs, starting with '@': no time, no level, printed whatever the level. A newline
+ * is added. Lines over 1,000 characters are cut. */
 void log_machine(const char *fmt, ...) __printf(1, 2);
 
 /* Writes text as a JSON string, quotes included, to buf; cut to fit. */
@@ -38,13 +44,16 @@ void log_set_sink(log_sink_fn fn);
  * TSC time; the number of lines dropped is added to the next one that passes.
  */
 struct ratelimit {
-	u64 last;        /* TSC of the last refill */
+	u64 last;	 /* TSC of the last refill */
 	unsigned tokens; /* lines left */
 	unsigned burst;
 	unsigned dropped;
 };
 
-#define RATELIMIT(n) { .tokens = (n), .burst = (n) }
+#define RATELIMIT(n)                                                                               \
+	{                                                                                          \
+		.tokens = (n), .burst = (n)                                                        \
+	}
 
 bool ratelimit_pass(struct ratelimit *rl);
 

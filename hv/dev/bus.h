@@ -12,7 +12,8 @@
 #define BUS_RANGES 64
 
 struct io_ops {
-	/* offset is from the start of the range; size is 1, 2, 4 or (MMIO only) 8 bytes; never crosses the range's end. */
+	/* offset is from the start of the range; size is 1, 2, 4 or (MMIO only) 8 bytes; never
+	 * crosses the range's end. */
 	u64 (*read)(void *dev, u64 offset, unsigned size);
 	void (*write)(void *dev, u64 offset, unsigned size, u64 value);
 };
@@ -32,7 +33,8 @@ struct bus {
 };
 
 /* ERR_EXIST on overlap, ERR_NOMEM when full, ERR_INVAL for an empty or wrapping range. */
-enum status bus_add(struct bus *b, u64 base, u64 len, const struct io_ops *ops, void *dev, const char *name) __must_check;
+enum status bus_add(struct bus *b, u64 base, u64 len, const struct io_ops *ops, void *dev,
+	const char *name) __must_check;
 void bus_remove(struct bus *b, u64 base); /* harmless when absent: BARs move */
 
 /* NULL if no device claims addr. */
@@ -42,7 +44,8 @@ const struct bus_range *bus_find(struct bus *b, u64 addr);
 u64 bus_read(struct bus *b, u64 addr, unsigned size);
 void bus_write(struct bus *b, u64 addr, unsigned size, u64 value);
 
-/* For devices with byte registers: an access of several bytes as single ones, lowest offset first. */
+/* For devices with byte registers: an access of several bytes as single ones, lowest offset first.
+ */
 u64 io_read_bytes(u64 (*read)(void *dev, u64 offset), void *dev, u64 offset, unsigned size);
 void io_write_bytes(void (*write)(void *dev, u64 offset, u8 value), void *dev, u64 offset,
 	unsigned size, u64 value);

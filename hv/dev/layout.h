@@ -19,28 +19,28 @@
 
 #include "hv/lib/util.h"
 
-#define LAYOUT_HOLE_START    0x000a0000ul
-#define LAYOUT_ROM_START     0x000c0000ul
-#define LAYOUT_HOLE_END      0x000e0000ul
-#define LAYOUT_FW_START      0x000e0000ul
-#define LAYOUT_FW_END        0x00100000ul
-#define LAYOUT_LOW_MAX       0xc0000000ul
-#define LAYOUT_PCI_MMIO      0xc0000000ul
-#define LAYOUT_PCI_MMIO_END  0xe0000000ul
-#define LAYOUT_ECAM          0xe0000000ul
-#define LAYOUT_ECAM_SIZE     0x00100000ul
-#define LAYOUT_IOAPIC        0xfec00000ul
-#define LAYOUT_LAPIC         0xfee00000ul
-#define LAYOUT_TESTDEV       0xff000000ul
-#define LAYOUT_TESTDEV_SIZE  0x00010000ul
-#define LAYOUT_HIGH          0x100000000ul
+#define LAYOUT_HOLE_START   0x000a0000ul
+#define LAYOUT_ROM_START    0x000c0000ul
+#define LAYOUT_HOLE_END	    0x000e0000ul
+#define LAYOUT_FW_START	    0x000e0000ul
+#define LAYOUT_FW_END	    0x00100000ul
+#define LAYOUT_LOW_MAX	    0xc0000000ul
+#define LAYOUT_PCI_MMIO	    0xc0000000ul
+#define LAYOUT_PCI_MMIO_END 0xe0000000ul
+#define LAYOUT_ECAM	    0xe0000000ul
+#define LAYOUT_ECAM_SIZE    0x00100000ul
+#define LAYOUT_IOAPIC	    0xfec00000ul
+#define LAYOUT_LAPIC	    0xfee00000ul
+#define LAYOUT_TESTDEV	    0xff000000ul
+#define LAYOUT_TESTDEV_SIZE 0x00010000ul
+#define LAYOUT_HIGH	    0x100000000ul
 
-#define LAYOUT_GSI_PIT       2
-#define LAYOUT_GSI_COM1      4
-#define LAYOUT_GSI_RTC       8
-#define LAYOUT_GSI_SCI       9
+#define LAYOUT_GSI_PIT	2
+#define LAYOUT_GSI_COM1 4
+#define LAYOUT_GSI_RTC	8
+#define LAYOUT_GSI_SCI	9
 
 /* Ports of our own choosing; the PC's fixed ones stand in their devices. */
-#define LAYOUT_PM_BASE       0x0600 /* ACPI: PM1 event +0, PM1 control +4, PM timer +8 */
+#define LAYOUT_PM_BASE 0x0600 /* ACPI: PM1 event +0, PM1 control +4, PM timer +8 */
 
 #endif

@@ -15,16 +15,19 @@
 
 enum emul_result {
 	EMUL_OK,      /* done: registers, flags and RIP are those after the instruction */
-	EMUL_FAULT,   /* an exception is to be injected; state is as before the instruction (REP: as of the faulting iteration) */
-	EMUL_AGAIN,   /* a REP instruction did its share of iterations; RIP unchanged, re-enter the guest */
-	EMUL_UNKNOWN, /* not an instruction that we emulate: the caller crashes the VM and prints the bytes */
+	EMUL_FAULT,   /* an exception is to be injected; state is as before the instruction (REP: as
+			 of the faulting iteration) */
+	EMUL_AGAIN,   /* a REP instruction did its share of iterations; RIP unchanged, re-enter the
+			 guest */
+	EMUL_UNKNOWN, /* not an instruction that we emulate: the caller crashes the VM and prints
+			 the bytes */
 };
 
 struct emul_fault {
-	u8 vector;      /* #PF, #GP, #SS, #AC, #UD, ... */
+	u8 vector; /* #PF, #GP, #SS, #AC, #UD, ... */
 	bool has_error;
 	u32 error;
-	u64 cr2;        /* for #PF */
+	u64 cr2; /* for #PF */
 };
 
 enum emul_mode {
@@ -33,16 +36,17 @@ enum emul_mode {
 	EMUL_MODE_64,
 };
 
-/* The state that an instruction sees and changes. The caller fills it in and writes it back on EMUL_OK, EMUL_AGAIN, EMUL_FAULT (REP). */
+/* The state that an instruction sees and changes. The caller fills it in and writes it back on
+ * EMUL_OK, EMUL_AGAIN, EMUL_FAULT (REP). */
 struct emul_cpu {
-	u64 gpr[16];    /* in encoding order: enum gpr */
+	u64 gpr[16]; /* in encoding order: enum gpr */
 	u64 rip;
 	u64 rflags;
 	u64 cr0, cr4, efer;
 	struct segment seg[6]; /* enum seg: ES CS SS DS FS GS */
 	unsigned cpl;
 	enum emul_mode mode;
-	bool real_mode;  /* CR0.PE = 0 or RFLAGS.VM: segment limits by the real-mode rules */
+	bool real_mode; /* CR0.PE = 0 or RFLAGS.VM: segment limits by the real-mode rules */
 };
 
 /*
@@ -51,14 +55,20 @@ struct emul_cpu {
  * EMUL_FAULT fills in *f.
  */
 struct emul_ops {
-	enum emul_result (*read)(void *ctx, u64 linear, void *buf, unsigned size, struct emul_fault *f);
-	enum emul_result (*write)(void *ctx, u64 linear, const void *buf, unsigned size, struct emul_fault *f);
-	/* Atomic: if the size bytes at linear equal *old, store *new_val; *old receives what was there. */
-	enum emul_result (*cmpxchg)(void *ctx, u64 linear, u64 *old, u64 new_val, unsigned size, struct emul_fault *f);
+	enum emul_result (*read)(
+		void *ctx, u64 linear, void *buf, unsigned size, struct emul_fault *f);
+	enum emul_result (*write)(
+		void *ctx, u64 linear, const void *buf, unsigned size, struct emul_fault *f);
+	/* Atomic: if the size bytes at linear equal *old, store *new_val; *old receives what was
+	 * there. */
+	enum emul_result (*cmpxchg)(
+		void *ctx, u64 linear, u64 *old, u64 new_val, unsigned size, struct emul_fault *f);
 	/* Permission check for a read-modify-write, before anything is read: as for a write. */
 	enum emul_result (*probe_write)(void *ctx, u64 linear, unsigned size, struct emul_fault *f);
-	enum emul_result (*in)(void *ctx, u16 port, unsigned size, u32 *value, struct emul_fault *f);
-	enum emul_result (*out)(void *ctx, u16 port, unsigned size, u32 value, struct emul_fault *f);
+	enum emul_result (*in)(
+		void *ctx, u16 port, unsigned size, u32 *value, struct emul_fault *f);
+	enum emul_result (*out)(
+		void *ctx, u16 port, unsigned size, u32 value, struct emul_fault *f);
 };
 
 struct insn; /* hv/emul/insn.h */
@@ -68,11 +78,12 @@ struct insn; /* hv/emul/insn.h */
  * EMUL_OK; EMUL_UNKNOWN; EMUL_FAULT with #UD (bad LOCK) or #GP (longer than 15 bytes), or, when the
  * bytes end too early, EMUL_AGAIN: fetch more and call again.
  */
-enum emul_result emul_decode(struct insn *insn, const u8 *bytes, unsigned len, const struct emul_cpu *cpu,
-	struct emul_fault *f) __must_check;
+enum emul_result emul_decode(struct insn *insn, const u8 *bytes, unsigned len,
+	const struct emul_cpu *cpu, struct emul_fault *f) __must_check;
 
 /* emul_execute(): carries it out on cpu; at most max_reps iterations of a REP instruction. */
-enum emul_result emul_execute(const struct insn *insn, struct emul_cpu *cpu, const struct emul_ops *ops,
-	void *ctx, unsigned max_reps, struct emul_fault *f) __must_check;
+enum emul_result emul_execute(const struct insn *insn, struct emul_cpu *cpu,
+	const struct emul_ops *ops, void *ctx, unsigned max_reps,
+	struct emul_fault *f) __must_check;
 
 #endif

@@ -62,8 +62,8 @@ u64 mem_offset(const struct exec *x);
  * mem_linear(): seg:offset to a linear address, checked as "Limit Checking", "Type Checking",
  * "Canonical Addressing" and "Alignment Check Exception" say for size bytes.
  */
-enum emul_result mem_linear(struct exec *x, unsigned seg, u64 offset, unsigned size, bool write,
-	u64 *linear);
+enum emul_result mem_linear(
+	struct exec *x, unsigned seg, u64 offset, unsigned size, bool write, u64 *linear);
 
 /* Both steps and the access, for up to 8 bytes. */
 enum emul_result mem_read(struct exec *x, unsigned seg, u64 offset, unsigned size, u64 *value);
@@ -83,13 +83,15 @@ enum emul_result operand_write(struct exec *x, const struct operand *o, unsigned
 /* alu_condition(): "Condition Test" cc, the low four bits of Jcc, SETcc and CMOVcc. */
 bool alu_condition(unsigned cc, u64 rflags);
 
-alu_fn alu_add, alu_or, alu_adc, alu_sbb, alu_and, alu_sub, alu_xor, alu_inc, alu_dec, alu_neg, alu_not;
+alu_fn alu_add, alu_or, alu_adc, alu_sbb, alu_and, alu_sub, alu_xor, alu_inc, alu_dec, alu_neg,
+	alu_not;
 alu_fn alu_rol, alu_ror, alu_rcl, alu_rcr, alu_shl, alu_shr, alu_sar;
 alu_fn alu_bt, alu_bts, alu_btr, alu_btc;
 alu_fn alu_xchg, alu_cmpxchg, alu_cmpxchg8b;
 
 exec_fn exec_mov, exec_movzx, exec_movsx, exec_movbe, exec_cmov, exec_setcc, exec_push, exec_pop;
 exec_fn exec_alu, exec_cmp, exec_xchg, exec_xadd, exec_cmpxchg, exec_cmpxchg8b, exec_bt;
-exec_fn exec_movs, exec_cmps, exec_stos, exec_lods, exec_scas, exec_ins, exec_outs, exec_in, exec_out;
+exec_fn exec_movs, exec_cmps, exec_stos, exec_lods, exec_scas, exec_ins, exec_outs, exec_in,
+	exec_out;
 
 #endif

@@ -23,7 +23,7 @@ typedef u64 alu_fn(struct alu *a, u64 dst);
 /* Where an operand of a row is encoded ("Instruction Format"). */
 enum operand_enc {
 	ENC_NONE,
-	ENC_RM,    /* ModRM.rm: register or memory */
+	ENC_RM,	   /* ModRM.rm: register or memory */
 	ENC_REG,   /* ModRM.reg */
 	ENC_ACC,   /* AL, AX, EAX, RAX */
 	ENC_OPREG, /* low three bits of the opcode */
@@ -45,50 +45,55 @@ enum row_kind {
 	ROW_OPSIZE,
 	ROW_ADSIZE,
 	ROW_LOCK,
-	ROW_REP,     /* arg: the prefix byte */
-	ROW_REX,     /* a prefix in 64-bit mode only */
+	ROW_REP, /* arg: the prefix byte */
+	ROW_REX, /* a prefix in 64-bit mode only */
 };
 
-#define OP_BYTE     0x001u /* operands are bytes */
-#define OP_LOCK     0x002u /* LOCK is allowed when the destination is memory */
-#define OP_ATOMIC   0x004u /* behaves as if LOCK were there (XCHG) */
-#define OP_NO64     0x008u /* #UD in 64-bit mode */
-#define OP_ONLY64   0x010u /* another instruction outside 64-bit mode */
-#define OP_D64      0x020u /* operand size is 64 bits in 64-bit mode */
-#define OP_MEM      0x040u /* the register form is another instruction, or none */
-#define OP_PAIR     0x080u /* operand is twice a register: 8 bytes, or 16 with REX.W */
-#define OP_SRC8     0x100u /* the source is a byte */
-#define OP_SRC16    0x200u /* the source is a word */
-#define OP_SRC32    0x400u /* the source has at most four bytes */
-#define OP_STRING   0x800u /* uses RSI or RDI by the address size, and REP */
-#define OP_IO      0x1000u /* operand size is at most 4 bytes */
-#define OP_NOREP   0x2000u /* with F2 or F3 it is another instruction */
-#define OP_NO66    0x4000u /* with 66 it is another instruction */
+#define OP_BYTE	  0x001u  /* operands are bytes */
+#define OP_LOCK	  0x002u  /* LOCK is allowed when the destination is memory */
+#define OP_ATOMIC 0x004u  /* behaves as if LOCK were there (XCHG) */
+#define OP_NO64	  0x008u  /* #UD in 64-bit mode */
+#define OP_ONLY64 0x010u  /* another instruction outside 64-bit mode */
+#define OP_D64	  0x020u  /* operand size is 64 bits in 64-bit mode */
+#define OP_MEM	  0x040u  /* the register form is another instruction, or none */
+#define OP_PAIR	  0x080u  /* operand is twice a register: 8 bytes, or 16 with REX.W */
+#define OP_SRC8	  0x100u  /* the source is a byte */
+#define OP_SRC16  0x200u  /* the source is a word */
+#define OP_SRC32  0x400u  /* the source has at most four bytes */
+#define OP_STRING 0x800u  /* uses RSI or RDI by the address size, and REP */
+#define OP_IO	  0x1000u /* operand size is at most 4 bytes */
+#define OP_NOREP  0x2000u /* with F2 or F3 it is another instruction */
+#define OP_NO66	  0x4000u /* with 66 it is another instruction */
 
 struct opcode {
 	const char *name;
 	exec_fn *exec;
 	alu_fn *alu;
 	const struct opcode *group; /* ROW_GROUP: eight rows */
-	u16 flags;                  /* OP_*; those of a group's row are added to the group's */
-	u8 kind;                    /* enum row_kind */
-	u8 dst, src;                /* enum operand_enc; a row of a group may leave them to the group */
-	u8 arg;                     /* as kind says */
+	u16 flags;		    /* OP_*; those of a group's row are added to the group's */
+	u8 kind;		    /* enum row_kind */
+	u8 dst, src; /* enum operand_enc; a row of a group may leave them to the group */
+	u8 arg;	     /* as kind says */
 };
 
 #define OPCODE_MAPS 3
 extern const struct opcode opcode_map[OPCODE_MAPS][256];
 
-enum operand_kind { OPND_NONE, OPND_REG, OPND_MEM, OPND_IMM };
+enum operand_kind {
+	OPND_NONE,
+	OPND_REG,
+	OPND_MEM,
+	OPND_IMM
+};
 
 /* Numbers of registers beyond enum gpr. */
 #define REG_HIGH 0x10u /* added to RAX..RBX: AH, CH, DH, BH */
 #define REG_NONE 0x20u
-#define REG_RIP  0x21u
+#define REG_RIP	 0x21u
 
 struct operand {
 	u8 kind; /* enum operand_kind */
-	u8 reg;  /* OPND_REG: enum gpr, perhaps with REG_HIGH */
+	u8 reg;	 /* OPND_REG: enum gpr, perhaps with REG_HIGH */
 };
 
 /* seg : base + (index << shift) + disp, cut to the address size. */
@@ -103,20 +108,21 @@ struct insn {
 	u64 imm; /* sign-extended */
 	struct mem_operand mem;
 	struct operand dst, src;
-	u16 flags;   /* OP_* of the row and of its group */
-	u8 len;      /* bytes */
-	u8 opcode;   /* last byte of the opcode */
-	u8 opsize;   /* bytes: 1, 2, 4, 8, 16 */
-	u8 srcsize;  /* of the source, where it differs (MOVZX); else opsize */
-	u8 adsize;   /* bytes: 2, 4, 8 */
-	u8 rep;      /* 0, 0xf2 or 0xf3 */
+	u16 flags;  /* OP_* of the row and of its group */
+	u8 len;	    /* bytes */
+	u8 opcode;  /* last byte of the opcode */
+	u8 opsize;  /* bytes: 1, 2, 4, 8, 16 */
+	u8 srcsize; /* of the source, where it differs (MOVZX); else opsize */
+	u8 adsize;  /* bytes: 2, 4, 8 */
+	u8 rep;	    /* 0, 0xf2 or 0xf3 */
 	bool lock;
 };
 
 #define PREFIX_REPNE 0xf2u
 #define PREFIX_REP   0xf3u
 
-/* Bits by enum seg: the segments whose registers executing the instruction looks at in this mode. */
+/* Bits by enum seg: the segments whose registers executing the instruction looks at in this mode.
+ */
 unsigned insn_segments(const struct insn *insn, enum emul_mode mode);
 
 #endif

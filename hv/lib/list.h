@@ -46,7 +46,7 @@ static inline void list_del(struct list_node *n)
 #define list_for_each(pos, head)      for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 #define list_for_each_entry(pos, head, member)                                                     \
 	for ((pos) = list_entry((head)->next, __typeof__(*(pos)), member);                         \
-	     &(pos)->member != (head);                                                             \
-	     (pos) = list_entry((pos)->member.next, __typeof__(*(pos)), member))
+		&(pos)->member != (head);                                                          \
+		(pos) = list_entry((pos)->member.next, __typeof__(*(pos)), member))
 
 #endif

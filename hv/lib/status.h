@@ -22,5 +22,4 @@ enum status {
 	ERR_TIMEOUT, /* the hardware did not answer */
 };
 
-
 #endif

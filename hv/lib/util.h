@@ -17,11 +17,11 @@ typedef int32_t s32;
 typedef int64_t s64;
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define BIT(n)        (1ul << (n))
+#define BIT(n)	      (1ul << (n))
 #define GENMASK(h, l) (((~0ul) << (l)) & (~0ul >> (63 - (h))))
-#define KB            (1024ul)
-#define MB            (1024ul * KB)
-#define GB            (1024ul * MB)
+#define KB	      (1024ul)
+#define MB	      (1024ul * KB)
+#define GB	      (1024ul * MB)
 
 #define MIN(a, b)                                                                                  \
 	({                                                                                         \
@@ -37,10 +37,10 @@ typedef int64_t s64;
 	})
 
 /* n must be a power of two. */
-#define ALIGN_DOWN(x, n) ((x) & ~((__typeof__(x))(n)-1))
-#define ALIGN_UP(x, n)   ALIGN_DOWN((x) + (__typeof__(x))(n)-1, n)
-#define IS_ALIGNED(x, n) (((x) & ((__typeof__(x))(n)-1)) == 0)
-#define IS_POW2(x)       ((x) != 0 && ((x) & ((x)-1)) == 0)
+#define ALIGN_DOWN(x, n)   ((x) & ~((__typeof__(x))(n)-1))
+#define ALIGN_UP(x, n)	   ALIGN_DOWN((x) + (__typeof__(x))(n)-1, n)
+#define IS_ALIGNED(x, n)   (((x) & ((__typeof__(x))(n)-1)) == 0)
+#define IS_POW2(x)	   ((x) != 0 && ((x) & ((x)-1)) == 0)
 #define DIV_ROUND_UP(x, n) (((x) + (n)-1) / (n))
 
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
@@ -53,10 +53,10 @@ typedef int64_t s64;
 #define __printf(f, a) __attribute__((format(printf, f, a)))
 #define likely(x)      __builtin_expect(!!(x), 1)
 #define unlikely(x)    __builtin_expect(!!(x), 0)
-#define static_assert  _Static_assert
+#define static_assert _Static_assert
 
-#define barrier()      __asm__ volatile("" ::: "memory") /* compiler only */
-#define READ_ONCE(x)   (*(const volatile __typeof__(x) *)&(x))
+#define barrier()	 __asm__ volatile("" ::: "memory") /* compiler only */
+#define READ_ONCE(x)	 (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
 /*

@@ -50,7 +50,8 @@ static void set_entry(struct pt *pt, u64 *e, unsigned level, u64 value)
 
 	if (old == value)
 		return;
-	barrier(); /* The processor may walk the tables: what the entry points to is complete first. */
+	barrier(); /* The processor may walk the tables: what the entry points to is complete first.
+		    */
 	WRITE_ONCE(*e, value);
 	if (!pt->format->present(old))
 		return;

@@ -15,13 +15,19 @@ struct mmu;
 
 /* What the CPU provider must load and trap for this kind of MMU. */
 struct mmu_view {
-	bool two_level;    /* second-level translation is on, rooted at root */
-	u64 root;          /* EPTP; or the CR3 to run with when !two_level */
-	bool trap_paging;  /* CR3 loads, INVLPG, page faults, CR0/CR4 paging bits exit */
+	bool two_level;	  /* second-level translation is on, rooted at root */
+	u64 root;	  /* EPTP; or the CR3 to run with when !two_level */
+	bool trap_paging; /* CR3 loads, INVLPG, page faults, CR0/CR4 paging bits exit */
 };
 
 /* Memory types as MTRRs, PAT and EPT encode them. */
-enum memtype { MEMTYPE_UC = 0, MEMTYPE_WC = 1, MEMTYPE_WT = 4, MEMTYPE_WP = 5, MEMTYPE_WB = 6 };
+enum memtype {
+	MEMTYPE_UC = 0,
+	MEMTYPE_WC = 1,
+	MEMTYPE_WT = 4,
+	MEMTYPE_WP = 5,
+	MEMTYPE_WB = 6
+};
 
 #define MMU_R 1u
 #define MMU_W 2u
@@ -29,34 +35,36 @@ enum memtype { MEMTYPE_UC = 0, MEMTYPE_WC = 1, MEMTYPE_WT = 4, MEMTYPE_WP = 5, M
 
 /* What a memory exit was about; filled in by the CPU provider. */
 struct mmu_fault {
-	gpa_t gpa;          /* of the access (second-level), when two_level */
-	gva_t gva;          /* linear address, if gva_valid */
+	gpa_t gpa; /* of the access (second-level), when two_level */
+	gva_t gva; /* linear address, if gva_valid */
 	bool gva_valid;
-	bool is_walk;       /* the access was to a guest page table, during a walk or an A/D update */
-	unsigned access;    /* MMU_R, MMU_W, MMU_X */
+	bool is_walk;	 /* the access was to a guest page table, during a walk or an A/D update */
+	unsigned access; /* MMU_R, MMU_W, MMU_X */
 	bool misconfigured; /* the second-level tables themselves are malformed: our own mistake */
-	u32 error;          /* page-fault error code, when !two_level */
+	u32 error;	    /* page-fault error code, when !two_level */
 };
 
 enum mmu_result {
-	MMU_DONE,    /* mapped: run the instruction again */
-	MMU_DEVICE,  /* not memory: emulate the instruction */
-	MMU_GUEST,   /* the guest's own fault: inject it */
-	MMU_FATAL,   /* broken tables or out of memory: the reason was logged, crash the VM */
+	MMU_DONE,   /* mapped: run the instruction again */
+	MMU_DEVICE, /* not memory: emulate the instruction */
+	MMU_GUEST,  /* the guest's own fault: inject it */
+	MMU_FATAL,  /* broken tables or out of memory: the reason was logged, crash the VM */
 };
 
 struct mmu_ops {
 	const char *name;
 	enum status (*create)(struct vm *vm, struct mmu **out);
 	void (*destroy)(struct mmu *mmu);
-	enum status (*map)(struct mmu *mmu, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx, enum memtype type);
+	enum status (*map)(
+		struct mmu *mmu, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx, enum memtype type);
 	enum status (*unmap)(struct mmu *mmu, gpa_t gpa, u64 len);
 	enum mmu_result (*fault)(struct vcpu *vcpu, const struct mmu_fault *f);
 	/* Paging-related register writes; NULL where the hardware does it all. */
 	void (*set_cr3)(struct vcpu *vcpu, u64 cr3);
 	void (*invlpg)(struct vcpu *vcpu, gva_t gva);
 	void (*paging_changed)(struct vcpu *vcpu); /* CR0, CR4 or EFER changed */
-	void (*flush)(struct mmu *mmu);            /* after unmap or a permission taken away, before the next entry */
+	void (*flush)(struct mmu
+			*mmu); /* after unmap or a permission taken away, before the next entry */
 	void (*view)(struct vcpu *vcpu, struct mmu_view *out);
 	/* Prints the walk for gpa in words. */
 	void (*describe)(struct mmu *mmu, gpa_t gpa);
@@ -66,8 +74,8 @@ struct mmu {
 	const struct mmu_ops *ops;
 	/*
 	 * Goes up whenever a mapping was taken away or narrowed. map() and unmap() drop the
-	 * translations of the CPU that they run on; any other CPU that finds a newer generation than
-	 * it last entered the VM with calls ops->flush() before it enters again.
+	 * translations of the CPU that they run on; any other CPU that finds a newer generation
+	 * than it last entered the VM with calls ops->flush() before it enters again.
 	 */
 	u64 generation;
 };

@@ -29,11 +29,11 @@ struct walk_step {
 };
 
 struct walk {
-	gpa_t gpa;          /* result */
-	unsigned level;     /* of the leaf: 1 (4 KB) .. 3 (1 GB); 0: paging off */
+	gpa_t gpa;			 /* result */
+	unsigned level;			 /* of the leaf: 1 (4 KB) .. 3 (1 GB); 0: paging off */
 	bool writable, user, executable; /* permissions combined over the levels */
-	struct walk_step step[5];        /* indexed by level */
-	u32 error;          /* page-fault error code, when not OK */
+	struct walk_step step[5];	 /* indexed by level */
+	u32 error;			 /* page-fault error code, when not OK */
 };
 
 enum walk_result {
@@ -42,7 +42,7 @@ enum walk_result {
 	WALK_BAD_GPA, /* a table lies outside guest RAM: w->gpa says where */
 };
 
-enum walk_result guest_walk(const struct guestmem *gm, const struct walk_regs *r, gva_t gva, unsigned flags,
-	struct walk *w) __must_check;
+enum walk_result guest_walk(const struct guestmem *gm, const struct walk_regs *r, gva_t gva,
+	unsigned flags, struct walk *w) __must_check;
 
 #endif

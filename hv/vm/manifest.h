@@ -26,8 +26,16 @@
 
 #define MANIFEST_NAME_MAX 31
 
-enum vm_mmu { VM_MMU_EPT, VM_MMU_SHADOW, VM_MMU_DIRECT, VM_MMU_KINDS };
-enum vm_io { VM_IO_VIRTIO, VM_IO_EMULATED };
+enum vm_mmu {
+	VM_MMU_EPT,
+	VM_MMU_SHADOW,
+	VM_MMU_DIRECT,
+	VM_MMU_KINDS
+};
+enum vm_io {
+	VM_IO_VIRTIO,
+	VM_IO_EMULATED
+};
 
 struct manifest_module {
 	char name[MANIFEST_NAME_MAX + 1];
@@ -49,7 +57,9 @@ struct manifest {
 	bool testdev, debugexit, kvmclock, reboot;
 };
 
-/* text need not be terminated. On failure, err (LOADER_ERR_MAX bytes) names the line, the key and what would be valid. */
-enum status manifest_parse(const char *text, size_t len, struct manifest *out, char *err) __must_check;
+/* text need not be terminated. On failure, err (LOADER_ERR_MAX bytes) names the line, the key and
+ * what would be valid. */
+enum status manifest_parse(
+	const char *text, size_t len, struct manifest *out, char *err) __must_check;
 
 #endif
