@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The buddy allocator on a mapped arena whose ends are not aligned to any big block. All of page.c
+ * is the real one; only panic() comes from host.c.
+ *
+ * Sources: hv/mem/page.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+#include "hv/mem/page.h"
+#include "tests/unit/host.h"
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+#define PAGES	   4096ul /* 16 MB */
+#define SKIP	   3ul	  /* of the arena, before base: makes it odd */
+#define USED	   (PAGES - SKIP - 5)
+
+static u8 *arena; /* 16 MB, aligned to its size */
+static u8 meta[PAGES];
+static hpa_t base, limit;
+
+static int map_arena(void **state)
+{
+	u64 bytes = PAGES * PAGE_SIZE;
+	u8 *p = mmap(NULL, 2 * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	if (p == MAP_FAILED)
+		return -1;
+	arena = (u8 *)ALIGN_UP((u64)p, bytes);
+	base = hva_to_hpa(arena + SKIP * PAGE_SIZE);
+	limit = HPA(base.v + USED * PAGE_SIZE);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(arena, 0xee, PAGES * PAGE_SIZE); /* whoever writes outside is seen */
+	page_init(meta, base, limit);
+	page_add(base, limit);
+	return 0;
+}
+
+static void assert_all_free(void)
+{
+	struct page_stats s;
+
+	page_stats(&s);
+	assert_int_equal(s.total, USED);
+	assert_int_equal(s.free, USED);
+	for (unsigned o = 0; o < PAGE_OWNERS; o++)
+		assert_int_equal(s.used[o], 0);
+}
+
+/* All of it in the largest blocks: only after full merging are there so many of each order. */
+static void assert_merged(void)
+{
+	static const unsigned per_order[PAGE_ORDER_MAX + 1] = {
+		/* [3, 4091): 3, 4-7, 8-15 ... 1024-2047 | 2048-3071 ... 4088-4090 */
+		[0] = 2,
+		[1] = 1,
+		[2] = 1,
+		[3] = 2,
+		[4] = 2,
+		[5] = 2,
+		[6] = 2,
+		[7] = 2,
+		[8] = 2,
+		[9] = 2,
+		[10] = 2,
+	};
+	void *got[32];
+	unsigned orders[32], n = 0;
+
+	for (unsigned o = PAGE_ORDER_MAX + 1; o-- > 0;) {
+		for (unsigned i = 0; i < per_order[o]; i++, n++) {
+			got[n] = page_alloc(o, PAGE_HV);
+			orders[n] = o;
+			assert_non_null(got[n]);
+		}
+	}
+	assert_null(page_alloc(0, PAGE_HV));
+	while (n-- > 0)
+		page_free(got[n], orders[n], PAGE_HV);
+	assert_all_free();
+}
+
+static void fresh_arena_is_in_the_largest_blocks(void **state)
+{
+	(void)state;
+	assert_all_free();
+	assert_null(page_alloc(11, PAGE_HV));
+	assert_null(page_alloc(PAGE_ORDER_MAX, PAGE_HV));
+	assert_null(page_alloc(PAGE_ORDER_MAX + 1, PAGE_HV));
+	assert_merged();
+}
+
+static void every_page_once(void **state)
+{
+	static void *got[USED];
+	static bool seen[PAGES];
+
+	(void)state;
+	memset(seen, 0, sizeof(seen));
+	for (u64 i = 0; i < USED; i++) {
+		got[i] = page_alloc(0, PAGE_TABLE);
+		assert_non_null(got[i]);
+		u64 frame = (u64)((u8 *)got[i] - arena) / PAGE_SIZE;
+
+		assert_in_range(frame, SKIP, SKIP + USED - 1);
+		assert_false(seen[frame]);
+		seen[frame] = true;
+	}
+	assert_null(page_alloc(0, PAGE_TABLE));
+	/* Odd ones first, so that nothing merges until the even ones come. */
+	for (u64 i = 1; i < USED; i += 2)
+		page_free(got[i], 0, PAGE_TABLE);
+	for (u64 i = 0; i < USED; i += 2)
+		page_free(got[i], 0, PAGE_TABLE);
+	assert_merged();
+	/* Nothing outside was touched. */
+	for (u64 i = 0; i < SKIP * PAGE_SIZE; i++)
+		assert_int_equal(arena[i], 0xee);
+	for (u64 i = (SKIP + USED) * PAGE_SIZE; i < PAGES * PAGE_SIZE; i++)
+		assert_int_equal(arena[i], 0xee);
+}
+
+static void random_blocks(void **state)
+{
+	static struct {
+		u8 *p;
+		unsigned order, owner;
+	} live[64];
+	struct page_stats s;
+	u64 seed = 88172645463325252ul, used = 0;
+
+	(void)state;
+	memset(live, 0, sizeof(live));
+	for (unsigned step = 0; step < 5000; step++) {
+		seed ^= seed << 13;
+		seed ^= seed >> 7;
+		seed ^= seed << 17;
+		unsigned k = seed % ARRAY_SIZE(live);
+		u64 bytes = PAGE_SIZE << live[k].order;
+
+		if (live[k].p) {
+			/* Nobody else wrote into it: its ends bear its number. */
+			assert_int_equal(live[k].p[0], k + 1);
+			assert_int_equal(live[k].p[bytes - 1], k + 1);
+			page_free(live[k].p, live[k].order, live[k].owner);
+			live[k].p = NULL;
+			used -= bytes / PAGE_SIZE;
+		} else {
+			live[k].order = seed >> 20 & 7;
+			live[k].owner = (unsigned)(seed >> 30) % PAGE_OWNERS;
+			live[k].p = page_alloc(live[k].order, live[k].owner);
+			if (!live[k].p)
+				continue;
+			bytes = PAGE_SIZE << live[k].order;
+			assert_true(IS_ALIGNED(hva_to_hpa(live[k].p).v, bytes));
+			for (u64 i = 0; i < bytes; i += 64)
+				assert_int_equal(live[k].p[i], 0);
+			memset(live[k].p, (int)k + 1, bytes);
+			used += bytes / PAGE_SIZE;
+		}
+		page_stats(&s);
+		assert_int_equal(s.free, USED - used);
+		assert_int_equal(s.used[0] + s.used[1] + s.used[2], used);
+	}
+	for (unsigned k = 0; k < ARRAY_SIZE(live); k++) {
+		if (live[k].p)
+			page_free(live[k].p, live[k].order, live[k].owner);
+	}
+	assert_merged();
+}
+
+static void largest(void **state)
+{
+	unsigned order = PAGE_ORDER_MAX + 5;
+	void *p = page_alloc_largest(&order, PAGE_GUEST), *q, *r;
+
+	(void)state;
+	assert_int_equal(order, 10);
+	order = 10;
+	q = page_alloc_largest(&order, PAGE_GUEST);
+	assert_int_equal(order, 10);
+	r = page_alloc_largest(&order, PAGE_GUEST);
+	assert_int_equal(order, 9);
+	page_free(p, 10, PAGE_GUEST);
+	page_free(q, 10, PAGE_GUEST);
+	page_free(r, 9, PAGE_GUEST);
+	assert_merged();
+}
+
+/* Two ranges with a gap: blocks never span it. */
+static void gap_between_ranges(void **state)
+{
+	u8 *second = arena + 9 * PAGE_SIZE;
+
+	(void)state;
+	page_init(meta, base, limit);
+	page_add(base, hva_to_hpa(arena + 8 * PAGE_SIZE));
+	page_add(hva_to_hpa(second), hva_to_hpa(arena + 16 * PAGE_SIZE));
+	struct page_stats s;
+
+	page_stats(&s);
+	assert_int_equal(s.total, 12);
+	assert_null(page_alloc(3, PAGE_HV));
+	for (unsigned i = 0; i < 12; i++) {
+		u8 *p = page_alloc(0, PAGE_HV);
+
+		assert_non_null(p);
+		assert_true(p != arena + 8 * PAGE_SIZE);
+	}
+	assert_null(page_alloc(0, PAGE_HV));
+}
+
+/* ---- misuse stops the machine ---- */
+
+static jmp_buf env;
+
+#define ASSERT_BUG(call)                                                                           \
+	do {                                                                                       \
+		host_panic_jmp = &env;                                                             \
+		if (!setjmp(env)) {                                                                \
+			call;                                                                      \
+			host_panic_jmp = NULL;                                                     \
+			fail_msg("no BUG: " #call);                                                \
+		}                                                                                  \
+		host_panic_jmp = NULL;                                                             \
+		/* The lock may be held for ever after a panic: start over. */                     \
+		setup(NULL);                                                                       \
+	} while (0)
+
+static void free_twice(void)
+{
+	u8 *p = page_alloc(1, PAGE_HV);
+
+	page_free(p, 1, PAGE_HV);
+	page_free(p, 1, PAGE_HV);
+}
+
+static void free_twice_unmerged(void)
+{
+	u8 *p = page_alloc(0, PAGE_HV), *q = page_alloc(0, PAGE_HV);
+
+	page_free(p, 0, PAGE_HV);
+	page_free(p, 0, PAGE_HV);
+	page_free(q, 0, PAGE_HV);
+}
+
+static void misuse_is_a_bug(void **state)
+{
+	(void)state;
+	ASSERT_BUG(free_twice());
+	ASSERT_BUG(free_twice_unmerged());
+	ASSERT_BUG(page_free(page_alloc(1, PAGE_HV), 0, PAGE_HV));
+	ASSERT_BUG(page_free(page_alloc(1, PAGE_HV), 2, PAGE_HV));
+	ASSERT_BUG(page_free(page_alloc(1, PAGE_HV), 1, PAGE_GUEST));
+	ASSERT_BUG(page_free((u8 *)page_alloc(1, PAGE_HV) + PAGE_SIZE, 0, PAGE_HV));
+	ASSERT_BUG(page_free((u8 *)page_alloc(0, PAGE_HV) + 8, 0, PAGE_HV));
+	ASSERT_BUG(page_free(arena, 0, PAGE_HV));
+	ASSERT_BUG(page_free(hpa_to_hva(limit), 0, PAGE_HV));
+	ASSERT_BUG(page_free(page_alloc(0, PAGE_HV), PAGE_ORDER_MAX + 1, PAGE_HV));
+	ASSERT_BUG(page_alloc(0, PAGE_OWNERS));
+	ASSERT_BUG(page_add(HPA(base.v - PAGE_SIZE), limit));
+	ASSERT_BUG(page_add(base, HPA(limit.v + PAGE_SIZE)));
+	ASSERT_BUG(page_add(HPA(base.v + 1), limit));
+	assert_merged();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(fresh_arena_is_in_the_largest_blocks),
+		TEST(every_page_once),
+		TEST(random_blocks),
+		TEST(largest),
+		TEST(gap_between_ranges),
+		TEST(misuse_is_a_bug),
+	};
+
+	return cmocka_run_group_tests(tests, map_arena, NULL);
+}
