@@ -158,7 +158,7 @@ static void put_number(
 	int least = s->precision < 0 ? 1 : s->precision; /* digits to show at least */
 	int zeros = MAX(least - n, 0);
 
-	if (s->alt && base == 8 && !zeros && n)
+	if (s->alt && base == 8 && !zeros)
 		zeros = 1;
 	if (s->zero && !s->left && s->precision < 0)
 		zeros = MAX(zeros, s->width - prefix_len - n);
