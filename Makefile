@@ -131,8 +131,8 @@ run: deps all $(BENCH)
 	@$(TRIPTYCH) run
 
 bench: deps all $(BENCH)
-	@$(TRIPTYCH) run --no-interactive --kernel debian:amd64 --append "console=ttyS0 quiet rdinit=/bin/bench" </dev/null
-	@$(TRIPTYCH) run --no-interactive --kernel debian:amd64 --append "console=ttyS0 quiet rdinit=/bin/bench" --mode native </dev/null
+	@$(TRIPTYCH) run --no-interactive --kernel debian:amd64 --append "console=ttyS0 loglevel=0 rdinit=/bin/bench" </dev/null
+	@$(TRIPTYCH) run --no-interactive --kernel debian:amd64 --append "console=ttyS0 loglevel=0 rdinit=/bin/bench" --mode native </dev/null
 
 # ---- tests ---------------------------------------------------------------------------------------
 

@@ -158,10 +158,9 @@ static bool write_debugctl(struct vcpu *v, u32 msr, u64 value)
 
 static const struct msr_emulation debugctl = { read_debugctl, write_debugctl };
 
-#define MISC_FAST_STRINGS BIT(0)
-#define MISC_NO_BTS	  BIT(11)
-#define MISC_NO_PEBS	  BIT(12)
-#define MISC_RESET	  (MISC_FAST_STRINGS | MISC_NO_BTS | MISC_NO_PEBS)
+#define MISC_NO_BTS  BIT(11)
+#define MISC_NO_PEBS BIT(12)
+#define MISC_RESET   (MISC_NO_BTS | MISC_NO_PEBS)
 
 static bool read_misc_enable(struct vcpu *v, u32 msr, u64 *value)
 {
@@ -173,7 +172,7 @@ static bool read_misc_enable(struct vcpu *v, u32 msr, u64 *value)
 static bool write_misc_enable(struct vcpu *v, u32 msr, u64 value)
 {
 	(void)msr;
-	if ((value ^ v->msr_misc_enable) & ~MISC_FAST_STRINGS)
+	if ((value ^ v->msr_misc_enable) & ~MISC_ENABLE_FAST_STRINGS)
 		return false;
 	v->msr_misc_enable = value;
 	return true;
@@ -381,7 +380,8 @@ bool vcpu_wrmsr(struct vcpu *v, u32 msr, u64 value)
 void vcpu_reset_msrs(struct vcpu *v)
 {
 	v->tsc_adjust = 0;
-	v->msr_misc_enable = MISC_RESET;
+	/* Fast strings as the machine has them: kernels choose how to clear pages by this bit. */
+	v->msr_misc_enable = MISC_RESET | (v->vm->fast_strings ? MISC_ENABLE_FAST_STRINGS : 0);
 	v->msr_kvm_clock = 0;
 	mtrr_reset(v);
 }

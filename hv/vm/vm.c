@@ -281,6 +281,7 @@ enum status vm_create(
 	static unsigned last_id;
 	unsigned order = order_of(sizeof(struct vm));
 	struct vm *vm;
+	u64 misc;
 	enum status s = check_config(cfg, err);
 
 	if (s != OK)
@@ -294,6 +295,7 @@ enum status vm_create(
 	vm->id = ++last_id;
 	vm->cfg = *cfg;
 	vm->timers = &this_cpu()->timers;
+	vm->fast_strings = rdmsr_safe(MSR_MISC_ENABLE, &misc) && (misc & MISC_ENABLE_FAST_STRINGS);
 	s = find_image(vm, err);
 	if (s == OK)
 		s = add_memory(vm, err);

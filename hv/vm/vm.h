@@ -17,6 +17,7 @@ struct vm {
 	struct mmu *mmu;
 	void *no_rom; /* a page of ones: the option ROMs that are not there */
 	struct platform *platform;
+	bool fast_strings;     /* of the machine: IA32_MISC_ENABLE bit 0 */
 	struct timerq *timers; /* of the physical CPU that it runs on */
 	struct vcpu *vcpu[PLATFORM_MAX_VCPUS];
 	unsigned vcpus;
