@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .ui import EngineError
@@ -80,6 +82,14 @@ class _Port:
             self._listener = None
 
 
+@contextlib.contextmanager
+def _one_start_at_a_time() -> Iterator[None]:
+    """Bochs binds its display's port and listens on it in two steps: of two that start at once, one fails."""
+    with (Path(tempfile.gettempdir()) / f"triptych-start-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class Machine:
     """Start with start(), then call step() until it returns False; stop() at any time."""
 
@@ -95,6 +105,11 @@ class Machine:
         return self._console.number, self._log.number
 
     def start(self, command: list[str], work: Path) -> None:
+        """Returns when the emulator has connected both ports; EngineError if it ends before."""
+        with _one_start_at_a_time():
+            self._start(command, work)
+
+    def _start(self, command: list[str], work: Path) -> None:
         self._output = work / "engine.out"
         with self._output.open("wb") as out:
             try:

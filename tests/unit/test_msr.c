@@ -130,6 +130,7 @@ static void make(u32 bits, bool kvmclock)
 	memset(passed_write, 0, sizeof(passed_write));
 	paging_changes = 0;
 	now = 1000000;
+	vm.fast_strings = true;
 	vm.mmu = &mmu;
 	vm.timers = &timers;
 	v = (struct vcpu){ .ops = &ops, .vm = &vm, .index = 3, .cpuid = table, .timers = &timers };
