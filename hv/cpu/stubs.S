@@ -14,7 +14,7 @@ trap_stubs:
 	vector = 0
 	.rept 256
 	.balign STUB_SIZE
-	.if vector >= 32 || !((ERROR_CODE_VECTORS >> vector) & 1)
+	.if !((ERROR_CODE_VECTORS >> (vector & 31)) & 1 & (vector < 32))
 	pushq	$0
 	.endif
 	pushq	$vector
