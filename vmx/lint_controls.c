@@ -24,8 +24,8 @@ LINT_WRONG(exit_not_allowed, not_allowed(l, v, VMX_EXIT))
 LINT_WRONG(entry_not_set, not_set(l, v, VMX_ENTRY))
 LINT_WRONG(entry_not_allowed, not_allowed(l, v, VMX_ENTRY))
 
-#define MUST_SET    "the capability MSR demands 1 in"
-#define MUST_NOT    "the capability MSR does not allow 1 in"
+#define MUST_SET    "by its capability MSR these must be 1"
+#define MUST_NOT    "by its capability MSR these must be 0"
 #define PAGE_IN_RAM "it must be 4 KB aligned and within the physical-address width"
 
 LINT_WHEN(secondary, (l->proc & PROC_SECONDARY) != 0)
@@ -112,7 +112,7 @@ static const struct lint_rule execution_rules[] = {
 	{ FIELD(VMCS_VIRTUAL_APIC_ADDRESS), tpr_shadow, lint_wrong_page, false, PAGE_IN_RAM },
 	{ FIELD(VMCS_TPR_THRESHOLD), tpr_threshold, above_bit3, false, "bits 31:4 must be 0" },
 	{ FIELD(VMCS_PROC_BASED_CONTROLS2), no_tpr_shadow, needs_tpr_shadow, true,
-		"without \"use TPR shadow\" 0 is demanded in" },
+		"without \"use TPR shadow\" these must be 0" },
 	{ FIELD(VMCS_PIN_BASED_CONTROLS), no_nmi_exiting, has_virtual_nmis, false,
 		"\"virtual NMIs\" must be 0 without \"NMI exiting\"" },
 	{ FIELD(VMCS_PROC_BASED_CONTROLS), no_virtual_nmis, has_nmi_window, false,
@@ -143,13 +143,13 @@ static const struct lint_rule execution_rules[] = {
 	{ FIELD(VMCS_EPT_POINTER), ept, eptp_sss, false,
 		"bit 7 must be 0: this CPU has no supervisor shadow-stack pages in EPT" },
 	{ FIELD(VMCS_EPT_POINTER), ept, eptp_reserved, true,
-		"reserved, or beyond the physical-address width" },
+		"reserved bits, and bits beyond the physical-address width, must be 0" },
 	{ FIELD(VMCS_PROC_BASED_CONTROLS2), no_ept, needs_ept, true,
-		"without \"enable EPT\" 0 is demanded in" },
+		"without \"enable EPT\" these must be 0" },
 	{ FIELD(VMCS_PML_ADDRESS), pml, lint_wrong_page, false, PAGE_IN_RAM },
 	{ FIELD(VMCS_SPP_TABLE_POINTER), spp, lint_wrong_page, false, PAGE_IN_RAM },
 	{ FIELD(VMCS_VM_FUNCTION_CONTROLS), vm_functions, functions, true,
-		"IA32_VMX_VMFUNC does not allow 1 in" },
+		"by IA32_VMX_VMFUNC these must be 0" },
 	{ FIELD(VMCS_VM_FUNCTION_CONTROLS), eptp_switching_no_ept, any, false,
 		"\"EPTP switching\" must be 0 without \"enable EPT\"" },
 	{ FIELD(VMCS_EPTP_LIST_ADDRESS), eptp_switching, lint_wrong_page, false, PAGE_IN_RAM },
@@ -287,7 +287,7 @@ static const struct lint_rule entry_rules[] = {
 		"for a software interrupt or exception it must be 1 to 15 (0 only where "
 		"IA32_VMX_MISC bit 30 is 1)" },
 	{ FIELD(VMCS_ENTRY_MSR_LOAD_ADDRESS), entry_loads, msr_area, false, MSR_AREA },
-	{ FIELD(VMCS_ENTRY_CONTROLS), NULL, smm, true, "outside SMM 0 is demanded in" },
+	{ FIELD(VMCS_ENTRY_CONTROLS), NULL, smm, true, "outside SMM these must be 0" },
 };
 
 const struct lint_section lint_controls[3] = {

@@ -54,17 +54,20 @@ LINT_WRONG(bndcfgs, !lint_canonical(l, v) || (v & GENMASK(11, 2)))
 
 /* "Checks on Guest Control Registers, Debug Registers, and MSRs" */
 static const struct lint_rule register_rules[] = {
-	{ FIELD(VMCS_GUEST_CR0), NULL, cr0_not_set, true, "IA32_VMX_CR0_FIXED0 demands 1 in" },
+	{ FIELD(VMCS_GUEST_CR0), NULL, cr0_not_set, true,
+		"by IA32_VMX_CR0_FIXED0 these must be 1" },
 	{ FIELD(VMCS_GUEST_CR0), NULL, cr0_not_allowed, true,
-		"IA32_VMX_CR0_FIXED1 does not allow 1 in" },
+		"by IA32_VMX_CR0_FIXED1 these must be 0" },
 	{ FIELD(VMCS_GUEST_CR0), paging, no_pe, false,
 		"bit 0 (PE) must be 1 while bit 31 (PG) is 1" },
 	{ FIELD(VMCS_GUEST_CR0), guest_cet, no_wp, false,
 		"bit 16 (WP) must be 1 while CR4.CET is 1" },
-	{ FIELD(VMCS_GUEST_CR4), NULL, cr4_not_set, true, "IA32_VMX_CR4_FIXED0 demands 1 in" },
+	{ FIELD(VMCS_GUEST_CR4), NULL, cr4_not_set, true,
+		"by IA32_VMX_CR4_FIXED0 these must be 1" },
 	{ FIELD(VMCS_GUEST_CR4), NULL, cr4_not_allowed, true,
-		"IA32_VMX_CR4_FIXED1 does not allow 1 in" },
-	{ FIELD(VMCS_GUEST_DEBUGCTL), loads_debug, debugctl_reserved, true, "reserved in the MSR" },
+		"by IA32_VMX_CR4_FIXED1 these must be 0" },
+	{ FIELD(VMCS_GUEST_DEBUGCTL), loads_debug, debugctl_reserved, true,
+		"reserved bits must be 0" },
 	{ FIELD(VMCS_GUEST_CR0), ia32e, no_pg, false,
 		"bit 31 (PG) must be 1 with \"IA-32e mode guest\"" },
 	{ FIELD(VMCS_GUEST_CR4), ia32e, no_pae, false,
@@ -72,7 +75,7 @@ static const struct lint_rule register_rules[] = {
 	{ FIELD(VMCS_GUEST_CR4), not_ia32e, has_pcide, false,
 		"bit 17 (PCIDE) must be 0 without \"IA-32e mode guest\"" },
 	{ FIELD(VMCS_GUEST_CR3), NULL, lint_beyond_physical, true,
-		"beyond the physical-address width" },
+		"bits beyond the physical-address width must be 0" },
 	{ FIELD(VMCS_GUEST_DR7), loads_debug, lint_high_half, false, "bits 63:32 must be 0" },
 	{ FIELDS(VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP), NULL, lint_wrong_canonical,
 		false, CANONICAL },
@@ -81,10 +84,10 @@ static const struct lint_rule register_rules[] = {
 	{ FIELD(VMCS_GUEST_INTERRUPT_SSP_TABLE), loads_cet, lint_wrong_canonical, false,
 		CANONICAL },
 	{ FIELD(VMCS_GUEST_PERF_GLOBAL_CTRL), loads_perf_global, lint_wrong_perf_global, true,
-		"reserved in the MSR" },
+		"reserved bits must be 0" },
 	{ FIELD(VMCS_GUEST_PAT), loads_pat, lint_wrong_pat, false,
 		"each byte must be a memory type: 0, 1, 4, 5, 6 or 7" },
-	{ FIELD(VMCS_GUEST_EFER), loads_efer, efer_reserved, true, "reserved in the MSR" },
+	{ FIELD(VMCS_GUEST_EFER), loads_efer, efer_reserved, true, "reserved bits must be 0" },
 	{ FIELD(VMCS_GUEST_EFER), loads_efer, efer_lma, false,
 		"bit 10 (LMA) must equal \"IA-32e mode guest\"" },
 	{ FIELD(VMCS_GUEST_EFER), loads_efer_paging, efer_lme, false,
@@ -138,7 +141,7 @@ static const struct lint_rule rip_rules[] = {
 		"bits 63:32 must be 0 outside 64-bit code" },
 	{ FIELD(VMCS_GUEST_RIP), code_64, rip_not_linear, false,
 		"the bits above the linear-address width must all be equal" },
-	{ FIELD(VMCS_GUEST_RFLAGS), NULL, rflags_reserved, true, "0 is demanded in" },
+	{ FIELD(VMCS_GUEST_RFLAGS), NULL, rflags_reserved, true, "reserved bits must be 0" },
 	{ FIELD(VMCS_GUEST_RFLAGS), NULL, no_r1, false, "bit 1 must be 1" },
 	{ FIELD(VMCS_GUEST_RFLAGS), no_v86, has_vm, false,
 		"bit 17 (VM) must be 0 with \"IA-32e mode guest\" or while CR0.PE is 0" },
@@ -270,7 +273,8 @@ static const struct lint_rule state_rules[] = {
 		"bit 1 (blocking by MOV SS) must be 0 while bit 4 (enclave interruption) is 1" },
 	{ FIELD(VMCS_GUEST_INTERRUPTIBILITY), no_sgx, in_enclave, false,
 		"bit 4 (enclave interruption) must be 0 on a CPU without SGX" },
-	{ FIELD(VMCS_GUEST_PENDING_DEBUG), NULL, pending_reserved, true, "0 is demanded in" },
+	{ FIELD(VMCS_GUEST_PENDING_DEBUG), NULL, pending_reserved, true,
+		"reserved bits must be 0" },
 	{ FIELD(VMCS_GUEST_PENDING_DEBUG), step_pending, no_bs, false,
 		"bit 14 (BS) must be 1 under blocking by STI or MOV SS or in HLT while RFLAGS.TF "
 		"is 1 and IA32_DEBUGCTL.BTF is 0" },
@@ -302,7 +306,7 @@ static u64 pdpte_reserved(const struct lint *l, u64 v)
 /* "Checks on Guest Page-Directory-Pointer-Table Entries" */
 static const struct lint_rule pdpte_rules[] = {
 	{ FIELDS(VMCS_GUEST_PDPTE0, VMCS_GUEST_PDPTE3), pae_paging, pdpte_reserved, true,
-		"a present entry must have 0 in" },
+		"reserved bits of a present entry must be 0" },
 };
 
 const struct lint_section lint_guest[5] = {
