@@ -68,6 +68,8 @@ static void read_vmx_msrs(struct vmx_caps *caps, const struct vmx_probe *probe)
 	caps->cr4_fixed1 = probe->rdmsr(MSR_VMX_CR4_FIXED1);
 	if (vmx_caps_may(caps, VMX_PROC2, PROC2_EPT | PROC2_VPID))
 		caps->ept_vpid = probe->rdmsr(MSR_VMX_EPT_VPID_CAP);
+	if (!(caps->ept_vpid & VPID_CAP_INVVPID_SINGLE))
+		caps->word[VMX_PROC2].may &= ~PROC2_VPID; /* a VPID could not be used again */
 	if (vmx_caps_may(caps, VMX_PROC2, PROC2_VMFUNC))
 		caps->vmfunc = probe->rdmsr(MSR_VMX_VMFUNC);
 }

@@ -28,19 +28,13 @@ static const struct capability capabilities[] = {
 	{ IN(ept_vpid), EPT_CAP_1GB, VMX_WANTED, "1 GB pages in EPT",
 		"guest memory is mapped in 2 MB pages: more TLB misses" },
 	{ IN(ept_vpid), EPT_CAP_AD, VMX_WANTED, "EPT accessed and dirty bits",
-		"pages a guest wrote are found only by write protection" },
+		"the CPU does not note which pages a guest used and wrote" },
 	{ IN(ept_vpid), EPT_CAP_INVEPT, VMX_REQUIRED, "INVEPT",
 		"changes to EPT could not be made to hold" },
 	{ IN(ept_vpid), EPT_CAP_INVEPT_SINGLE, VMX_WANTED, "single-context INVEPT",
 		"one guest's changes to EPT flush the translations of all guests" },
-	{ IN(ept_vpid), EPT_CAP_INVEPT_ALL, VMX_REQUIRED, "all-context INVEPT",
-		"stale translations could survive from before the start" },
-	{ IN(ept_vpid), VPID_CAP_INVVPID_ADDRESS, VMX_WANTED, "individual-address INVVPID",
-		"emulated INVLPG flushes a whole guest CPU" },
-	{ IN(ept_vpid), VPID_CAP_INVVPID_SINGLE, VMX_WANTED, "single-context INVVPID",
-		"one guest CPU's flush empties the TLB of all" },
-	{ IN(ept_vpid), VPID_CAP_INVVPID_ALL, VMX_WANTED, "all-context INVVPID",
-		"VPIDs are flushed one by one" },
+	{ IN(ept_vpid), EPT_CAP_INVEPT_ALL, VMX_WANTED, "all-context INVEPT",
+		"nothing, where there is single-context INVEPT" },
 };
 
 /* One line; true when something needed is missing. */

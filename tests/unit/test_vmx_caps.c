@@ -186,6 +186,22 @@ static void no_true_msrs(void **state)
 		"address space, which EPT makes needless"));
 }
 
+/* VPIDs that cannot be flushed one by one are of no use. */
+static void no_invvpid(void **state)
+{
+	struct model m = model_sandy_bridge;
+	struct vmx_caps c;
+	char err[VMX_ERR_SIZE];
+
+	(void)state;
+	assert_int_equal(read_model(&m, &c, err), OK);
+	assert_true(vmx_caps_may(&c, VMX_PROC2, PROC2_VPID));
+	model_set(&m, MSR_VMX_EPT_VPID_CAP, c.ept_vpid & ~VPID_CAP_INVVPID_SINGLE);
+	assert_int_equal(read_model(&m, &c, err), OK);
+	assert_false(vmx_caps_may(&c, VMX_PROC2, PROC2_VPID));
+	assert_true(vmx_caps_may(&c, VMX_PROC2, PROC2_EPT));
+}
+
 static void odd_address_widths(void **state)
 {
 	struct model m = model_sandy_bridge;
@@ -228,6 +244,7 @@ int main(void)
 		cmocka_unit_test(locked_off),
 		cmocka_unit_test(not_locked),
 		cmocka_unit_test(no_true_msrs),
+		cmocka_unit_test(no_invvpid),
 		cmocka_unit_test(odd_address_widths),
 		cmocka_unit_test(no_performance_counters),
 	};
