@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import select
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from .ui import EngineError
 
-CONNECT_SECONDS = 30.0
+CONNECT_SECONDS = 180.0  # with more than 2 GB, Bochs first writes a file of the rest
 STOP_SECONDS = 3.0
 
 
@@ -82,6 +83,15 @@ class _Port:
             self._listener = None
 
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def _die_with_parent() -> None:
+    """In the child: no emulator is left behind when we are killed."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 @contextlib.contextmanager
 def _one_start_at_a_time() -> Iterator[None]:
     """Bochs binds its display's port and listens on it in two steps: of two that start at once, one fails."""
@@ -120,6 +130,7 @@ class Machine:
                     stdout=out,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # Ctrl-C on our terminal is not for the emulator
+                    preexec_fn=_die_with_parent,
                 )
             except OSError as e:
                 raise EngineError(f"{command[0]}: {e.strerror}") from e

@@ -18,7 +18,6 @@ BOOTS = [
     ("debian:cloud-amd64", "linux64", "256M", "1G"),
     ("debian:amd64", "linux64", "256M", "1G"),
     ("debian:cloud-amd64", "pvh", "256M", "1G"),
-    ("debian:amd64", "pvh", "256M", "1G"),
     ("debian:cloud-amd64", "linux64", "5G", "6G"),
 ]
 
