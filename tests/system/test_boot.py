@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -13,12 +14,16 @@ COMPLAINT = re.compile(r"\bBUG\b|WARNING|(?i:unable to|firmware bug|unchecked ms
 # Printed by the same kernel, booted natively in the same emulator.
 NATIVE_TOO = re.compile(r"RETBleed: WARNING|TSC_DEADLINE disabled due to Errata")
 
+# Minutes each: TRIPTYCH_SLOW=1 asks for them.
+slow = pytest.mark.skipif("TRIPTYCH_SLOW" not in os.environ, reason="slow: set TRIPTYCH_SLOW=1")
+
 # kernel, boot protocol, guest memory, machine memory
 BOOTS = [
     ("debian:cloud-amd64", "linux64", "256M", "1G"),
     ("debian:amd64", "linux64", "256M", "1G"),
-    ("debian:cloud-amd64", "pvh", "256M", "1G"),
-    ("debian:cloud-amd64", "linux64", "5G", "6G"),
+    pytest.param("debian:cloud-amd64", "pvh", "256M", "1G", marks=slow),
+    pytest.param("debian:amd64", "pvh", "256M", "1G", marks=slow),
+    pytest.param("debian:cloud-amd64", "linux64", "5G", "6G", marks=slow),
 ]
 
 
@@ -49,6 +54,7 @@ def test_other_ends(triptych: Starter, command: str, end: str) -> None:
     assert run.machine_lines("vm")[0]["end"] == end
 
 
+@slow
 def test_reboot_starts_again(triptych: Starter) -> None:
     run = triptych()
     run.prompt()
@@ -58,6 +64,7 @@ def test_reboot_starts_again(triptych: Starter) -> None:
     assert run.finish() == 0
 
 
+@slow
 def test_native_kernel_has_the_same_complaints(triptych: Starter) -> None:
     """What COMPLAINT would find in a native boot is what NATIVE_TOO forgives, and no more."""
     run = triptych("--mode", "native")
@@ -67,6 +74,7 @@ def test_native_kernel_has_the_same_complaints(triptych: Starter) -> None:
     run.finish()
 
 
+@slow
 def test_clock_agrees_while_idle(triptych: Starter) -> None:
     """The guest's clock against the TSC, over a sleep of a minute: 0.1 %."""
     run = triptych("--kernel", "debian:cloud-amd64")
