@@ -31,8 +31,9 @@ def test_without_vtx(triptych: Starter) -> None:
 
 
 def test_too_little_memory(triptych: Starter) -> None:
-    run = triptych(*TINY, "--engine", "tcg", "--host-mem", "24M")
-    assert run.finish(120) != 0
+    run = triptych(*TINY, "--engine", "bochs", "--host-mem", "24M")
+    assert run.finish(120) == 1
+    assert "memory" in str(run.machine_lines("end")[0]["why"])
 
 
 def test_guest_memory_that_is_not_there(triptych: Starter) -> None:
