@@ -93,6 +93,13 @@ def vmlinux(data: bytes, name: str) -> bytes:
             elf = unpack(packed)
         except (lzma.LZMAError, OSError, EOFError, ValueError, zlib.error) as e:
             raise UsageError(f"{name}: the {how} payload does not unpack: {e}") from e
+        # The last word of the payload is the unpacked size, modulo 4 GB: gzip's own, or put there by
+        # the kernel's build. It is what tells a truncated payload, which some unpackers accept.
+        (expected,) = struct.unpack("<I", packed[-4:])
+        if elf and len(elf) & 0xFFFFFFFF != expected:
+            raise UsageError(
+                f"{name}: the {how} payload unpacks to {len(elf)} bytes and should to {expected}: truncated or corrupt"
+            )
         if not elf.startswith(ELF_MAGIC):
             raise UsageError(f"{name}: the {how} payload unpacks to something that is no ELF file")
         return elf

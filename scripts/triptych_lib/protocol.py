@@ -96,7 +96,9 @@ def verdict(log: Transcript, expected_vms: int, timed_out: bool, engine_says: st
     bad = [vm.sentence() for vm in log.vms if not vm.clean]
     if log.end is not None:
         if log.end["status"] != 0 or bad:
-            why = [log.end["why"]] if log.end["why"] and log.end["why"] not in "; ".join(bad) else []
+            # When a VM is why, the hypervisor says "VM name: " and the VM's own reason: once is enough.
+            told = any(vm.why and vm.why in log.end["why"] for vm in log.vms if not vm.clean)
+            why = [log.end["why"]] if log.end["why"] and not told else []
             return Verdict(STATUS_CRASHED, "; ".join(bad + why) or f"the hypervisor ended with status {log.end['status']}")
         if len(log.vms) < expected_vms:
             return Verdict(STATUS_CRASHED, f"only {len(log.vms)} of {expected_vms} VMs ran")

@@ -22,6 +22,7 @@ from .ui import STATUS_CRASHED, STATUS_OK, STATUS_TIMEOUT, Progress, UsageError
 from .vmconfig import Vm, manifest
 
 HOST_MEM_MIN_MB = 512
+END_GRACE_S = 5.0  # from the hypervisor's last line to the machine's power-off
 HOST_MEM_OWN_MB = 128  # the hypervisor, GRUB, firmware
 MB = 1 << 20
 
@@ -176,10 +177,15 @@ class _Session:
         deadline = time.monotonic() + self.opts.timeout if self.opts.timeout is not None else None
         stdin = [sys.stdin.fileno()] if not sys.stdin.closed else []
         alive = True
+        ended: float | None = None
         while alive and not self.left and not self.stdout_gone:
             if deadline is not None and time.monotonic() >= deadline:
                 self.timed_out = True
                 return
+            if self.transcript.end is not None:
+                ended = ended or time.monotonic()
+                if time.monotonic() >= ended + END_GRACE_S:  # a machine that cannot be switched off
+                    return
             alive, ready = self.machine.step(0.2, [] if self.machine.backlog else stdin)
             self.progress.tick()
             if ready:
