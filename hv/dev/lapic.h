@@ -2,12 +2,13 @@
 /*
  * The local APIC of one vcpu, as xAPIC (MMIO) and x2APIC (MSRs), and the messages between APICs.
  *
- *   IOAPIC, MSI, ICR --apic_send()--> accept: IRR --lapic_pending()--> lapic_ack(): ISR --EOI-->
- * gone LVT (timer, LINT0/1, error) ----^
+ *   IOAPIC, MSI, ICR --apic_send()--> accept: IRR --lapic_ack()--> ISR --EOI--> gone
+ *   LVT (timer, LINT0/1, error) ---------^
  *
  * Source: Intel SDM, chapter "Advanced Programmable Interrupt Controller (APIC)". Choices where the
  * manual leaves one: version 0x14 with six LVT entries (no CMCI), no suppression of EOI broadcasts,
- * the APIC ID is read-only, lowest-priority IPIs are supported.
+ * the APIC ID is read-only, the page cannot be moved, lowest-priority IPIs are supported. Messages
+ * that ask for SMI (there is no SMM) or ExtINT (the PIC reaches LINT0 only) are not taken.
  */
 #ifndef HV_DEV_LAPIC_H
 #define HV_DEV_LAPIC_H
@@ -35,6 +36,12 @@ enum apic_delivery {
 	APIC_SIPI = 6,
 	APIC_EXTINT = 7,
 };
+
+/* In whatever is not an ICR: IOAPIC entries, MSI data, LVT registers. */
+static inline bool apic_mode_is_reserved(enum apic_delivery mode)
+{
+	return mode == APIC_REMOTE_READ || mode == APIC_SIPI;
+}
 
 enum apic_shorthand {
 	APIC_DEST_FIELD,
@@ -131,12 +138,14 @@ void lapic_reset(struct lapic *l, enum lapic_reset_kind kind);
 void lapic_virtual_wire(struct lapic *l);
 
 /*
- * MMIO, dev = struct lapic; offset 0..0xFFF. Registers are the low 32 bits of each 16 bytes: reads
- * elsewhere give 0, writes of another size or alignment are dropped. All ones outside xAPIC mode.
+ * MMIO, dev = struct lapic; offset 0..0xFFF. Registers are the low 32 bits of each 16 bytes. Reads
+ * give the bytes asked for, and 0 for those of no register; writes of another size or alignment are
+ * dropped. Outside xAPIC mode reads give all ones.
  */
 extern const struct io_ops lapic_ops;
 
-/* IA32_APIC_BASE, IA32_TSC_DEADLINE and 0x800-0x8FF. False: #GP. */
+/* IA32_APIC_BASE, IA32_TSC_DEADLINE (guest time) and the x2APIC registers, which are the first 64
+ * MSRs from 0x800. False: #GP, and nothing has changed. */
 bool lapic_rdmsr(struct lapic *l, u32 msr, u64 *value);
 bool lapic_wrmsr(struct lapic *l, u32 msr, u64 value);
 
@@ -155,7 +164,7 @@ u8 lapic_ack(struct lapic *l);
 /* True if the PIC's output reaches the vcpu: LINT0 is an unmasked ExtINT, or the APIC is off. */
 bool lapic_accepts_extint(const struct lapic *l);
 
-/* Sets the input pin LINT0 or LINT1; true = asserted, whatever the polarity bit says. */
+/* Sets the input pin LINT0 (n = 0) or LINT1; true = asserted, whatever the polarity bit says. */
 void lapic_set_lint(struct lapic *l, unsigned n, bool level);
 
 /* An interrupt message that this APIC is a target of. False if it does not take it. */
@@ -168,16 +177,16 @@ void lapic_set_cr8(
 /* The guest's TSC is the host's plus offset; a pending TSC deadline moves with it. */
 void lapic_set_tsc_offset(struct lapic *l, u64 offset);
 
-/* True if the timer runs and will raise an interrupt. */
-bool lapic_timer_armed(const struct lapic *l);
-
 /*
  * Resolves the destination of m among l[0..n-1] and delivers it there. Lowest priority: the target
- * with the lowest PPR, turning among equals. True if at least one APIC took it.
+ * with the lowest PPR; among equals the vector decides. True if at least one APIC took it.
  */
 bool apic_send(struct lapic *l, unsigned n, const struct apic_msg *m);
 
-/* Decodes an MSI (PCI address and data). False if the address is not the APICs' 0xFEExxxxx. */
+/*
+ * Decodes an MSI (PCI address and data). False if it is no interrupt: the address is not the APICs'
+ * 0xFEExxxxx, the mode is reserved, or it ends a level.
+ */
 bool apic_msg_from_msi(u64 address, u32 data, struct apic_msg *m);
 
 #endif
