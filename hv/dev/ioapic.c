@@ -7,34 +7,52 @@
 #define REG_ARB	    2
 #define REG_REDIR   0x10
 #define VERSION	    (0x20u | (IOAPIC_PINS - 1) << 16)
+#define ID_VALID    0x0f000000u
 
-#define OFF_SELECT 0x00
-#define OFF_WINDOW 0x10
-#define OFF_EOI	   0x40
+#define OFF_SELECT   0x00
+#define OFF_WINDOW   0x10
+#define OFF_EOI	     0x40
+#define WINDOW_BYTES 4
 
 /* "I/O Redirection Table Registers" */
-#define REDIR_LOGICAL BIT(11)
-#define REDIR_IRR     BIT(14)
-#define REDIR_LEVEL   BIT(15)
-#define REDIR_MASKED  BIT(16)
-#define REDIR_RO      (BIT(12) | REDIR_IRR)
-#define REDIR_VALID   (0x1fffful | GENMASK(63, 56))
+#define REDIR_VECTOR	 0xffu
+#define REDIR_MODE_SHIFT 8
+#define REDIR_MODE_MASK	 7u
+#define REDIR_LOGICAL	 BIT(11)
+#define REDIR_STATUS	 BIT(12) /* always 0: idle */
+#define REDIR_IRR	 BIT(14)
+#define REDIR_LEVEL	 BIT(15)
+#define REDIR_MASKED	 BIT(16)
+#define REDIR_DEST_SHIFT 56
+#define REDIR_RO	 (REDIR_STATUS | REDIR_IRR)
+#define REDIR_WRITABLE	 ((0x1fffful | GENMASK(63, REDIR_DEST_SHIFT)) & ~REDIR_RO)
+
+static enum apic_delivery mode_of(u64 entry)
+{
+	return (enum apic_delivery)(entry >> REDIR_MODE_SHIFT & REDIR_MODE_MASK);
+}
+
+/* "Delivery Mode": NMI and the like are edges, even if programmed as a level. */
+static bool is_level(u64 entry)
+{
+	enum apic_delivery mode = mode_of(entry);
+
+	return (entry & REDIR_LEVEL) && (mode == APIC_FIXED || mode == APIC_LOWEST);
+}
 
 static void deliver(struct ioapic *io, unsigned pin)
 {
 	u64 e = io->redir[pin];
 	struct apic_msg m = {
-		.dest = (u32)(e >> 56),
-		.vector = (u8)e,
-		.mode = (enum apic_delivery)((e >> 8) & 7),
+		.dest = (u32)(e >> REDIR_DEST_SHIFT),
+		.vector = e & REDIR_VECTOR,
+		.mode = mode_of(e),
 		.logical = (e & REDIR_LOGICAL) != 0,
-		.level = (e & REDIR_LEVEL) != 0,
+		.level = is_level(e),
 	};
 
-	if (m.level && (m.mode == APIC_FIXED || m.mode == APIC_LOWEST))
+	if (!apic_mode_is_reserved(m.mode) && io->send(io->ctx, &m) && m.level)
 		io->redir[pin] |= REDIR_IRR;
-	if (!io->send(io->ctx, &m))
-		io->redir[pin] &= ~REDIR_IRR;
 }
 
 /* A level that is high, unmasked and not under way goes out. */
@@ -42,7 +60,7 @@ static void look_at_level(struct ioapic *io, unsigned pin)
 {
 	u64 e = io->redir[pin];
 
-	if ((e & REDIR_LEVEL) && !(e & (REDIR_MASKED | REDIR_IRR)) && (io->lines & BIT(pin)))
+	if (is_level(e) && !(e & (REDIR_MASKED | REDIR_IRR)) && (io->lines & BIT(pin)))
 		deliver(io, pin);
 }
 
@@ -57,7 +75,7 @@ void ioapic_set_irq(struct ioapic *io, unsigned pin, bool level)
 		io->lines |= (u32)BIT(pin);
 	else
 		io->lines &= ~(u32)BIT(pin);
-	if (io->redir[pin] & REDIR_LEVEL)
+	if (is_level(io->redir[pin]))
 		look_at_level(io, pin);
 	else if (rising && !(io->redir[pin] & REDIR_MASKED))
 		deliver(io, pin);
@@ -66,7 +84,7 @@ void ioapic_set_irq(struct ioapic *io, unsigned pin, bool level)
 void ioapic_eoi(struct ioapic *io, u8 vector)
 {
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
-		if ((u8)io->redir[pin] != vector || !(io->redir[pin] & REDIR_IRR))
+		if ((io->redir[pin] & REDIR_VECTOR) != vector || !(io->redir[pin] & REDIR_IRR))
 			continue;
 		io->redir[pin] &= ~REDIR_IRR;
 		look_at_level(io, pin);
@@ -81,10 +99,10 @@ static void write_redir(struct ioapic *io, unsigned pin, bool high, u32 value)
 		e = (u32)e | (u64)value << 32;
 	else
 		e = (e & ~0xfffffffful) | value;
-	e = (e & REDIR_VALID & ~REDIR_RO) | ro;
+	e = (e & REDIR_WRITABLE) | ro;
 	/* Remote IRR means nothing for an edge; switching to edge and back is how old kernels clear
 	 * it. */
-	if (!(e & REDIR_LEVEL))
+	if (!is_level(e))
 		e &= ~REDIR_IRR;
 	io->redir[pin] = e;
 	look_at_level(io, pin);
@@ -110,7 +128,7 @@ static void reg_write(struct ioapic *io, unsigned reg, u32 value)
 	unsigned pin = (reg - REG_REDIR) / 2;
 
 	if (reg == REG_ID)
-		io->id = value & 0x0f000000;
+		io->id = value & ID_VALID;
 	else if (reg >= REG_REDIR && pin < IOAPIC_PINS)
 		write_redir(io, pin, reg & 1, value);
 }
@@ -134,7 +152,7 @@ static void mmio_write(void *dev, u64 offset, unsigned size, u64 value)
 	switch (offset) {
 	case OFF_SELECT: io->index = (u8)value; break;
 	case OFF_WINDOW:
-		if (size == 4)
+		if (size == WINDOW_BYTES)
 			reg_write(io, io->index, (u32)value);
 		break;
 	case OFF_EOI: ioapic_eoi(io, (u8)value); break;

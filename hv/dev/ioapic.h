@@ -4,7 +4,10 @@
  * that turns a line into a message to local APICs.
  *
  * Polarity is ignored: true means active. An edge on a masked pin is lost, as the data sheet's
- * "Interrupt Mask" says; a level is looked at again when the pin is unmasked.
+ * "Interrupt Mask" says; a level is looked at again when the pin is unmasked. Delivery modes: fixed
+ * and lowest priority, as edge or level; NMI and INIT, always as edge. What a local APIC does not
+ * take (SMI, ExtINT, an illegal vector, nobody there) is dropped, and the reserved modes are not
+ * even sent.
  */
 #ifndef HV_DEV_IOAPIC_H
 #define HV_DEV_IOAPIC_H
@@ -29,7 +32,8 @@ struct ioapic {
 void ioapic_init(struct ioapic *io, bool (*send)(void *ctx, const struct apic_msg *m), void *ctx);
 void ioapic_reset(struct ioapic *io); /* input levels are kept: they belong to the devices */
 
-/* MMIO, dev = struct ioapic: IOREGSEL at 0, IOWIN at 0x10 (32 bits only), EOI at 0x40. */
+/* MMIO, dev = struct ioapic: IOREGSEL at 0, IOWIN at 0x10, EOI at 0x40. Reads elsewhere give 0, and
+ * so do registers that are not there; IOWIN is written by 32 bits only. */
 extern const struct io_ops ioapic_ops;
 
 /* Sets an input pin. pin >= IOAPIC_PINS is ignored. */

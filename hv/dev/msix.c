@@ -27,8 +27,7 @@ static void send(struct msix *m, unsigned vector)
 	const struct msix_entry *e = &m->entry[vector];
 	struct pci_host *h = m->dev->host;
 
-	if (pci_bus_master(m->dev))
-		h->msi(h->ctx, (u64)e->address_high << 32 | e->address_low, e->data);
+	h->msi(h->ctx, (u64)e->address_high << 32 | e->address_low, e->data);
 }
 
 void msix_fire(struct msix *m, unsigned vector)
@@ -55,8 +54,8 @@ void msix_config_written(struct msix *m)
 {
 	u16 flags = pci_config16(m->dev, m->cap + PCI_MSIX_FLAGS);
 
-	m->live =
-		(flags & (PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL)) == PCI_MSIX_FLAGS_ENABLE;
+	m->live = (flags & PCI_MSIX_FLAGS_ENABLE) && !(flags & PCI_MSIX_FLAGS_MASKALL) &&
+		  pci_bus_master(m->dev);
 	if (!(flags & PCI_MSIX_FLAGS_ENABLE))
 		m->pending = 0;
 	send_pending(m);

@@ -23,7 +23,7 @@ struct msix {
 	struct pci_dev *dev;
 	unsigned cap; /* offset of the capability */
 	unsigned vectors;
-	bool live;   /* enabled and not masked as a whole */
+	bool live;   /* enabled, not masked as a whole, and the device is a bus master */
 	u64 pending; /* one bit a vector */
 	struct msix_entry entry[MSIX_VECTORS_MAX];
 };
@@ -34,11 +34,11 @@ void msix_reset(struct msix *m); /* off, all vectors masked */
 
 bool msix_enabled(const struct msix *m);
 
-/* Sends the message of a vector, or notes it as pending while it is masked. Vectors that do not
- * exist are ignored. */
+/* Sends the message of a vector, or notes it as pending while it is masked or the device no bus
+ * master. Without MSI-X, and for vectors that do not exist, it does nothing. */
 void msix_fire(struct msix *m, unsigned vector);
 
-/* For pci.c: the guest wrote to configuration space. */
+/* For pci.c: the guest wrote to configuration space, the command register included. */
 void msix_config_written(struct msix *m);
 
 #endif
