@@ -17,11 +17,15 @@ static u64 guest_tsc(struct vcpu *v)
 	return timerq_now(v->timers) + v->ops->get(v, VREG_TSC_OFFSET);
 }
 
-/* A change of the TSC by any way shows in IA32_TSC_ADJUST ("IA32_TSC_ADJUST MSR"). */
+/* A change of the TSC by any way shows in IA32_TSC_ADJUST ("IA32_TSC_ADJUST MSR"), and a deadline
+ * of the APIC timer moves with it. */
 static void move_tsc(struct vcpu *v, u64 by)
 {
+	u64 offset = v->ops->get(v, VREG_TSC_OFFSET) + by;
+
 	v->tsc_adjust += by;
-	v->ops->set(v, VREG_TSC_OFFSET, v->ops->get(v, VREG_TSC_OFFSET) + by);
+	v->ops->set(v, VREG_TSC_OFFSET, offset);
+	platform_set_tsc_offset(v->vm->platform, v->index, offset);
 	kvm_clock_update(v);
 }
 
@@ -66,27 +70,7 @@ static bool write_apic(struct vcpu *v, u32 msr, u64 value)
 	return platform_apic_wrmsr(v->vm->platform, v->index, msr, value);
 }
 
-/* The platform's clock is the machine's TSC, the guest's deadline is in its own. 0 means none. */
-static bool read_deadline(struct vcpu *v, u32 msr, u64 *value)
-{
-	if (!read_apic(v, msr, value))
-		return false;
-	if (*value)
-		*value += v->ops->get(v, VREG_TSC_OFFSET);
-	return true;
-}
-
-static bool write_deadline(struct vcpu *v, u32 msr, u64 value)
-{
-	if (value) {
-		value -= v->ops->get(v, VREG_TSC_OFFSET);
-		value = MAX(value, 1ul);
-	}
-	return write_apic(v, msr, value);
-}
-
 static const struct msr_emulation apic = { read_apic, write_apic };
-static const struct msr_emulation deadline = { read_deadline, write_deadline };
 
 static bool read_efer(struct vcpu *v, u32 msr, u64 *value)
 {
@@ -279,7 +263,7 @@ const struct msr_row msr_rows[] = {
 	CONSTANT(0x345, "PERF_CAPABILITIES", 0, NO_PMU),
 	{ 0x38d, 0x390, "FIXED_CTR_CTRL, PERF_GLOBAL_*", MSR_REFUSE, 0, NULL, NONE, NO_PMU },
 	{ 0x480, 0x491, "VMX_*", MSR_REFUSE, 0, NULL, NONE, "no nested virtualization" },
-	EMULATE(MSR_TSC_DEADLINE, "TSC_DEADLINE", deadline, NONE, "the emulated local APIC"),
+	EMULATE(MSR_TSC_DEADLINE, "TSC_DEADLINE", apic, NONE, "the emulated local APIC"),
 	{ MSR_X2APIC_BASE, MSR_X2APIC_LAST, "x2APIC registers", MSR_EMULATE, 0, &apic, NONE,
 		"the emulated local APIC; #GP outside x2APIC mode" },
 	{ ONE(MSR_XSS), "XSS", MSR_REFUSE, 0, NULL, NONE, "XSAVES is not offered" },
@@ -369,7 +353,7 @@ bool vcpu_wrmsr(struct vcpu *v, u32 msr, u64 value)
 {
 	/* The most frequent by far: a timer's next deadline, an interrupt's end. */
 	if (msr == MSR_TSC_DEADLINE)
-		return write_deadline(v, msr, value);
+		return write_apic(v, msr, value);
 	if (write_by_table(v, msr, value))
 		return true;
 	log_guest(&refused, LOG_DEBUG, "vm%u: write of 0x%lx to MSR 0x%x refused", v->vm->id, value,

@@ -64,6 +64,15 @@ void test_main(void)
 	wait_ms(3);
 	check_eq(ticks, 1, "after the deadline");
 	check_eq(rdmsr(MSR_TSC_DEADLINE), 0, "disarmed");
+	wrmsr(MSR_TSC_DEADLINE, rdtsc() + tsc_per_second());
+	wrmsr(MSR_TSC, rdtsc() + tsc_per_second());
+	check(rdmsr(MSR_TSC_DEADLINE) <= rdtsc(), "the TSC has passed the deadline");
+	wait_ms(1);
+	check_eq(ticks, 2, "the deadline is one of the guest's TSC");
+	wrmsr(MSR_TSC_DEADLINE, ~0ul);
+	wait_ms(1);
+	check_eq(ticks, 2, "the last deadline there can be is not the past");
+	ticks = 1;
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() + tsc_per_second() / 100);
 	apic_write(APIC_LVT_TIMER, 0x40);
 	wait_ms(20);
