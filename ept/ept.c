@@ -290,7 +290,7 @@ static enum mmu_result fault_absent(
 	return MMU_DEVICE;
 }
 
-static enum mmu_result ept_fault(struct vcpu *vcpu, const struct mmu_fault *f)
+static enum mmu_result ept_fault(struct vcpu *vcpu, struct mmu_fault *f)
 {
 	struct ept *ept = ept_of(vcpu->vm->mmu);
 	u64 trail[PT_LEVELS_MAX + 1];

@@ -141,11 +141,5 @@ enum status vmx_caps_read(struct vmx_caps *caps, const struct vmx_probe *probe, 
 	caps->feature_control = fc;
 	read_vmx_msrs(caps, probe);
 	read_cpuid(caps, probe);
-	if (!vmx_caps_may(caps, VMX_PROC2, PROC2_EPT)) {
-		snprintf(err, VMX_ERR_SIZE,
-			"this CPU has VT-x without extended page tables, and Triptych needs EPT; "
-			"shadow paging is not built in yet");
-		return ERR_NOTSUP;
-	}
 	return OK;
 }

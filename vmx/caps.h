@@ -93,9 +93,8 @@ struct vmx_probe {
 /*
  * Reads the capabilities of the CPU it runs on. MSRs that this CPU does not have are not touched.
  * VPID counts as missing where there is no single-context INVVPID.
- * ERR_NOTSUP where guests cannot run here, with one sentence in err (VMX_ERR_SIZE bytes): no VT-x,
- * VT-x locked off by the firmware, or no EPT. Without EPT *caps is filled all the same, so that
- * vmx_preflight() can say what there is; in the other two cases it is zero.
+ * ERR_NOTSUP where no guest can run here, with one sentence in err (VMX_ERR_SIZE bytes): no VT-x,
+ * or VT-x locked off by the firmware; *caps is zero then.
  */
 enum status vmx_caps_read(
 	struct vmx_caps *caps, const struct vmx_probe *probe, char *err) __must_check;

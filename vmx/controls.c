@@ -68,7 +68,7 @@ static const struct vmx_control_row proc2_rows[] = {
 	{ PROC2_APIC_ACCESSES, VMX_REFUSED, ON, "virtualize APIC accesses",
 		"accesses to the local APIC are emulated" },
 	{ PROC2_EPT, VMX_REQUIRED, ON, "enable EPT",
-		"guest memory could not be kept apart: shadow paging is not built in yet" },
+		"guest memory is translated by shadow tables, which cost exits" },
 	{ PROC2_DESCRIPTOR_TABLE, VMX_REFUSED, ON, "descriptor-table exiting",
 		"an exit for each LGDT, LIDT, LLDT and LTR" },
 	{ PROC2_RDTSCP, VMX_WANTED, ON, "enable RDTSCP", "guests get #UD for RDTSCP" },
@@ -149,26 +149,49 @@ const struct vmx_control_table vmx_control_tables[VMX_WORDS] = {
 	[VMX_ENTRY] = TABLE(VMCS_ENTRY_CONTROLS, "VM-entry controls", entry_rows),
 };
 
+/* Without a second level, the guest's paging is ours to carry out. */
+static const struct vmx_control_override one_level[] = {
+	{ VMX_PROC, PROC_INVLPG, VMX_REQUIRED, "the shadow tables would not follow INVLPG" },
+	{ VMX_PROC, PROC_CR3_LOAD, VMX_REQUIRED, "a guest would load page tables of its own" },
+	{ VMX_PROC, PROC_CR3_STORE, VMX_REQUIRED, "a guest would see where its shadow tables are" },
+	{ VMX_PROC2, PROC2_EPT, VMX_REFUSED, "shadow tables take its place" },
+	{ VMX_PROC2, PROC2_UNRESTRICTED_GUEST, VMX_REFUSED, "it needs EPT" },
+	{ VMX_PROC2, PROC2_INVPCID, VMX_REFUSED, "guests have no PCIDs under shadow paging" },
+};
+
+enum vmx_need vmx_control_need(
+	enum vmx_mode mode, enum vmx_word w, const struct vmx_control_row *r, const char **cost)
+{
+	*cost = r->cost;
+	for (unsigned i = 0; mode == VMX_ONE_LEVEL && i < ARRAY_SIZE(one_level); i++)
+		if (one_level[i].word == w && one_level[i].bit == r->bit) {
+			*cost = one_level[i].cost;
+			return one_level[i].need;
+		}
+	return r->need;
+}
+
 /* Adds one row to the word; false when the CPU does not let us have our way. */
-static bool negotiate_row(
-	const struct vmx_control_row *r, const struct vmx_word_caps *caps, u32 *word, u32 *dynamic)
+static bool negotiate_row(const struct vmx_control_row *r, enum vmx_need need,
+	const struct vmx_word_caps *caps, u32 *word, u32 *dynamic)
 {
 	bool may = (caps->may & r->bit) != 0;
 	bool must = (caps->must & r->bit) != 0;
 
-	if (r->need == VMX_REFUSED)
+	if (need == VMX_REFUSED)
 		return !must;
 	if (r->dynamic) {
 		if (may && !must)
 			*dynamic |= r->bit;
-		return (may && !must) || (r->need == VMX_WANTED && !must);
+		return (may && !must) || (need == VMX_WANTED && !must);
 	}
 	if (may)
 		*word |= r->bit;
-	return may || r->need == VMX_WANTED;
+	return may || need == VMX_WANTED;
 }
 
-enum status vmx_controls_negotiate(const struct vmx_caps *caps, struct vmx_controls *out, char *err)
+enum status vmx_controls_negotiate(
+	const struct vmx_caps *caps, enum vmx_mode mode, struct vmx_controls *out, char *err)
 {
 	memset(out, 0, sizeof(*out));
 	for (unsigned w = 0; w < VMX_WORDS; w++) {
@@ -177,12 +200,14 @@ enum status vmx_controls_negotiate(const struct vmx_caps *caps, struct vmx_contr
 		out->word[w] = caps->word[w].must;
 		for (unsigned i = 0; i < t->count; i++) {
 			const struct vmx_control_row *r = &t->rows[i];
+			const char *cost;
+			enum vmx_need need = vmx_control_need(mode, (enum vmx_word)w, r, &cost);
 
-			if (negotiate_row(r, &caps->word[w], &out->word[w], &out->dynamic[w]))
+			if (negotiate_row(r, need, &caps->word[w], &out->word[w], &out->dynamic[w]))
 				continue;
 			snprintf(err, VMX_ERR_SIZE, "this CPU %s \"%s\" in the %s: %s",
 				caps->word[w].must & r->bit ? "insists on" : "does not have",
-				r->name, t->name, r->cost);
+				r->name, t->name, cost);
 			return ERR_NOTSUP;
 		}
 	}

@@ -36,6 +36,24 @@ static bool decode_exception(struct vcpu *v, struct vcpu_exit *e)
 	return true;
 }
 
+/* Under shadow paging a page fault is about memory: the qualification is its linear address. */
+static enum exit_kind decode_page_fault(struct vcpu_exit *e)
+{
+	u32 error = e->exception.error;
+
+	e->memory = (struct mmu_fault){
+		.gva = GVA(e->exception.qualification), .gva_valid = true, .error = error
+	};
+	return EXIT_MEMORY;
+}
+
+static bool decode_invlpg(struct vcpu *v, struct vcpu_exit *e)
+{
+	(void)v;
+	e->invlpg = GVA(vmread(VMCS_EXIT_QUALIFICATION));
+	return true;
+}
+
 static bool decode_interrupt(struct vcpu *v, struct vcpu_exit *e)
 {
 	(void)v;
@@ -93,7 +111,8 @@ static bool decode_cr(struct vcpu *v, struct vcpu_exit *e)
 		.gpr = (u8)((q & QUAL_CR_REGISTER) >> QUAL_CR_REGISTER_SHIFT),
 		.lmsw = (u16)((q & QUAL_CR_LMSW_SOURCE) >> QUAL_CR_LMSW_SHIFT),
 	};
-	return true;
+	/* The quick path has not saved RBP and R12 to R15. */
+	return e->cr.gpr < R12 && e->cr.gpr != RBP;
 }
 
 /* "Exit Qualification for EPT Violations" */
@@ -154,6 +173,7 @@ const struct vmx_exit_row vmx_exit_rows[REASON_COUNT] = {
 	[REASON_GETSEC] = { "GETSEC", EXIT_UNDEFINED, 0, NULL },
 	[REASON_HLT] = { "HLT", EXIT_HLT, 0, NULL, vmx_quick },
 	[REASON_INVD] = { "INVD", EXIT_WBINVD, 0, NULL },
+	[REASON_INVLPG] = { "INVLPG", EXIT_INVLPG, 0, decode_invlpg, vmx_quick },
 	[REASON_RDPMC] = { "RDPMC", EXIT_RDPMC, 0, NULL },
 	[REASON_RSM] = { "RSM", EXIT_UNDEFINED, 0, NULL },
 	[REASON_VMCALL] = { "VMCALL", EXIT_HYPERCALL, 0, NULL, vmx_quick },
@@ -166,7 +186,7 @@ const struct vmx_exit_row vmx_exit_rows[REASON_COUNT] = {
 	[REASON_VMWRITE] = { "VMWRITE", EXIT_UNDEFINED, 0, NULL },
 	[REASON_VMXOFF] = { "VMXOFF", EXIT_UNDEFINED, 0, NULL },
 	[REASON_VMXON] = { "VMXON", EXIT_UNDEFINED, 0, NULL },
-	[REASON_CR_ACCESS] = { "control-register access", EXIT_CR, 0, decode_cr },
+	[REASON_CR_ACCESS] = { "control-register access", EXIT_CR, 0, decode_cr, vmx_quick },
 	[REASON_IO] = { "I/O instruction", EXIT_IO, 0, decode_io, vmx_quick },
 	[REASON_RDMSR] = { "RDMSR", EXIT_RDMSR, 0, NULL, vmx_quick },
 	[REASON_WRMSR] = { "WRMSR", EXIT_WRMSR, 0, NULL, vmx_quick },
@@ -221,6 +241,8 @@ static enum exit_kind decode_slow(struct vcpu *v, struct vcpu_exit *e)
 		nmi_handle();
 		return EXIT_NMI;
 	}
+	if (reason == REASON_EXCEPTION_NMI && e->exception.vector == VEC_PF)
+		return decode_page_fault(e);
 	return row->kind;
 }
 

@@ -94,6 +94,7 @@ static inline void vmwrite_hot(u64 field, u64 value)
 #define INVVPID_ADDRESS 0ul
 #define INVVPID_SINGLE	1ul
 #define INVVPID_ALL	2ul
+#define INVVPID_GLOBALS 3ul /* single context, retaining globals */
 
 static inline void invept(u64 type, u64 eptp)
 {

@@ -52,7 +52,7 @@ static bool report(const char *name, bool found, enum vmx_need need, const char 
 	return false;
 }
 
-static unsigned report_word(const struct vmx_caps *caps, enum vmx_word w)
+static unsigned report_word(const struct vmx_caps *caps, enum vmx_mode mode, enum vmx_word w)
 {
 	const struct vmx_control_table *t = &vmx_control_tables[w];
 	unsigned missing = 0;
@@ -60,19 +60,21 @@ static unsigned report_word(const struct vmx_caps *caps, enum vmx_word w)
 	for (unsigned i = 0; i < t->count; i++) {
 		const struct vmx_control_row *r = &t->rows[i];
 		bool forced = (caps->word[w].must & r->bit) != 0;
-		bool off_again = r->need == VMX_REFUSED || r->dynamic;
+		const char *cost;
+		enum vmx_need need = vmx_control_need(mode, w, r, &cost);
+		bool off_again = need == VMX_REFUSED || r->dynamic;
 
 		if (off_again && forced) {
-			log_err("preflight: FORCED   %s (cannot be 0): %s", r->name, r->cost);
+			log_err("preflight: FORCED   %s (cannot be 0): %s", r->name, cost);
 			missing++;
-		} else if (r->need != VMX_REFUSED) {
-			missing += report(r->name, vmx_caps_may(caps, w, r->bit), r->need, r->cost);
+		} else if (need != VMX_REFUSED) {
+			missing += report(r->name, vmx_caps_may(caps, w, r->bit), need, cost);
 		}
 	}
 	return missing;
 }
 
-unsigned vmx_preflight(const struct vmx_caps *caps)
+unsigned vmx_preflight(const struct vmx_caps *caps, enum vmx_mode mode)
 {
 	unsigned missing = 0;
 
@@ -81,7 +83,7 @@ unsigned vmx_preflight(const struct vmx_caps *caps)
 		vmx_caps_revision(caps), caps->physical_bits, caps->linear_bits,
 		BIT(vmx_caps_timer_shift(caps)));
 	for (unsigned w = 0; w < VMX_WORDS; w++)
-		missing += report_word(caps, (enum vmx_word)w);
+		missing += report_word(caps, mode, (enum vmx_word)w);
 	for (unsigned i = 0; i < ARRAY_SIZE(capabilities); i++) {
 		const struct capability *c = &capabilities[i];
 		u64 have = *(const u64 *)(const void *)((const char *)caps + c->member);

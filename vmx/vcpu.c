@@ -32,6 +32,13 @@ static_assert(VMCS_HOST_RSP == 0x6c14, "entry.S has this encoding as VMCS_HOST_R
 /* CR0 bits that a guest may flip by itself; the others exit when changed. */
 #define CR0_GUEST_OWNED (CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_WP | CR0_AM)
 
+/*
+ * Under shadow paging CR0.WP is always set for the processor, so that the hypervisor hears of every
+ * write to what it protects, and these of CR4 decide how tables are read, or flush the TLB.
+ */
+#define CR0_ONE_LEVEL CR0_WP
+#define CR4_ONE_LEVEL (CR4_PSE | CR4_PGE | CR4_PCIDE | CR4_LA57 | CR4_SMEP | CR4_SMAP | CR4_PKE)
+
 /* "Guest Register State": the VMCS fields of segment s lie two apart in each group. */
 static u64 seg_field(u64 es_field, enum seg s)
 {
@@ -76,7 +83,6 @@ static const u64 reg_field[VREG_COUNT] = {
 	[VREG_RIP] = VMCS_GUEST_RIP,
 	[VREG_RFLAGS] = VMCS_GUEST_RFLAGS,
 	[VREG_CR3] = VMCS_GUEST_CR3,
-	[VREG_EFER] = VMCS_GUEST_EFER,
 	[VREG_DR7] = VMCS_GUEST_DR7,
 	[VREG_PAT] = VMCS_GUEST_PAT,
 	[VREG_SYSENTER_CS] = VMCS_GUEST_SYSENTER_CS,
@@ -98,56 +104,122 @@ static u64 get_reg(struct vcpu *v, enum vcpu_reg r)
 	case VREG_CR4:
 		return (vmread(VMCS_GUEST_CR4) & ~x->cr4_mask) |
 		       (vmread(VMCS_CR4_READ_SHADOW) & x->cr4_mask);
+	case VREG_CR3: return x->two_level ? vmread(VMCS_GUEST_CR3) : x->cr3;
+	case VREG_EFER: return x->efer;
 	default: return vmread(reg_field[r]);
 	}
 }
 
-/* With unrestricted guest, PE and PG may be 0 whatever IA32_VMX_CR0_FIXED0 says. */
-static u64 fix_cr0(u64 value)
+/*
+ * With unrestricted guest, PE and PG may be 0 whatever IA32_VMX_CR0_FIXED0 says. Under shadow
+ * paging paging is on for the processor even while it is off for the guest.
+ */
+static u64 fix_cr0(const struct vmx_vcpu *x, u64 value)
 {
 	u64 fixed0 = vmx_caps.cr0_fixed0;
 
-	if (vmx_controls.word[VMX_PROC2] & PROC2_UNRESTRICTED_GUEST)
+	if (x->controls->word[VMX_PROC2] & PROC2_UNRESTRICTED_GUEST)
 		fixed0 &= ~(CR0_PE | CR0_PG);
+	if (!x->two_level)
+		fixed0 |= CR0_PE | CR0_PG | CR0_ONE_LEVEL;
 	/* CD and NW of the machine are not the guest's; entry would not load them anyway. */
 	return ((value & ~(CR0_CD | CR0_NW)) | fixed0) & vmx_caps.cr0_fixed1;
 }
 
-static void set_efer(u64 value)
+static void set_efer(struct vmx_vcpu *x, u64 value)
 {
 	u64 entry = vmread(VMCS_ENTRY_CONTROLS) & ~(u64)VMENTRY_IA32E_GUEST;
 
+	x->efer = value;
 	if (value & EFER_LMA)
 		entry |= VMENTRY_IA32E_GUEST;
+	else if (!x->two_level)
+		value &= ~EFER_LME; /* with CR0.PG set, LME and LMA must agree */
 	vmwrite(VMCS_ENTRY_CONTROLS, entry);
 	vmwrite(VMCS_GUEST_EFER, value);
 }
 
+/* cr0: what the guest has there. */
+static void set_cr4(struct vmx_vcpu *x, u64 value, u64 cr0)
+{
+	vmwrite(VMCS_CR4_READ_SHADOW, value);
+	/* CR4.MCE stays on for us: with it off, a machine check would shut the machine down. */
+	value |= read_cr4() & CR4_MCE;
+	if (!x->two_level) {
+		/* Our tables have PAE's format at least; what the guest does without paging is
+		 * not checked against them. */
+		value |= CR4_PAE;
+		if (!(cr0 & CR0_PG))
+			value &= ~(CR4_SMEP | CR4_SMAP);
+	}
+	vmwrite(VMCS_GUEST_CR4, (value | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1);
+}
+
 static void set_reg(struct vcpu *v, enum vcpu_reg r, u64 value)
 {
-	(void)v;
+	struct vmx_vcpu *x = vmx_of(v);
+
 	switch (r) {
 	case VREG_CR0:
 		vmwrite(VMCS_CR0_READ_SHADOW, value);
-		vmwrite(VMCS_GUEST_CR0, fix_cr0(value));
+		vmwrite(VMCS_GUEST_CR0, fix_cr0(x, value));
+		if (!x->two_level)
+			set_cr4(x, get_reg(v, VREG_CR4), value);
 		break;
-	case VREG_CR4:
-		vmwrite(VMCS_CR4_READ_SHADOW, value);
-		/* CR4.MCE stays on for us: with it off, a machine check would shut the machine
-		 * down. */
-		vmwrite(VMCS_GUEST_CR4, (value | vmx_caps.cr4_fixed0 | (read_cr4() & CR4_MCE)) &
-						vmx_caps.cr4_fixed1);
+	case VREG_CR3:
+		x->cr3 = value;
+		if (x->two_level)
+			vmwrite(VMCS_GUEST_CR3, value);
 		break;
-	case VREG_EFER: set_efer(value); break;
+	case VREG_CR4: set_cr4(x, value, get_reg(v, VREG_CR0)); break;
+	case VREG_EFER: set_efer(x, value); break;
 	default: vmwrite(reg_field[r], value); break;
 	}
 }
 
+/* Without EPT the processor reads them from our tables, at each entry. */
 static void set_pdptes(struct vcpu *v, const u64 pdpte[4])
 {
-	(void)v;
+	if (!vmx_of(v)->two_level)
+		return;
 	for (u64 i = 0; i < 4; i++)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
+}
+
+/* cpu_ops.set_root */
+static void set_root(struct vcpu *v, hpa_t root)
+{
+	(void)v;
+	vmwrite(VMCS_GUEST_CR3, root.v);
+}
+
+static bool has_vpid(const struct vmx_vcpu *x)
+{
+	return x->controls->word[VMX_PROC2] & PROC2_VPID;
+}
+
+/* cpu_ops.flush_tlb. Without a VPID, every entry and exit flushes all of it. */
+static void flush_tlb(struct vcpu *v, enum tlb_scope scope, gva_t gva)
+{
+	static const struct {
+		u64 cap, type;
+	} how[] = {
+		[TLB_ADDRESS] = { VPID_CAP_INVVPID_ADDRESS, INVVPID_ADDRESS },
+		[TLB_NON_GLOBAL] = { VPID_CAP_INVVPID_GLOBALS, INVVPID_GLOBALS },
+		[TLB_ALL] = { VPID_CAP_INVVPID_SINGLE, INVVPID_SINGLE },
+	};
+	struct vmx_vcpu *x = vmx_of(v);
+	s64 sign = (s64)(gva.v << 16) >> 16;
+
+	if (!has_vpid(x))
+		return;
+	/* INVVPID of an address that is not canonical fails; there is nothing to flush for it. */
+	if (scope == TLB_ADDRESS && (u64)sign != gva.v)
+		return;
+	if (vmx_caps.ept_vpid & how[scope].cap)
+		invvpid(how[scope].type, x->vpid, gva);
+	else
+		invvpid(INVVPID_SINGLE, x->vpid, GVA(0));
 }
 
 static void set_cr2(struct vcpu *v, u64 value)
@@ -253,19 +325,32 @@ static void write_host_state(void)
 	vmwrite(VMCS_HOST_RIP, (u64)vmx_exit);
 }
 
-static void write_controls(struct vcpu *v, struct vmx_vcpu *x)
+/* How memory is translated: by EPT, or by tables of ours, whose upkeep wants page faults to exit.
+ */
+static void write_paging(struct vcpu *v, struct vmx_vcpu *x)
 {
 	struct mmu_view view;
 
-	x->proc = vmx_controls.word[VMX_PROC];
-	vmwrite(VMCS_PIN_BASED_CONTROLS, vmx_controls.word[VMX_PIN]);
+	v->vm->mmu->ops->view(v, &view);
+	vmwrite(VMCS_EXCEPTION_BITMAP, EXCEPTION_BITMAP | (view.trap_paging ? BIT(VEC_PF) : 0));
+	vmwrite(VMCS_PF_ERROR_CODE_MASK, view.fault_mask);
+	vmwrite(VMCS_PF_ERROR_CODE_MATCH, view.fault_match);
+	if (x->two_level)
+		vmwrite(VMCS_EPT_POINTER, view.root);
+	vmwrite(VMCS_CR0_MASK, x->cr0_mask);
+	vmwrite(VMCS_CR4_MASK, x->cr4_mask);
+}
+
+static void write_controls(struct vcpu *v, struct vmx_vcpu *x)
+{
+	const u32 *word = x->controls->word;
+
+	x->proc = word[VMX_PROC];
+	vmwrite(VMCS_PIN_BASED_CONTROLS, word[VMX_PIN]);
 	vmwrite(VMCS_PROC_BASED_CONTROLS, x->proc);
-	vmwrite(VMCS_PROC_BASED_CONTROLS2, vmx_controls.word[VMX_PROC2]);
-	vmwrite(VMCS_EXIT_CONTROLS, vmx_controls.word[VMX_EXIT]);
-	vmwrite(VMCS_ENTRY_CONTROLS, vmx_controls.word[VMX_ENTRY]);
-	vmwrite(VMCS_EXCEPTION_BITMAP, EXCEPTION_BITMAP);
-	vmwrite(VMCS_PF_ERROR_CODE_MASK, 0);
-	vmwrite(VMCS_PF_ERROR_CODE_MATCH, 0);
+	vmwrite(VMCS_PROC_BASED_CONTROLS2, word[VMX_PROC2]);
+	vmwrite(VMCS_EXIT_CONTROLS, word[VMX_EXIT]);
+	vmwrite(VMCS_ENTRY_CONTROLS, word[VMX_ENTRY]);
 	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
 	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
 	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
@@ -276,15 +361,11 @@ static void write_controls(struct vcpu *v, struct vmx_vcpu *x)
 	vmwrite(VMCS_MSR_BITMAPS, hva_to_hpa(x->msr_bitmap).v);
 	vmwrite(VMCS_TSC_OFFSET, 0);
 	vmwrite(VMCS_LINK_POINTER, VMCS_LINK_NONE);
-	if (vmx_controls.word[VMX_PROC2] & PROC2_XSAVES)
+	if (word[VMX_PROC2] & PROC2_XSAVES)
 		vmwrite(VMCS_XSS_EXITING_BITMAP, ~0ul);
-	if (vmx_controls.word[VMX_PROC2] & PROC2_VPID)
+	if (has_vpid(x))
 		vmwrite(VMCS_VPID, x->vpid);
-	v->vm->mmu->ops->view(v, &view);
-	BUG_ON(!view.two_level);
-	vmwrite(VMCS_EPT_POINTER, view.root);
-	vmwrite(VMCS_CR0_MASK, x->cr0_mask);
-	vmwrite(VMCS_CR4_MASK, x->cr4_mask);
+	write_paging(v, x);
 }
 
 /* The registers that no VMCS field holds: nothing of the guest before may be left in them. */
@@ -342,8 +423,7 @@ static void load(struct vcpu *v, const struct vcpu_state *s)
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
-	if (vmx_controls.word[VMX_PROC2] & PROC2_VPID)
-		invvpid(INVVPID_SINGLE, x->vpid, GVA(0));
+	flush_tlb(v, TLB_ALL, GVA(0));
 	v->exit_tsc = (u32)rdtsc();
 }
 
@@ -370,10 +450,14 @@ static void destroy(struct vcpu *v)
 static enum status create(struct vcpu *v)
 {
 	struct vmx_vcpu *x = page_alloc(PAGE_ORDER_4K, PAGE_HV);
+	struct mmu_view view;
 
 	if (!x)
 		return ERR_NOMEM;
 	v->arch = x;
+	v->vm->mmu->ops->view(v, &view);
+	x->two_level = view.two_level;
+	x->controls = &vmx_controls[view.two_level ? VMX_TWO_LEVEL : VMX_ONE_LEVEL];
 	x->vmcs = page_alloc(PAGE_ORDER_4K, PAGE_HV);
 	x->msr_bitmap = page_alloc(PAGE_ORDER_4K, PAGE_HV);
 	x->io_bitmap = page_alloc(1, PAGE_HV);
@@ -390,6 +474,10 @@ static enum status create(struct vcpu *v)
 	/* PAE and PG decide how CR3 is read, MCE is ours, the rest that the guest may set is its
 	 * own. */
 	x->cr4_mask = ~cpuid_cr4_allowed(v->cpuid) | CR4_PAE | CR4_MCE | CR4_VMXE;
+	if (!view.two_level) {
+		x->cr0_mask |= CR0_ONE_LEVEL;
+		x->cr4_mask |= CR4_ONE_LEVEL;
+	}
 	v->timer_shift = vmx_caps_timer_shift(&vmx_caps);
 	return OK;
 }
@@ -420,8 +508,30 @@ void vmx_dump(struct vcpu *v)
 		vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_INTERRUPTIBILITY));
 }
 
+/* cpu_ops.lacks: a feature that needs a control, or the processor's own walk of the guest's tables.
+ */
+static unsigned lacks(bool two_level)
+{
+	static const struct {
+		u32 bit;
+		unsigned lacks;
+	} rows[] = {
+		{ PROC2_RDTSCP, CPUID_LACKS_RDTSCP },
+		{ PROC2_INVPCID, CPUID_LACKS_INVPCID },
+		{ PROC2_XSAVES, CPUID_LACKS_XSAVES },
+	};
+	u32 have = vmx_controls[two_level ? VMX_TWO_LEVEL : VMX_ONE_LEVEL].word[VMX_PROC2];
+	unsigned what = two_level ? 0 : CPUID_LACKS_PCID | CPUID_LACKS_PKU;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+		if (!(have & rows[i].bit))
+			what |= rows[i].lacks;
+	return what;
+}
+
 const struct cpu_ops vmx_cpu_ops = {
 	.name = "VT-x",
+	.lacks = lacks,
 	.create = create,
 	.destroy = destroy,
 	.load = load,
@@ -441,5 +551,7 @@ const struct cpu_ops vmx_cpu_ops = {
 	.set_cr2 = set_cr2,
 	.set_xcr0 = set_xcr0,
 	.set_pdptes = set_pdptes,
+	.set_root = set_root,
+	.flush_tlb = flush_tlb,
 	.dump = vmx_dump,
 };

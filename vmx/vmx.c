@@ -6,6 +6,7 @@
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/percpu.h"
 #include "hv/cpu/regs.h"
+#include "hv/lib/printf.h"
 #include "hv/mem/page.h"
 #include "hv/vm/vm.h"
 #include "vmx/insn.h"
@@ -13,7 +14,8 @@
 #include "vmx/vmx.h"
 
 struct vmx_caps vmx_caps;
-struct vmx_controls vmx_controls;
+struct vmx_controls vmx_controls[VMX_MODES];
+static char missing[VMX_MODES][VMX_ERR_SIZE];
 
 __noreturn void vmx_insn_failed(const char *insn, u64 field)
 {
@@ -42,7 +44,24 @@ enum status vmx_init(char *err)
 
 	if (s != OK)
 		return s;
-	return vmx_controls_negotiate(&vmx_caps, &vmx_controls, err);
+	for (unsigned m = 0; m < VMX_MODES; m++)
+		if (vmx_controls_negotiate(
+			    &vmx_caps, (enum vmx_mode)m, &vmx_controls[m], missing[m]) == OK)
+			missing[m][0] = '\0';
+	if (vmx_has_mode(VMX_TWO_LEVEL) || vmx_has_mode(VMX_ONE_LEVEL))
+		return OK;
+	snprintf(err, VMX_ERR_SIZE, "%s", missing[VMX_ONE_LEVEL]);
+	return ERR_NOTSUP;
+}
+
+bool vmx_has_mode(enum vmx_mode mode)
+{
+	return !missing[mode][0];
+}
+
+const char *vmx_mode_missing(enum vmx_mode mode)
+{
+	return missing[mode];
 }
 
 enum status vmx_cpu_enable(void)

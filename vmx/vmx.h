@@ -21,13 +21,16 @@ extern const struct cpu_ops vmx_cpu_ops;
 
 /* Same on all CPUs; filled in by vmx_init() on the first. */
 extern struct vmx_caps vmx_caps;
-extern struct vmx_controls vmx_controls;
+extern struct vmx_controls vmx_controls[VMX_MODES];
 
 /*
  * vmx_init(): reads the capabilities, negotiates the controls. Once, on the boot CPU. On failure
- * err (VMX_ERR_SIZE bytes) holds the one sentence that says what is missing.
+ * err (VMX_ERR_SIZE bytes) holds the one sentence that says what is missing. It is no failure that
+ * the CPU has only one of the modes; vmx_has_mode() tells, and vmx_mode_missing() why.
  */
 enum status vmx_init(char *err) __must_check;
+bool vmx_has_mode(enum vmx_mode mode);
+const char *vmx_mode_missing(enum vmx_mode mode);
 
 /* vmx_cpu_enable(): VMXON on this CPU. Run on every CPU after vmx_init(). */
 enum status vmx_cpu_enable(void) __must_check;
@@ -43,6 +46,10 @@ struct vmx_vcpu {
 	u8 *io_bitmap;	  /* two pages: every port exits */
 	void *xsave_init; /* one page of zeros: see vmx_reset_vector_state() */
 	bool launched;
+	const struct vmx_controls *controls; /* of its mode */
+	bool two_level;
+	u64 cr3;  /* one-level: as the guest sees it; the processor's is the root of our tables */
+	u64 efer; /* as the guest sees it */
 	u16 vpid;
 	u32 proc;     /* VMCS_PROC_BASED_CONTROLS as written */
 	u32 reason;   /* of the last exit, raw */

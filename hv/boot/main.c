@@ -10,7 +10,9 @@
 #include "hv/cpu/traps.h"
 #include "hv/cpu/tsc.h"
 #include "hv/drv/power.h"
+#include "hv/ctl/log.h"
 #include "hv/mem/mtrr.h"
+#include "hv/mmu/shadow.h"
 #include "hv/vm/vm.h"
 #include "vmx/vmx.h"
 
@@ -45,8 +47,13 @@ static void start_virtualization(struct vm_providers *with)
 	if (failed)
 		boot_stop("VT-x is locked off on one of the processors");
 	with->cpu = &vmx_cpu_ops;
-	if (ept_init(vmx_caps.ept_vpid, maxphyaddr, &ept_hw) == OK)
+	if (!vmx_has_mode(VMX_TWO_LEVEL))
+		log_warn("no two-level paging: %s", vmx_mode_missing(VMX_TWO_LEVEL));
+	else if (ept_init(vmx_caps.ept_vpid, maxphyaddr, &ept_hw) == OK)
 		with->mmu[VM_MMU_EPT] = &ept_mmu_ops;
+	shadow_init(maxphyaddr);
+	if (vmx_has_mode(VMX_ONE_LEVEL))
+		with->mmu[VM_MMU_SHADOW] = &shadow_mmu_ops;
 }
 
 /* The machine's capabilities to the log, and the verdict as the reason of the end. */
@@ -54,16 +61,17 @@ static __noreturn void preflight(void)
 {
 	char err[VMX_ERR_SIZE];
 	enum status s = vmx_init(err);
-	unsigned missing;
+	enum vmx_mode mode = VMX_TWO_LEVEL;
 
 	if (s != OK && !vmx_caps.basic)
 		boot_stop(err); /* no VT-x: there is nothing to report on */
-	missing = vmx_preflight(&vmx_caps);
-	if (s != OK)
-		boot_stop(err);
-	if (missing)
-		boot_stop("preflight: something that is needed is missing");
-	machine_off(0, "preflight: guests can run here");
+	if (s == OK && !vmx_has_mode(mode))
+		mode = VMX_ONE_LEVEL;
+	if (vmx_preflight(&vmx_caps, mode) || s != OK)
+		boot_stop(s != OK ? err : "preflight: something that is needed is missing");
+	machine_off(0, mode == VMX_TWO_LEVEL
+			       ? "preflight: guests can run here"
+			       : "preflight: guests can run here, with shadow paging");
 }
 
 void hv_main(u32 boot_information);

@@ -32,6 +32,8 @@ void stats_vm(const struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->vcpus; i++)
 		vcpu_stats(vm->vcpu[i]);
+	if (vm->mmu->ops->report)
+		vm->mmu->ops->report(vm->mmu);
 }
 
 void stats_memory(const struct vm *vm)

@@ -70,6 +70,19 @@ enum status guest_gpa_to_hpa(const struct guestmem *gm, gpa_t gpa, hpa_t *hpa)
 	return locate(gm, gpa.v, hpa) ? OK : ERR_RANGE;
 }
 
+const void *guest_page(const struct guestmem *gm, gpa_t gpa)
+{
+	hpa_t hpa;
+
+	return locate(gm, gpa.v & PAGE_MASK, &hpa) ? hpa_to_hva(hpa) : NULL;
+}
+
+static void ring(const struct guestmem *gm, gpa_t gpa, u64 len)
+{
+	if (unlikely(gm->written) && len)
+		gm->written(gm->written_ctx, gpa, len);
+}
+
 enum status guest_read(const struct guestmem *gm, gpa_t gpa, void *dst, size_t len)
 {
 	u8 *to = dst;
@@ -103,14 +116,13 @@ enum status guest_write(const struct guestmem *gm, gpa_t gpa, const void *src, s
 
 	if (!guest_is_ram(gm, gpa, len))
 		return ERR_RANGE;
-	while (len) {
-		u64 n = MIN(locate(gm, gpa.v, &hpa), len);
+	for (u64 done = 0; done < len;) {
+		u64 n = MIN(locate(gm, gpa.v + done, &hpa), len - done);
 
-		memcpy(hpa_to_hva(hpa), from, n);
-		from += n;
-		gpa.v += n;
-		len -= n;
+		memcpy(hpa_to_hva(hpa), from + done, n);
+		done += n;
 	}
+	ring(gm, gpa, len);
 	return OK;
 }
 
@@ -120,13 +132,13 @@ enum status guest_zero(const struct guestmem *gm, gpa_t gpa, size_t len)
 
 	if (!guest_is_ram(gm, gpa, len))
 		return ERR_RANGE;
-	while (len) {
-		u64 n = MIN(locate(gm, gpa.v, &hpa), len);
+	for (u64 done = 0; done < len;) {
+		u64 n = MIN(locate(gm, gpa.v + done, &hpa), len - done);
 
 		memset(hpa_to_hva(hpa), 0, n);
-		gpa.v += n;
-		len -= n;
+		done += n;
 	}
+	ring(gm, gpa, len);
 	return OK;
 }
 
@@ -142,6 +154,7 @@ enum status guest_zero(const struct guestmem *gm, gpa_t gpa, size_t len)
 enum status guest_cmpxchg(
 	const struct guestmem *gm, gpa_t gpa, u64 *old, u64 new_val, unsigned size)
 {
+	u64 expected = *old;
 	hpa_t hpa;
 	void *p;
 
@@ -157,6 +170,8 @@ enum status guest_cmpxchg(
 	case 4: CMPXCHG(u32, p, old, new_val); break;
 	default: CMPXCHG(u64, p, old, new_val);
 	}
+	if (*old == expected)
+		ring(gm, gpa, size);
 	return OK;
 }
 

@@ -28,6 +28,12 @@ struct guestmem {
 	struct guestmem_slot slot[GUESTMEM_SLOTS];
 	unsigned slots;
 	gpa_t hole_start, hole_end; /* inside the slots, but not RAM; see guestmem_hole() */
+	/*
+	 * The bell: told of each write through this door, after it was made, since shadow tables
+	 * follow from what the guest's tables hold. NULL where nobody needs to know.
+	 */
+	void (*written)(void *ctx, gpa_t gpa, u64 len);
+	void *written_ctx;
 };
 
 /* Copies len bytes; the range may cross chunks and adjacent slots. ERR_RANGE, and nothing copied,
@@ -48,6 +54,10 @@ enum status guest_cmpxchg(
 /* guest_gpa_to_hpa(): where one byte of guest RAM lives; ERR_RANGE if it is not RAM. For building
  * EPT and shadow tables. */
 enum status guest_gpa_to_hpa(const struct guestmem *gm, gpa_t gpa, hpa_t *hpa) __must_check;
+
+/* guest_page(): the 4 KB page that gpa lies in, for reading it in place entry by entry, as a
+ * page-table walker does; NULL if it is not RAM. What is read there may change at any time. */
+const void *guest_page(const struct guestmem *gm, gpa_t gpa);
 
 /* True if all of [gpa, gpa + len) is RAM; len 0 is true; a range that wraps is false. */
 bool guest_is_ram(const struct guestmem *gm, gpa_t gpa, u64 len);

@@ -15,9 +15,10 @@ struct mmu;
 
 /* What the CPU provider must load and trap for this kind of MMU. */
 struct mmu_view {
-	bool two_level;	  /* second-level translation is on, rooted at root */
-	u64 root;	  /* EPTP; or the CR3 to run with when !two_level */
-	bool trap_paging; /* CR3 loads, INVLPG, page faults, CR0/CR4 paging bits exit */
+	bool two_level;		     /* second-level translation is on, rooted at root */
+	u64 root;		     /* EPTP; or the CR3 to run with when !two_level */
+	bool trap_paging;	     /* CR3 loads, INVLPG, page faults, CR0/CR4 paging bits exit */
+	u32 fault_mask, fault_match; /* of page faults, those with (error & mask) == match exit */
 };
 
 /* Memory types as MTRRs, PAT and EPT encode them. */
@@ -47,7 +48,8 @@ struct mmu_fault {
 enum mmu_result {
 	MMU_DONE,   /* mapped: run the instruction again */
 	MMU_DEVICE, /* not memory: emulate the instruction */
-	MMU_GUEST,  /* the guest's own fault: inject it */
+	MMU_TABLE,  /* a write to a page table: emulate the instruction, or give_up() the table */
+	MMU_GUEST,  /* the guest's own fault: inject it, with f->error */
 	MMU_FATAL,  /* broken tables or out of memory: the reason was logged, crash the VM */
 };
 
@@ -58,7 +60,10 @@ struct mmu_ops {
 	enum status (*map)(
 		struct mmu *mmu, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx, enum memtype type);
 	enum status (*unmap)(struct mmu *mmu, gpa_t gpa, u64 len);
-	enum mmu_result (*fault)(struct vcpu *vcpu, const struct mmu_fault *f);
+	/* Fills in what the walk finds: gpa and access where !two_level, error for MMU_GUEST. */
+	enum mmu_result (*fault)(struct vcpu *vcpu, struct mmu_fault *f);
+	/* After MMU_TABLE: the instruction cannot be emulated; it may be run again as it is. */
+	void (*give_up)(struct vcpu *vcpu, const struct mmu_fault *f);
 	/* Paging-related register writes; NULL where the hardware does it all. */
 	void (*set_cr3)(struct vcpu *vcpu, u64 cr3);
 	void (*invlpg)(struct vcpu *vcpu, gva_t gva);
@@ -68,6 +73,7 @@ struct mmu_ops {
 	void (*view)(struct vcpu *vcpu, struct mmu_view *out);
 	/* Prints the walk for gpa in words. */
 	void (*describe)(struct mmu *mmu, gpa_t gpa);
+	void (*report)(struct mmu *mmu); /* its counters, to the log; NULL: it has none */
 };
 
 struct mmu {

@@ -304,6 +304,20 @@ static enum walk_result identity(struct walk *w, u64 gva)
 	return WALK_OK;
 }
 
+static const struct paging_format *format_of(const struct walk_regs *r)
+{
+	if (r->efer & EFER_LMA)
+		return &format_4level;
+	return r->cr4 & CR4_PAE ? &format_pae : &format_32;
+}
+
+u64 walk_reserved_bits(const struct walk_regs *r, u64 entry, unsigned level)
+{
+	struct walker k = { .r = r, .fmt = format_of(r) };
+
+	return reserved_bits(&k, entry, level);
+}
+
 enum walk_result guest_walk(const struct guestmem *gm, const struct walk_regs *r, gva_t gva,
 	unsigned flags, struct walk *w)
 {
@@ -316,10 +330,7 @@ enum walk_result guest_walk(const struct guestmem *gm, const struct walk_regs *r
 		k.gva &= LINEAR_32;
 	if (!(r->cr0 & CR0_PG))
 		return identity(w, k.gva);
-	if (r->efer & EFER_LMA)
-		k.fmt = &format_4level;
-	else
-		k.fmt = r->cr4 & CR4_PAE ? &format_pae : &format_32;
+	k.fmt = format_of(r);
 	do {
 		stale = false;
 		res = walk_once(&k, &stale);

@@ -42,6 +42,10 @@ enum walk_result {
 	WALK_BAD_GPA, /* a table lies outside guest RAM: w->gpa says where */
 };
 
+/* The bits that must be 0 in a present entry of this level (of the format that the registers say):
+ * they depend on the entry only by PS, which makes it a leaf. */
+u64 walk_reserved_bits(const struct walk_regs *r, u64 entry, unsigned level);
+
 enum walk_result guest_walk(const struct guestmem *gm, const struct walk_regs *r, gva_t gva,
 	unsigned flags, struct walk *w) __must_check;
 

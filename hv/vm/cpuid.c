@@ -322,6 +322,26 @@ static void resolve_cr4(struct cpuid_table *t)
 	}
 }
 
+/* What the provider cannot give, and where it would be seen. */
+static void resolve_lacks(struct cpuid_table *t, const struct cpuid_config *cfg)
+{
+	struct {
+		unsigned flag;
+		u32 *reg;
+		unsigned bit;
+	} rows[] = {
+		{ CPUID_LACKS_PCID, &t->head.basic[LEAF_FEATURES].ecx, 17 },
+		{ CPUID_LACKS_INVPCID, &t->head.basic[LEAF_FEATURES2].ebx, 10 },
+		{ CPUID_LACKS_PKU, &t->head.basic[LEAF_FEATURES2].ecx, 3 },
+		{ CPUID_LACKS_RDTSCP, &t->ext[1].edx, 27 },
+		{ CPUID_LACKS_XSAVES, &t->component[1].eax, 3 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (cfg->lacks & rows[i].flag)
+			*rows[i].reg &= ~(u32)BIT(rows[i].bit);
+}
+
 void cpuid_resolve(struct cpuid_table *t, const struct cpuid_config *cfg)
 {
 	*t = (struct cpuid_table){ .vcpus = cfg->vcpus, .index = cfg->index };
@@ -333,6 +353,7 @@ void cpuid_resolve(struct cpuid_table *t, const struct cpuid_config *cfg)
 	resolve_xsave(t, cfg);
 	resolve_clocks(t, cfg);
 	resolve_hypervisor(t, cfg);
+	resolve_lacks(t, cfg);
 	resolve_cr4(t);
 }
 

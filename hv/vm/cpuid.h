@@ -46,10 +46,18 @@ extern const size_t cpuid_bits_count;
 extern const struct cpuid_leaf cpuid_leaves[];
 extern const size_t cpuid_leaves_count;
 
+/* Features that the machine may have, and a guest not. */
+#define CPUID_LACKS_PCID    BIT(0)
+#define CPUID_LACKS_INVPCID BIT(1)
+#define CPUID_LACKS_PKU	    BIT(2)
+#define CPUID_LACKS_RDTSCP  BIT(3)
+#define CPUID_LACKS_XSAVES  BIT(4)
+
 struct cpuid_config {
 	unsigned vcpus, index; /* index = APIC ID of the vcpu this is for */
 	u64 tsc_hz;
 	bool kvmclock;
+	unsigned lacks; /* CPUID_LACKS_*: what the provider cannot give to this VM */
 	/* The machine's CPUID; injected so that the table can be tested on the host. */
 	void (*host)(u32 leaf, u32 subleaf, struct cpuid_regs *out);
 };

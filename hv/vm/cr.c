@@ -4,6 +4,7 @@
  * goes on with CR0.PG when EFER.LME is set, and PAE paging loads its four PDPTEs from memory.
  */
 #include "hv/cpu/regs.h"
+#include "hv/lib/string.h"
 #include "hv/vm/cpuid.h"
 #include "hv/vm/cr.h"
 #include "hv/vm/vm.h"
@@ -33,6 +34,7 @@ static bool load_pdptes(struct vcpu *v, u64 cr3)
 	for (unsigned i = 0; i < 4; i++)
 		if ((pdpte[i] & PDPTE_P) && (pdpte[i] & rsvd))
 			return false;
+	memcpy(v->pdpte, pdpte, sizeof(v->pdpte));
 	v->ops->set_pdptes(v, pdpte);
 	return true;
 }

@@ -336,7 +336,7 @@ static enum emul_result fetch_and_decode(
 	return r;
 }
 
-void vcpu_emulate(struct vcpu *v, const struct mmu_fault *hint)
+bool vcpu_emulate(struct vcpu *v, const struct mmu_fault *hint)
 {
 	struct emul_fault f;
 	struct emulation e;
@@ -348,7 +348,7 @@ void vcpu_emulate(struct vcpu *v, const struct mmu_fault *hint)
 	begin(&e, v, hint);
 	if (!read_pdptes(&e)) {
 		vcpu_crash(v, "PAE page directory pointers lie outside its memory");
-		return;
+		return true;
 	}
 	r = fetch_and_decode(&e, &insn, bytes, &len, &f);
 	if (r == EMUL_OK) {
@@ -365,8 +365,7 @@ void vcpu_emulate(struct vcpu *v, const struct mmu_fault *hint)
 		else
 			vcpu_inject_exception(v, f.vector, f.has_error, f.error);
 		break;
-	case EMUL_UNKNOWN:
-		vcpu_crash(v, "an instruction on device memory that the emulator does not know");
-		break;
+	case EMUL_UNKNOWN: return false;
 	}
+	return true;
 }

@@ -22,6 +22,7 @@ enum exit_kind {
 	EXIT_WRMSR,
 	EXIT_IO,
 	EXIT_CR,
+	EXIT_INVLPG, /* under shadow paging */
 	EXIT_HLT,
 	EXIT_PAUSE,
 	EXIT_WBINVD,
@@ -70,6 +71,7 @@ struct vcpu_exit {
 		struct exit_cr cr;
 		struct exit_exception exception;
 		struct mmu_fault memory;
+		gva_t invlpg;
 	};
 };
 

@@ -108,7 +108,8 @@ static bool do_io(struct vcpu *v, const struct vcpu_exit *e)
 	u64 mask = GENMASK(e->io.size * 8u - 1, 0);
 
 	if (e->io.string) {
-		vcpu_emulate(v, NULL);
+		if (!vcpu_emulate(v, NULL))
+			vcpu_crash(v, "string I/O that the emulator does not know");
 		return false;
 	}
 	if (!e->io.in) {
@@ -226,26 +227,42 @@ static bool do_exception(struct vcpu *v, const struct vcpu_exit *e)
 	return false;
 }
 
+static void device_access(struct vcpu *v, const struct mmu_fault *f)
+{
+	if (v->work & WORK_EVENT)
+		vcpu_crash(v, "event %u was to be delivered through device memory at 0x%lx",
+			v->event.vector, f->gpa.v);
+	else if (f->access & MMU_X)
+		vcpu_crash(v, "instruction fetch from device memory at 0x%lx", f->gpa.v);
+	else if (!vcpu_emulate(v, f))
+		vcpu_crash(v, "an instruction on device memory that the emulator does not know");
+}
+
 static bool do_memory(struct vcpu *v, const struct vcpu_exit *e)
 {
-	switch (v->vm->mmu->ops->fault(v, &e->memory)) {
+	const struct mmu_ops *mmu = v->vm->mmu->ops;
+	struct mmu_fault f = e->memory;
+
+	switch (mmu->fault(v, &f)) {
 	case MMU_DONE: break;
-	case MMU_DEVICE:
-		if (v->work & WORK_EVENT)
-			vcpu_crash(v, "event %u was to be delivered through device memory at 0x%lx",
-				v->event.vector, e->memory.gpa.v);
-		else if (e->memory.access & MMU_X)
-			vcpu_crash(v, "instruction fetch from device memory at 0x%lx",
-				e->memory.gpa.v);
-		else
-			vcpu_emulate(v, &e->memory);
+	case MMU_DEVICE: device_access(v, &f); break;
+	case MMU_TABLE:
+		if (!vcpu_emulate(v, &f))
+			mmu->give_up(v, &f);
 		break;
-	case MMU_GUEST: vcpu_inject_pf(v, e->memory.gva.v, e->memory.error); break;
+	case MMU_GUEST: vcpu_inject_pf(v, f.gva.v, f.error); break;
 	case MMU_FATAL:
-		vcpu_crash(v, "memory access at 0x%lx cannot be resolved", e->memory.gpa.v);
+		vcpu_crash(v, "memory access at 0x%lx cannot be resolved",
+			f.gva_valid ? f.gva.v : f.gpa.v);
 		break;
 	}
 	return false;
+}
+
+static bool do_invlpg(struct vcpu *v, const struct vcpu_exit *e)
+{
+	v->vm->mmu->ops->invlpg(v, e->invlpg);
+	return true;
 }
 
 static bool task_switch(struct vcpu *v, const struct vcpu_exit *e)
@@ -283,6 +300,7 @@ const struct exit_handler exit_handlers[EXIT_KINDS] = {
 	[EXIT_WRMSR] = { "wrmsr", do_wrmsr },
 	[EXIT_IO] = { "io", do_io },
 	[EXIT_CR] = { "cr", do_cr },
+	[EXIT_INVLPG] = { "invlpg", do_invlpg },
 	[EXIT_HLT] = { "hlt", do_hlt },
 	[EXIT_PAUSE] = { "pause", skip },
 	[EXIT_WBINVD] = { "wbinvd", skip },

@@ -166,13 +166,62 @@ static bool set_vcpus(struct manifest *m, struct text v)
 
 static bool set_mmu(struct manifest *m, struct text v)
 {
-	static const char *const words[] = {
-		[VM_MMU_EPT] = "ept", [VM_MMU_SHADOW] = "shadow", [VM_MMU_DIRECT] = "direct"
-	};
+	static const char *const words[] = { [VM_MMU_EPT] = "ept",
+		[VM_MMU_SHADOW] = "shadow",
+		[VM_MMU_DIRECT] = "direct",
+		[VM_MMU_AUTO] = "auto" };
 	int i = one_of(v, words, ARRAY_SIZE(words));
 
 	m->mmu = (enum vm_mmu)MAX(i, 0);
 	return i >= 0;
+}
+
+static bool set_shadow(struct manifest *m, struct text v)
+{
+	static const char *const words[] = {
+		[SHADOW_OOS] = "oos", [SHADOW_SYNC] = "sync", [SHADOW_VTLB] = "vtlb"
+	};
+	int i = one_of(v, words, ARRAY_SIZE(words));
+
+	m->shadow.strategy = (enum shadow_strategy)MAX(i, 0);
+	return i >= 0;
+}
+
+static bool set_shadow_pages(struct manifest *m, struct text v)
+{
+	size_t digits;
+	u64 n;
+
+	if (!number(v, SHADOW_PAGES_MAX, &n, &digits) || digits != v.len ||
+		(n && n < SHADOW_PAGES_MIN))
+		return false;
+	m->shadow.pages = (unsigned)n;
+	return true;
+}
+
+static bool set_fast(struct manifest *m, struct text v, unsigned bit)
+{
+	bool on;
+
+	if (!yes_or_no(v, &on))
+		return false;
+	m->shadow.fast = on ? m->shadow.fast | bit : m->shadow.fast & ~bit;
+	return true;
+}
+
+static bool set_shadow_filter(struct manifest *m, struct text v)
+{
+	return set_fast(m, v, SHADOW_FILTER);
+}
+
+static bool set_shadow_prefetch(struct manifest *m, struct text v)
+{
+	return set_fast(m, v, SHADOW_PREFETCH);
+}
+
+static bool set_shadow_audit(struct manifest *m, struct text v)
+{
+	return yes_or_no(v, &m->shadow.audit);
 }
 
 static bool set_io(struct manifest *m, struct text v)
@@ -221,7 +270,12 @@ static const struct key {
 	{ "append", set_append, "at most 2047 characters", false },
 	{ "mem", set_mem, "a multiple of 2M from 4M to 512G, such as 256M", false },
 	{ "vcpus", set_vcpus, "1 to 16", false },
-	{ "mmu", set_mmu, "ept, shadow or direct", false },
+	{ "mmu", set_mmu, "auto, ept, shadow or direct", false },
+	{ "shadow", set_shadow, "oos, sync or vtlb", false },
+	{ "shadow_pages", set_shadow_pages, "0, or 32 to 1048576", false },
+	{ "shadow_filter", set_shadow_filter, "yes or no", false },
+	{ "shadow_prefetch", set_shadow_prefetch, "yes or no", false },
+	{ "shadow_audit", set_shadow_audit, "yes or no", false },
 	{ "io", set_io, "virtio or emulated", false },
 	{ "testdev", set_testdev, "yes or no", false },
 	{ "debugexit", set_debugexit, "yes or no", false },
@@ -229,7 +283,8 @@ static const struct key {
 	{ "reboot", set_reboot, "yes or no", false },
 };
 
-static_assert(PLATFORM_MAX_VCPUS == 16 && LOADER_MODULES_MAX == 32 && MANIFEST_NAME_MAX == 31 &&
+static_assert(SHADOW_PAGES_MIN == 32 && SHADOW_PAGES_MAX == 1048576 && PLATFORM_MAX_VCPUS == 16 &&
+		      LOADER_MODULES_MAX == 32 && MANIFEST_NAME_MAX == 31 &&
 		      LOADER_CMDLINE_MAX == 2047,
 	"the sentences above name these");
 
@@ -268,7 +323,8 @@ static enum status parse_line(
 	return load_refuse(err, ERR_NOENT,
 		"VM file line %u: unknown key \"%.*s\", expected name, boot, kernel, initrd, "
 		"module, "
-		"append, mem, vcpus, mmu, io, testdev, debugexit, kvmclock or reboot",
+		"append, mem, vcpus, mmu, shadow, shadow_pages, shadow_filter, shadow_prefetch, "
+		"shadow_audit, io, testdev, debugexit, kvmclock or reboot",
 		number_of, (int)MIN(name.len, (size_t)QUOTE_MAX), name.s);
 }
 
@@ -309,7 +365,8 @@ enum status manifest_parse(const char *text, size_t len, struct manifest *out, c
 		.boot = "auto",
 		.mem = MEM_DEFAULT,
 		.vcpus = 1,
-		.mmu = VM_MMU_EPT,
+		.mmu = VM_MMU_AUTO,
+		.shadow.fast = SHADOW_FAST_ALL,
 		.io = VM_IO_VIRTIO,
 		.reboot = true };
 	while (!st && rest.len) {

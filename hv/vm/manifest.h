@@ -11,7 +11,12 @@
  *   append=TEXT       the guest's command line, up to 2047 characters
  *   mem=256M          suffix K, M, G; a multiple of 2 MB, at least 4 MB
  *   vcpus=1
- *   mmu=ept           ept | shadow | direct
+ *   mmu=auto          auto | ept | shadow | direct; auto: EPT where the processor has it
+ *   shadow=oos        oos | sync | vtlb: when shadow tables follow the guest's (docs/shadow.md)
+ *   shadow_pages=0    at most so many shadow pages; 0: as suits the guest's memory
+ *   shadow_filter=yes yes | no: faults that are the guest's own go to it without an exit
+ *   shadow_prefetch=yes  yes | no: a fault fills the neighbours too
+ *   shadow_audit=no   yes | no: compare all of it with the guest's tables at each flush
  *   io=virtio         virtio | emulated
  *   testdev=no        yes | no
  *   debugexit=no      yes | no (port 0xF4; testdev=yes implies it)
@@ -22,6 +27,7 @@
 #define HV_VM_MANIFEST_H
 
 #include "hv/lib/status.h"
+#include "hv/mmu/shadow.h"
 #include "hv/vm/loader.h"
 
 #define MANIFEST_NAME_MAX 31
@@ -30,7 +36,8 @@ enum vm_mmu {
 	VM_MMU_EPT,
 	VM_MMU_SHADOW,
 	VM_MMU_DIRECT,
-	VM_MMU_KINDS
+	VM_MMU_KINDS,
+	VM_MMU_AUTO = VM_MMU_KINDS
 };
 enum vm_io {
 	VM_IO_VIRTIO,
@@ -53,6 +60,7 @@ struct manifest {
 	u64 mem;
 	unsigned vcpus;
 	enum vm_mmu mmu;
+	struct shadow_config shadow;
 	enum vm_io io;
 	bool testdev, debugexit, kvmclock, reboot;
 };

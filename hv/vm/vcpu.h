@@ -70,9 +70,19 @@ struct exit_count {
 	u64 ticks; /* in the hypervisor, from exit to the next entry */
 };
 
+/* What of a guest's translations is dropped: those of one linear address, those that are not
+ * global, all. */
+enum tlb_scope {
+	TLB_ADDRESS,
+	TLB_NON_GLOBAL,
+	TLB_ALL
+};
+
 /* What a provider of CPU virtualization can do. One const instance a provider. */
 struct cpu_ops {
 	const char *name;
+	/* CPUID_LACKS_*: what a guest cannot have, with this kind of MMU. */
+	unsigned (*lacks)(bool two_level);
 	enum status (*create)(struct vcpu *v);
 	void (*destroy)(struct vcpu *v);
 	void (*load)(struct vcpu *v,
@@ -99,6 +109,10 @@ struct cpu_ops {
 	void (*set_xcr0)(struct vcpu *v, u64 value);		/* already checked */
 	void (*set_pdptes)(struct vcpu *v, const u64 pdpte[4]); /* after a change of CR0, CR3 or CR4
 								   that loads them (PAE paging) */
+	/* For an MMU that is not two-level: the tables to run with from the next entry on, and what
+	 * this CPU has cached of them. */
+	void (*set_root)(struct vcpu *v, hpa_t root);
+	void (*flush_tlb)(struct vcpu *v, enum tlb_scope scope, gva_t gva);
 	void (*dump)(struct vcpu *v); /* registers and control state to the log */
 };
 
@@ -126,6 +140,7 @@ struct vcpu {
 	const struct cpuid_table *cpuid;
 	struct timer heartbeat; /* ends an entry now and then, for what needs no deadline */
 	u64 xcr0;
+	u64 pdpte[4]; /* PAE paging: the registers that CR3 loads */
 	u64 tsc_adjust;
 	u64 msr_misc_enable, msr_mtrr_def, msr_mtrr_fix[11];
 	u64 msr_mtrr_var[16]; /* base and mask by turns */
@@ -150,10 +165,10 @@ void vcpu_run(struct vcpu *v, const struct vcpu_state *s);
 
 /*
  * vcpu_emulate(): fetches, decodes and executes the instruction at RIP, with its memory and port
- * accesses going to guest memory or to the platform's buses; injects what faults; crashes the VM
- * (printing the bytes) where the instruction is unknown. hint: the memory exit that it is for,
- * whose translation need not be repeated, or NULL. (hv/vm/emulate.c)
+ * accesses going to guest memory or to the platform's buses; injects what faults. hint: the memory
+ * exit that it is for, whose translation need not be repeated, or NULL. False, and nothing was
+ * changed, where the instruction is unknown. (hv/vm/emulate.c)
  */
-void vcpu_emulate(struct vcpu *v, const struct mmu_fault *hint);
+bool vcpu_emulate(struct vcpu *v, const struct mmu_fault *hint) __must_check;
 
 #endif

@@ -195,6 +195,7 @@ static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char
 	size_t table = ALIGN_UP(sizeof(struct vcpu), 64);
 	unsigned order = order_of(table + sizeof_cpuid_table);
 	struct vcpu *v = page_alloc(order, PAGE_HV);
+	struct mmu_view view;
 	struct cpuid_config cfg = {
 		.vcpus = vm->cfg.vcpus,
 		.index = vm->vcpus,
@@ -208,6 +209,8 @@ static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char
 		return ERR_NOMEM;
 	}
 	v->vm = vm;
+	vm->mmu->ops->view(v, &view);
+	cfg.lacks = with->cpu->lacks(view.two_level);
 	v->index = vm->vcpus;
 	v->ops = with->cpu;
 	v->timers = vm->timers;
@@ -244,17 +247,37 @@ static enum status map_empty_roms(struct vm *vm)
 	return s;
 }
 
+/* The kind asked for; or, if any will do, EPT where the processor has it. */
+static const struct mmu_ops *choose_mmu(struct vm *vm, const struct vm_providers *with, char *err)
+{
+	static const char *const names[] = {
+		[VM_MMU_EPT] = "ept", [VM_MMU_SHADOW] = "shadow", [VM_MMU_DIRECT] = "direct"
+	};
+	const struct mmu_ops *ops = NULL;
+
+	if (vm->cfg.mmu != VM_MMU_AUTO) {
+		ops = with->mmu[vm->cfg.mmu];
+		if (!ops)
+			snprintf(err, LOADER_ERR_MAX,
+				"mmu=%s is not to be had: this %s; mmu=auto takes what there is",
+				names[vm->cfg.mmu],
+				vm->cfg.mmu == VM_MMU_DIRECT ? "version has no direct paging"
+							     : "processor lacks what it needs");
+		return ops;
+	}
+	if (with->mmu[VM_MMU_EPT])
+		return with->mmu[VM_MMU_EPT];
+	log_warn("%s: no EPT here: shadow paging is used", vm->cfg.name);
+	return with->mmu[VM_MMU_SHADOW];
+}
+
 static enum status make_mmu(struct vm *vm, const struct vm_providers *with, char *err)
 {
-	const struct mmu_ops *ops = with->mmu[vm->cfg.mmu];
+	const struct mmu_ops *ops = choose_mmu(vm, with, err);
 	enum status s;
 
-	if (!ops) {
-		snprintf(err, LOADER_ERR_MAX,
-			"mmu=%s is not built into this hypervisor; mmu=ept is",
-			vm->cfg.mmu == VM_MMU_SHADOW ? "shadow" : "direct");
+	if (!ops)
 		return ERR_NOTSUP;
-	}
 	s = ops->create(vm, &vm->mmu);
 	if (s == OK)
 		s = mmu_map_ram(vm->mmu, &vm->mem);

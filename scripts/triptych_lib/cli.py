@@ -17,7 +17,7 @@ from .ui import STATUS_CRASHED, STATUS_USAGE, EngineError, Progress, UsageError
 from .vmconfig import Vm
 
 VM_OPTIONS = (
-    "name", "boot", "kernel", "initrd", "append", "mem", "vcpus", "mmu", "io", "mode", "module",
+    "name", "boot", "kernel", "initrd", "append", "mem", "vcpus", "mmu", "shadow", "io", "mode", "module",
     "testdev", "debugexit", "kvmclock", "reboot",
 )  # fmt: skip
 RUN_MODES = (*vmconfig.MODES, "native")
@@ -33,7 +33,8 @@ def _add_vm_options(p: argparse.ArgumentParser) -> None:
     vm.add_argument("--vm", action="append", metavar="FILE.toml", help="a VM file; may be given several times")
     vm.add_argument("--name", help="the VM's name")
     vm.add_argument("--mode", help="hw, pure or para: shorthand for --mmu and --io; native: no hypervisor at all")
-    vm.add_argument("--mmu", help="ept, shadow or direct")
+    vm.add_argument("--mmu", help="auto, ept, shadow or direct; auto: EPT where the CPU has it")
+    vm.add_argument("--shadow", help="oos, sync or vtlb: when shadow page tables follow the guest's")
     vm.add_argument("--io", help="virtio or emulated")
     vm.add_argument("--boot", help="boot protocol: " + ", ".join(vmconfig.BOOTS))
     vm.add_argument("--kernel", help="bzImage, ELF or multiboot kernel, or debian:cloud-amd64, debian:amd64")

@@ -26,7 +26,9 @@ MEM_MIN = 4 << 20
 MEM_STEP = 2 << 20
 MEM_MAX = 1 << 40
 BOOTS = ("auto", "linux64", "pvh", "multiboot", "elf")
-MMUS = ("ept", "shadow", "direct")
+MMUS = ("auto", "ept", "shadow", "direct")
+SHADOWS = ("oos", "sync", "vtlb")
+SHADOW_PAGES = range(32, (1 << 20) + 1)
 IOS = ("virtio", "emulated")
 MODES = {"hw": ("ept", "virtio"), "pure": ("shadow", "emulated"), "para": ("direct", "virtio")}
 DEFAULT_APPEND = "console=ttyS0"
@@ -49,7 +51,12 @@ class Vm:
     append: str | None = None
     mem: int = 256 << 20
     vcpus: int = 1
-    mmu: str = "ept"
+    mmu: str = "auto"
+    shadow: str = "oos"
+    shadow_pages: int = 0
+    shadow_filter: bool = True
+    shadow_prefetch: bool = True
+    shadow_audit: bool = False
     io: str = "virtio"
     testdev: bool = False
     debugexit: bool = False
@@ -136,6 +143,12 @@ def _vcpus(value: Any) -> int:
     return value
 
 
+def _shadow_pages(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or (value and value not in SHADOW_PAGES):
+        raise ValueError(f"0, or a number from {SHADOW_PAGES.start} to {SHADOW_PAGES.stop - 1} is expected")
+    return value
+
+
 def _modules(value: Any) -> list[ModuleFile]:
     if not isinstance(value, list) or len(value) > MODULES_MAX:
         raise ValueError(f"a list of at most {MODULES_MAX} files is expected")
@@ -159,6 +172,11 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "mem": _mem,
     "vcpus": _vcpus,
     "mmu": _choice(*MMUS),
+    "shadow": _choice(*SHADOWS),
+    "shadow_pages": _shadow_pages,
+    "shadow_filter": _bool,
+    "shadow_prefetch": _bool,
+    "shadow_audit": _bool,
     "io": _choice(*IOS),
     "testdev": _bool,
     "debugexit": _bool,
@@ -222,6 +240,11 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         f"mem={format_size(vm.mem)}",
         f"vcpus={vm.vcpus}",
         f"mmu={vm.mmu}",
+        f"shadow={vm.shadow}",
+        f"shadow_pages={vm.shadow_pages}",
+        f"shadow_filter={yes(vm.shadow_filter)}",
+        f"shadow_prefetch={yes(vm.shadow_prefetch)}",
+        f"shadow_audit={yes(vm.shadow_audit)}",
         f"io={vm.io}",
         f"testdev={yes(vm.testdev)}",
         f"debugexit={yes(vm.debugexit)}",

@@ -309,7 +309,7 @@ def test_two_vms_of_one_name(tmp_path: Path) -> None:
 
 def test_native_is_no_mode_of_a_vm() -> None:
     vms, native = cli.vms_of(cli.parser().parse_args(["run", "--mode", "native"]))
-    assert native and vms[0].mmu == "ept"
+    assert native and vms[0].mmu == "auto"
 
 
 @pytest.mark.parametrize(("native", "mem", "low", "high"), [(True, 256, 256, 256), (False, 256, 384, 512), (False, 5120, 5248, 5300)])

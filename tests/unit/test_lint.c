@@ -303,7 +303,7 @@ static void take(struct snapshot *s, const struct vmx_caps *caps, struct mode mo
 	struct vmx_controls controls;
 	char err[VMX_ERR_SIZE];
 
-	assert_int_equal(vmx_controls_negotiate(caps, &controls, err), OK);
+	assert_int_equal(vmx_controls_negotiate(caps, VMX_TWO_LEVEL, &controls, err), OK);
 	s->count = 0;
 	for (unsigned w = 0; w < VMX_WORDS; w++) {
 		const struct change c = SET(vmx_control_tables[w].field, controls.word[w]);

@@ -56,7 +56,9 @@ static void test_defaults(void **state)
 	assert_int_equal(m.modules, 0);
 	assert_int_equal(m.mem, 256 * MB);
 	assert_int_equal(m.vcpus, 1);
-	assert_int_equal(m.mmu, VM_MMU_EPT);
+	assert_int_equal(m.mmu, VM_MMU_AUTO);
+	assert_int_equal(m.shadow.strategy, SHADOW_OOS);
+	assert_int_equal(m.shadow.fast, SHADOW_FAST_ALL);
 	assert_int_equal(m.io, VM_IO_VIRTIO);
 	assert_false(m.testdev);
 	assert_false(m.debugexit);
@@ -116,13 +118,20 @@ static void test_words(void **state)
 {
 	(void)state;
 	bad("boot=xen", "line 1: boot=xen: boot must be auto, linux64, pvh, multiboot or elf");
-	bad("mmu=none", "mmu must be ept, shadow or direct");
-	bad("mmu=", "mmu must be ept, shadow or direct");
+	bad("mmu=none", "mmu must be auto, ept, shadow or direct");
+	bad("mmu=", "mmu must be auto, ept, shadow or direct");
 	bad("io=virtio2", "io must be virtio or emulated");
 	bad("testdev=1", "testdev must be yes or no");
 	bad("debugexit=true", "debugexit must be yes or no");
 	bad("kvmclock=YES", "kvmclock must be yes or no");
 	bad("reboot=", "reboot must be yes or no");
+	bad("shadow=some", "shadow must be oos, sync or vtlb");
+	bad("shadow_pages=31", "shadow_pages must be 0, or 32 to 1048576");
+	good("kernel=k\nshadow=vtlb\nshadow_pages=64\nshadow_filter=no\nshadow_audit=yes");
+	assert_int_equal(m.shadow.strategy, SHADOW_VTLB);
+	assert_int_equal(m.shadow.pages, 64);
+	assert_int_equal(m.shadow.fast, SHADOW_PREFETCH);
+	assert_true(m.shadow.audit);
 	good("kernel=k\nmmu=direct");
 	assert_int_equal(m.mmu, VM_MMU_DIRECT);
 	good("kernel=k\ndebugexit=yes");

@@ -42,7 +42,7 @@ static void words(void **state)
 		struct vmx_controls out;
 		char err[VMX_ERR_SIZE];
 
-		assert_int_equal(vmx_controls_negotiate(&c, &out, err), OK);
+		assert_int_equal(vmx_controls_negotiate(&c, VMX_TWO_LEVEL, &out, err), OK);
 		for (unsigned w = 0; w < VMX_WORDS; w++) {
 			assert_int_equal(out.word[w], want[i].word[w]);
 			assert_int_equal(c.word[w].must & ~out.word[w], 0);
@@ -62,7 +62,7 @@ static void expect_error(
 	struct vmx_controls out;
 	char err[VMX_ERR_SIZE], want[VMX_ERR_SIZE];
 
-	assert_int_equal(vmx_controls_negotiate(c, &out, err), ERR_NOTSUP);
+	assert_int_equal(vmx_controls_negotiate(c, VMX_TWO_LEVEL, &out, err), ERR_NOTSUP);
 	snprintf(want, sizeof(want), "this CPU %s \"%s\" in the %s: %s", what, r->name,
 		vmx_control_tables[w].name, r->cost);
 	assert_string_equal(err, want);
@@ -81,7 +81,7 @@ static void row_missing(unsigned w, const struct vmx_control_row *r)
 		expect_error(&c, "does not have", w, r);
 		return;
 	}
-	assert_int_equal(vmx_controls_negotiate(&c, &out, err), OK);
+	assert_int_equal(vmx_controls_negotiate(&c, VMX_TWO_LEVEL, &out, err), OK);
 	assert_false(vmx_controls_have(&out, (enum vmx_word)w, r->bit));
 }
 
@@ -97,7 +97,7 @@ static void row_forced(unsigned w, const struct vmx_control_row *r)
 		expect_error(&c, "insists on", w, r);
 		return;
 	}
-	assert_int_equal(vmx_controls_negotiate(&c, &out, err), OK);
+	assert_int_equal(vmx_controls_negotiate(&c, VMX_TWO_LEVEL, &out, err), OK);
 	assert_true(out.word[w] & r->bit);
 }
 
@@ -126,7 +126,7 @@ static void the_sentence(void **state)
 
 	(void)state;
 	c.word[VMX_PIN].may &= ~PIN_PREEMPTION_TIMER;
-	assert_int_equal(vmx_controls_negotiate(&c, &out, err), ERR_NOTSUP);
+	assert_int_equal(vmx_controls_negotiate(&c, VMX_TWO_LEVEL, &out, err), ERR_NOTSUP);
 	assert_string_equal(err, "this CPU does not have \"activate VMX-preemption timer\" in the "
 				 "pin-based VM-execution controls: a guest could not be ended at "
 				 "a deadline");
@@ -142,7 +142,7 @@ static void unknown_bits(void **state)
 	(void)state;
 	c.word[VMX_EXIT].may = ~0u;
 	c.word[VMX_EXIT].must |= VMEXIT_CONCEAL_PT;
-	assert_int_equal(vmx_controls_negotiate(&c, &out, err), OK);
+	assert_int_equal(vmx_controls_negotiate(&c, VMX_TWO_LEVEL, &out, err), OK);
 	assert_true(out.word[VMX_EXIT] & VMEXIT_CONCEAL_PT);
 	assert_false(out.word[VMX_EXIT] & VMEXIT_CLEAR_BNDCFGS);
 }

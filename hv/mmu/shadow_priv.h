@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of the shadow MMU share; nobody else includes this.
+ *
+ *   shadow.c        the seam: struct mmu_ops, roots, CR3 loads, flushes
+ *   shadow_fault.c  page faults, trapped writes to guest tables
+ *   shadow_sync.c   tables that are out of sync
+ *   shadow_page.c   shadow pages: the pool, by (frame, role), reclaim
+ *   shadow_entry.c  entries: derived from the guest's, and the one writer of them
+ *   shadow_refs.c   who points to a frame or to a page
+ *   shadow_audit.c  the comparison of everything with everything
+ *
+ * A shadow page of a guest table has an entry for each of the guest's; it is, at any time that the
+ * guest runs, one of these (G is the guest's entry):
+ *
+ *   0            G is not present. The fault is the guest's own: with the filter it gets it
+ * directly. SPTE_TRAP    nothing is known. Reserved bits are set, so that any use exits, filter or
+ * not. a leaf       of level 1. G is present and accessed, and the permissions are G's, but that W
+ * needs G's dirty flag and a frame that is no table in sync. a link       of level 2 to 4: to the
+ * shadow of the table that G names, with the permissions of G, or, where G is a large page, to a
+ * page that maps its pieces ("direct").
+ *
+ * So each level carries the permissions of its own guest entry, and the processor combines them as
+ * it does the guest's. That is why a table has one shadow, whoever points to it.
+ */
+#ifndef HV_MMU_SHADOW_PRIV_H
+#define HV_MMU_SHADOW_PRIV_H
+
+#include "hv/cpu/regs.h"
+#include "hv/mem/guestmem.h"
+#include "hv/mmu/shadow.h"
+#include "hv/mmu/walk.h"
+
+/* "4-Level Paging": bits of an entry. Bit 9 is software's. */
+#define SPTE_P	  BIT(0)
+#define SPTE_W	  BIT(1)
+#define SPTE_U	  BIT(2)
+#define SPTE_PWT  BIT(3)
+#define SPTE_PCD  BIT(4)
+#define SPTE_A	  BIT(5)
+#define SPTE_D	  BIT(6)
+#define SPTE_PAT  BIT(7) /* of a 4 KB page; PS above level 1 */
+#define SPTE_G	  BIT(8)
+#define SPTE_LINK BIT(9) /* ours: to a shadow page */
+#define SPTE_ADDR GENMASK(50, 12)
+#define SPTE_RSVD BIT(51) /* reserved by any processor of less than 52 address bits */
+#define SPTE_NX	  BIT(63)
+#define SPTE_TRAP (SPTE_P | SPTE_RSVD)
+
+#define GPTE_PS	       BIT(7)
+#define GPTE_LARGE_PAT BIT(12)
+
+#define SHADOW_ENTRIES 512u
+#define SHADOW_SHIFT   9
+
+/* The format of the guest's tables. */
+enum shadow_format {
+	FORMAT_NONE, /* paging is off: all of it is direct */
+	FORMAT_32,
+	FORMAT_PAE,
+	FORMAT_4LEVEL,
+};
+
+/*
+ * What a shadow page stands for, besides its frame. A 32-bit table has 1,024 entries of 4 bytes,
+ * and each shadow page covers a part of it: half of a page table, a quarter of a page directory.
+ */
+struct shadow_role {
+	u16 level;     /* 1 to 4: its entries map 4 KB, 2 MB, ... */
+	u8 quadrant;   /* which part of a 32-bit table */
+	bool direct;   /* pieces of a large page: entry n maps frame gfn + n * span */
+	u16 attr;      /* direct: SPTE_G | SPTE_PAT | SPTE_PCD | SPTE_PWT of the leaves */
+	u16 reserved0; /* 0: roles are compared as a word */
+};
+
+static_assert(sizeof(struct shadow_role) == sizeof(u64), "roles are compared as a word");
+
+/* Who points to something: 0, one entry, or a chain of nodes (shadow_refs.c). */
+typedef u32 refs_t;
+/* Names an entry: page number << SHADOW_SHIFT | index. Page number 0 is not used. */
+typedef u32 entry_id;
+
+struct spage {
+	u64 *table;  /* 512 entries; NULL until it is first used */
+	u32 *target; /* what each is about: of a leaf the gfn, of a link the number of the page */
+	u64 gfn;
+	struct shadow_role role;
+	refs_t parents; /* links to this page */
+	u32 next;	/* page in the same hash bucket, or in the free list; 0 ends it */
+	u32 used;      /* epoch of the last fault that went through it: not reclaimed in the same */
+	u16 live;      /* entries that are leaves or links */
+	u8 writes;     /* trapped writes to present entries, since it was last walked through */
+	u32 writes_at; /* ... and since this CR3 load */
+	bool in_use;
+	bool unsync; /* out of sync; implies that its frame is writable */
+	bool dirty;  /* out of sync, and written by the hypervisor itself */
+	u8 quiet;    /* out of sync, and found little changed so many times in a row */
+};
+
+/* A frame of guest memory: 8 bytes for each 4 KB. */
+struct frame {
+	u32 hfn : 28;
+	u32 mapped : 1;	  /* there is memory, at hfn */
+	u32 writable : 1; /* no ROM */
+	u32 table : 1;	  /* shadowed as a table: write-protected, unless... */
+	u32 unsync : 1;	  /* ...its shadows, all of level 1, are out of sync */
+	refs_t writers;	  /* entries that map it writable */
+};
+
+static_assert(sizeof(struct frame) == 8, "one for each page of the guest");
+
+struct frame_range {
+	u64 first, count; /* gfns */
+	struct frame *frame;
+	unsigned order;
+};
+
+struct shadow_stats {
+	u64 faults, guest_faults, fills, prefetched, device, emulated, wp_emulated;
+	u64 table_writes, unsyncs, resyncs, resync_clean, unshadows;
+	u64 cr3_loads, invlpgs, flushes, created, reclaimed, audits;
+};
+
+#define SHADOW_HASH	   1024u
+#define SHADOW_UNSYNC_MAX  32u
+#define SHADOW_PAE_ENTRIES 4u
+
+struct refs_node {
+	entry_id entry;
+	u32 depth : 8; /* nodes below it, at most */
+	u32 next : 24;
+};
+
+struct shadow {
+	struct mmu mmu;
+	struct vm *vm;
+	struct guestmem *mem;
+	struct shadow_config cfg;
+	unsigned order; /* of the allocation that this struct lies in */
+
+	struct walk_regs regs; /* the guest's, but rflags and cpl, which are read when needed */
+	enum shadow_format format;
+	u64 trap; /* SPTE_TRAP, or 0 where no bit is reserved: then every fault exits */
+	u64 rsvd[5]
+		[2]; /* reserved bits of a guest entry: by level and whether it is a leaf above 1 */
+
+	u32 root;		    /* page: of level 4; 0 with PAE tables */
+	u32 pd[SHADOW_PAE_ENTRIES]; /* pages of level 2, below the four entries of pae_root */
+	u64 *pae_root;		    /* below 4 GB */
+	bool reload; /* a page that is in use as root, or below pae_root, was zapped */
+	bool flush;  /* the processor may know entries that are gone */
+	bool stale;  /* likewise, but the guest has yet to flush them itself */
+
+	struct spage *page;
+	unsigned pages; /* page[1 .. pages - 1] */
+	unsigned page_order;
+	u32 free;  /* pages never used, or not any more */
+	u32 fresh; /* page numbers from here on were never used */
+	u32 hand;  /* reclaim goes round */
+	u32 in_use;
+	u32 epoch;
+	u32 hash[SHADOW_HASH];
+
+	struct refs_node *node;
+	unsigned nodes, node_order;
+	u32 free_node;
+
+	struct frame_range range[GUESTMEM_SLOTS];
+	unsigned ranges;
+
+	u32 unsync[SHADOW_UNSYNC_MAX]; /* pages out of sync */
+	unsigned unsyncs;
+
+	struct shadow_stats stats;
+};
+
+static inline struct shadow *shadow_of(struct mmu *mmu)
+{
+	return container_of(mmu, struct shadow, mmu);
+}
+
+static inline struct spage *page_of(struct shadow *s, entry_id id)
+{
+	return &s->page[id >> SHADOW_SHIFT];
+}
+
+static inline u64 *entry_of(struct shadow *s, entry_id id)
+{
+	return &page_of(s, id)->table[id & (SHADOW_ENTRIES - 1)];
+}
+
+static inline entry_id id_of(const struct shadow *s, const struct spage *p, unsigned index)
+{
+	return (entry_id)(p - s->page) << SHADOW_SHIFT | index;
+}
+
+static inline u32 *target_of(struct shadow *s, entry_id id)
+{
+	return &page_of(s, id)->target[id & (SHADOW_ENTRIES - 1)];
+}
+
+/* A leaf or a link: something that the processor may use. */
+static inline bool spte_live(u64 e)
+{
+	return (e & SPTE_TRAP) == SPTE_P;
+}
+
+static inline bool spte_writable_leaf(u64 e)
+{
+	return (e & (SPTE_TRAP | SPTE_LINK | SPTE_W)) == (SPTE_P | SPTE_W);
+}
+
+/* ---- shadow_refs.c ---- */
+
+void refs_init(struct shadow *s);
+/* Adds id to *r. Bounded: where there is no node left, or the chain is long, drop() is called for
+ * entries that are in it already, which must take them out. */
+void refs_add(
+	struct shadow *s, refs_t *r, entry_id id, void (*drop)(struct shadow *s, entry_id id));
+void refs_del(struct shadow *s, refs_t *r, entry_id id);
+/* Any one of them; false if there is none. */
+bool refs_first(const struct shadow *s, refs_t r, entry_id *id);
+bool refs_has(const struct shadow *s, refs_t r, entry_id id);
+unsigned refs_count(const struct shadow *s, refs_t r);
+/* Calls fn for each, which must not change *r. Stops, and is true, when fn is. */
+bool refs_any(struct shadow *s, refs_t r, bool (*fn)(struct shadow *s, entry_id id));
+
+/* ---- shadow_entry.c ---- */
+
+/* NULL: not memory of this VM. */
+struct frame *shadow_frame(struct shadow *s, u64 gfn);
+/* The one writer of shadow entries. target: of a leaf the gfn, of a link the number of the page. */
+void shadow_set(struct shadow *s, entry_id id, u64 value, u32 target);
+/* Takes the permission to write from all that map the frame. */
+void shadow_protect(struct shadow *s, struct frame *f);
+/* The guest's table, to be read entry by entry; NULL if the frame is not memory any more. */
+const void *shadow_table(struct shadow *s, u64 gfn);
+/* The guest's entry, 4 or 8 bytes, that entry `index` of the page stands for. */
+u64 shadow_guest_entry(
+	const struct shadow *s, const struct spage *p, const void *table, unsigned i);
+bool shadow_entry_is_large(const struct shadow *s, u64 g, unsigned level);
+/* Present, accessed, no reserved bit set. */
+bool shadow_entry_usable(const struct shadow *s, u64 g, unsigned level);
+/* The gfn and the role of the page that entry `index`, for guest entry g of level 2 and up, links
+ * to. */
+u64 shadow_child(
+	const struct shadow *s, u64 g, unsigned level, unsigned index, struct shadow_role *role);
+/* The link to page `child` with the permissions of guest entry g. */
+u64 shadow_link(const struct shadow *s, u64 g, bool large, const struct spage *child);
+/* What entry `index` is to be, by the guest's table as it stands. Links only to pages there are. */
+u64 shadow_derive(
+	struct shadow *s, const struct spage *p, const void *table, unsigned index, u32 *target);
+/* Makes it so. */
+void shadow_refresh(struct shadow *s, struct spage *p, const void *table, unsigned index);
+
+/* ---- shadow_page.c ---- */
+
+enum status pages_init(struct shadow *s);
+void pages_destroy(struct shadow *s);
+struct spage *page_find(struct shadow *s, u64 gfn, struct shadow_role role);
+/* Finds or makes it; pinned for this epoch. NULL: no page can be had. */
+struct spage *page_get(struct shadow *s, u64 gfn, struct shadow_role role);
+void page_zap(struct shadow *s, struct spage *p);
+void page_zap_all(struct shadow *s);
+/* All pages that shadow the frame as a table go. */
+void page_unshadow(struct shadow *s, u64 gfn);
+/* Iterates over the pages that shadow a frame as a table; 0 ends it. */
+u32 page_first(struct shadow *s, u64 gfn);
+u32 page_next(const struct shadow *s, u32 n);
+/* shadow_set() for what the guest did; a page that it has taken out of its tables is zapped. */
+void page_set_and_reap(struct shadow *s, struct spage *p, unsigned index, u64 value, u32 target);
+/* ---- shadow_sync.c ---- */
+
+/* Leaf tables of the frame go out of sync. */
+void unsync_start(struct shadow *s, u64 gfn);
+/* Brings all pages of a frame back, and protects it again. */
+void unsync_end_frame(struct shadow *s, u64 gfn);
+/* The guest has flushed its TLB: every page follows its table again. */
+void unsync_sync_all(struct shadow *s);
+void unsync_invlpg(struct shadow *s, u64 gva);
+/* Forgets the page: it is being zapped. */
+void unsync_forget(struct shadow *s, struct spage *p);
+
+/* ---- shadow_fault.c ---- */
+
+enum mmu_result shadow_fault(struct vcpu *v, struct mmu_fault *f);
+/* The hypervisor wrote guest memory: guestmem's bell. */
+void shadow_written(void *ctx, gpa_t gpa, u64 len);
+
+/* ---- shadow.c ---- */
+
+/* Before the guest runs on: roots and the processor's TLB are made to follow. */
+void shadow_settle(struct shadow *s, struct vcpu *v);
+/* RAM that was unmapped, as a test may ask for, comes back when it is used. NULL: it is no RAM. */
+struct frame *shadow_map_again(struct shadow *s, u64 gfn);
+
+/* ---- shadow_audit.c ---- */
+
+/* Number of entries, references and flags that are not what they should be; each is logged. */
+unsigned shadow_audit(struct shadow *s);
+
+#endif
