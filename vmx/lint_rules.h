@@ -79,7 +79,5 @@ u64 lint_high_half(const struct lint *l, u64 v); /* bits 63:32 */
 	}
 
 #define EFER_DEFINED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
-#define DEBUGCTL_BTF BIT(1)
-#define CR4_CET	     BIT(23)
 
 #endif

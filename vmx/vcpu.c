@@ -368,6 +368,15 @@ static void write_controls(struct vcpu *v, struct vmx_vcpu *x)
 	write_paging(v, x);
 }
 
+/* No restriction of the guest before is left, nor what the branch predictors learnt from it. */
+static void reset_speculation(struct vcpu *v)
+{
+	if (!cpuid_has(v->cpuid, 7, 0, CPUID_EDX, 26))
+		return;
+	wrmsr(MSR_SPEC_CTRL, 0);
+	wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+}
+
 /* The registers that no VMCS field holds: nothing of the guest before may be left in them. */
 static void reset_live_state(struct vcpu *v, struct vmx_vcpu *x)
 {
@@ -375,8 +384,9 @@ static void reset_live_state(struct vcpu *v, struct vmx_vcpu *x)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++)
 		wrmsr(msrs[i], 0);
-	if (cpuid_has(v->cpuid, 0x80000001, 0, 3, 27))
+	if (cpuid_has(v->cpuid, 0x80000001, 0, CPUID_EDX, 27))
 		wrmsr(MSR_TSC_AUX, 0);
+	reset_speculation(v);
 	write_cr2(0);
 	write_dr0(0);
 	write_dr1(0);

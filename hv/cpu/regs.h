@@ -48,6 +48,7 @@ struct cpuid_regs {
 #define CR4_SMEP       BIT(20)
 #define CR4_SMAP       BIT(21)
 #define CR4_PKE	       BIT(22)
+#define CR4_CET	       BIT(23)
 
 /* "Extended Control Registers": XCR0 */
 #define XCR0_X87    BIT(0)
@@ -181,6 +182,9 @@ enum vector {
 #define APIC_BASE_EXTD		 BIT(10)
 #define APIC_BASE_EN		 BIT(11)
 #define PAT_RESET		 0x0007040600070406ul
+#define PRED_CMD_IBPB		 BIT(0)
+#define DEBUGCTL_LBR		 BIT(0)
+#define DEBUGCTL_BTF		 BIT(1)
 
 #define EFER_SCE BIT(0)
 #define EFER_LME BIT(8)

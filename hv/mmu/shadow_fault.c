@@ -121,12 +121,11 @@ static bool fill(struct shadow *s, u64 gva, const struct walk *w)
 {
 	struct spage *p = top(s, gva);
 
-	while (p->role.level > 1) {
+	while (p && p->role.level > 1)
 		if (!descend(s, p, index_at(gva, p->role.level), gva, &p))
 			return false;
-		if (!p)
-			return true; /* the access faults again, and finds what is there now */
-	}
+	if (!p)
+		return true; /* the access faults again, and finds what is there now */
 	if (s->cfg.strategy == SHADOW_VTLB)
 		fill_vtlb(s, p, index_at(gva, 1), w);
 	else

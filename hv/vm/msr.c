@@ -120,9 +120,6 @@ static bool write_efer(struct vcpu *v, u32 msr, u64 value)
 
 static const struct msr_emulation efer = { read_efer, write_efer };
 
-#define DEBUGCTL_LBR BIT(0)
-#define DEBUGCTL_BTF BIT(1)
-
 static bool read_debugctl(struct vcpu *v, u32 msr, u64 *value)
 {
 	(void)msr;
