@@ -4,7 +4,7 @@
 
 static u64 mask(unsigned size)
 {
-	return size >= sizeof(u64) ? ~0ul : BIT(size * 8) - 1;
+	return size >= sizeof(u64) ? ~0ul : BIT(size * BITS_PER_BYTE) - 1;
 }
 
 static bool contains(const struct bus_range *r, u64 addr)
@@ -95,7 +95,7 @@ u64 bus_read(struct bus *b, u64 addr, unsigned size)
 
 	if (is_split(b, r, addr, size)) {
 		for (i = 0; i < size; i++)
-			value |= bus_read(b, addr + i, 1) << (i * 8);
+			value |= bus_read(b, addr + i, 1) << (i * BITS_PER_BYTE);
 		return value;
 	}
 	if (!r)
@@ -110,28 +110,9 @@ void bus_write(struct bus *b, u64 addr, unsigned size, u64 value)
 
 	if (is_split(b, r, addr, size)) {
 		for (i = 0; i < size; i++)
-			bus_write(b, addr + i, 1, (value >> (i * 8)) & mask(1));
+			bus_write(b, addr + i, 1, (value >> (i * BITS_PER_BYTE)) & mask(1));
 		return;
 	}
 	if (r)
 		r->ops->write(r->dev, addr - r->base, size, value & mask(size));
-}
-
-u64 io_read_bytes(u64 (*read)(void *dev, u64 offset), void *dev, u64 offset, unsigned size)
-{
-	u64 value = 0;
-	unsigned i;
-
-	for (i = 0; i < size; i++)
-		value |= (read(dev, offset + i) & mask(1)) << (i * 8);
-	return value;
-}
-
-void io_write_bytes(void (*write)(void *dev, u64 offset, u8 value), void *dev, u64 offset,
-	unsigned size, u64 value)
-{
-	unsigned i;
-
-	for (i = 0; i < size; i++)
-		write(dev, offset + i, (u8)(value >> (i * 8)));
 }

@@ -9,7 +9,8 @@
 #include "hv/lib/status.h"
 #include "hv/lib/util.h"
 
-#define BUS_RANGES 64
+#define BUS_RANGES    64
+#define BITS_PER_BYTE 8
 
 struct io_ops {
 	/* offset is from the start of the range; size is 1, 2, 4 or (MMIO only) 8 bytes; never
@@ -40,14 +41,33 @@ void bus_remove(struct bus *b, u64 base); /* harmless when absent: BARs move */
 /* NULL if no device claims addr. */
 const struct bus_range *bus_find(struct bus *b, u64 addr);
 
-/* An access that crosses out of a range is split into bytes. Values are masked to size. */
+/*
+ * Size: 1, 2, 4 or 8 bytes. An access that crosses out of a range or into one is split into bytes,
+ * each for whoever claims it. Addresses wrap at 2^64, not at the end of the ports: above 0xFFFF
+ * nobody is. Values are masked to size, whatever the device returns.
+ */
 u64 bus_read(struct bus *b, u64 addr, unsigned size);
 void bus_write(struct bus *b, u64 addr, unsigned size, u64 value);
 
-/* For devices with byte registers: an access of several bytes as single ones, lowest offset first.
+/*
+ * The 16- and 32-bit accesses to an 8-bit device become single bytes, lowest address first, as a
+ * PC's bus bridge makes them. To be called with constant functions, so that they are inlined.
  */
-u64 io_read_bytes(u64 (*read)(void *dev, u64 offset), void *dev, u64 offset, unsigned size);
-void io_write_bytes(void (*write)(void *dev, u64 offset, u8 value), void *dev, u64 offset,
-	unsigned size, u64 value);
+static inline u64 bytewise_read(
+	u8 (*get)(void *dev, u64 offset), void *dev, u64 offset, unsigned size)
+{
+	u64 value = 0;
+
+	for (unsigned i = 0; i < size; i++)
+		value |= (u64)get(dev, offset + i) << (i * BITS_PER_BYTE);
+	return value;
+}
+
+static inline void bytewise_write(void (*put)(void *dev, u64 offset, u8 value), void *dev,
+	u64 offset, unsigned size, u64 value)
+{
+	for (unsigned i = 0; i < size; i++)
+		put(dev, offset + i, (u8)(value >> (i * BITS_PER_BYTE)));
+}
 
 #endif

@@ -20,25 +20,25 @@
 #define PIC_IRQS	16u
 
 struct pic_chip {
-	u8 lines; /* input levels */
-	u8 irr;	  /* requests: latched edges, and active levels */
+	u8 slaves; /* inputs that a slave's output is wired to */
+	u8 lines;  /* input levels */
+	u8 edges;  /* inputs that rose since they were last acknowledged, and are high still */
+	u8 elcr;   /* 1 = level-triggered */
 	u8 isr;
 	u8 imr;
-	u8 elcr;   /* 1 = level-triggered */
-	u8 vector; /* ICW2, bits 7:3 */
-	u8 icw3;
+	u8 vector;   /* ICW2, bits 7:3 */
 	u8 lowest;   /* the input with the lowest priority */
 	u8 icw_next; /* the initialisation word that is awaited: 2, 3, 4, or 0 */
+	bool ready;  /* initialised since power-up; before, nothing is requested */
+	bool single; /* ICW1: no ICW3 */
+	bool ltim;   /* ICW1: all inputs level-triggered */
 	bool icw4_needed;
-	bool single;
-	bool ltim; /* ICW1: all inputs level-triggered */
 	bool auto_eoi;
 	bool rotate_auto_eoi;
 	bool special_nested;
 	bool special_mask;
 	bool poll;     /* the next read is a poll */
 	bool read_isr; /* OCW3: reads give ISR instead of IRR */
-	bool ready;    /* initialised since power-up; before, nothing is requested */
 };
 
 struct pic {
