@@ -170,12 +170,16 @@ $(UNIT_BINS): $(B)/unit/%: tests/unit/%.c tests/unit/host.c $(wildcard tests/uni
 	@echo "  UNIT    $<"
 	@$(HOSTCC) $(UNIT_CFLAGS) -o $@ $< tests/unit/host.c $(call unit_sources,$<) -lcmocka
 
-.PHONY: test unit guest-elfs
+.PHONY: test test-slow unit guest-elfs
 guest-elfs: $(GUEST_ELFS)
 unit: $(UNIT_BINS)
 
 test: deps all $(BENCH) $(GUEST_ELFS) $(UNIT_BINS)
 	@$(PYTHON) scripts/run-tests
+
+# Guests that have a long form, in every memory mode: hours.
+test-slow: deps all $(GUEST_ELFS)
+	@$(PYTHON) scripts/run-tests --slow
 
 # ---- lint ----------------------------------------------------------------------------------------
 
@@ -193,6 +197,7 @@ help:
 	@echo "make run       a Debian kernel to its shell prompt; Ctrl-] leaves"
 	@echo "make bench     kernel operations, under the hypervisor and natively, in ticks"
 	@echo "make test      unit tests, test guests, whole boots"
+	@echo "make test-slow the test guests that have a long form, in that form: hours"
 	@echo "make lint      formatting, layers, headers, cppcheck, mypy, sizes"
 	@echo "make docs      docs/cpuid-msr.md from the tables"
 	@echo "make deps      the Debian packages that all this needs"
