@@ -165,7 +165,7 @@ UNIT_CFLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-reco
 	-I$(B) -Wall -Wextra
 unit_sources = $(shell sed -n '/ Sources:/,/\*\/\|^ \*$$/p' $(1) | tr ' ' '\n' | grep -E '^[a-z].*\.c$$' | sort -u)
 
-$(UNIT_BINS): $(B)/unit/%: tests/unit/%.c tests/unit/host.c $(wildcard tests/unit/*.h) $(B)/hv/dev/dsdt.c $(wildcard hv/*/*.[ch] vmx/*.[ch] ept/*.[ch])
+$(UNIT_BINS): $(B)/unit/%: tests/unit/%.c tests/unit/host.c $(wildcard tests/unit/*.h) $(B)/hv/dev/dsdt.c $(wildcard hv/*/*.[ch] vmx/*.[ch] ept/*.[ch] virtio/*.[ch])
 	@mkdir -p $(@D)
 	@echo "  UNIT    $<"
 	@$(HOSTCC) $(UNIT_CFLAGS) -o $@ $< tests/unit/host.c $(call unit_sources,$<) -lcmocka

@@ -142,6 +142,19 @@ enum status guest_zero(const struct guestmem *gm, gpa_t gpa, size_t len)
 	return OK;
 }
 
+/* Where an aligned word lies: it cannot cross a chunk. */
+static enum status locate_word(const struct guestmem *gm, gpa_t gpa, unsigned size, void **p)
+{
+	hpa_t hpa;
+
+	if (!IS_POW2(size) || size > sizeof(u64) || !IS_ALIGNED(gpa.v, size))
+		return ERR_INVAL;
+	if (!locate(gm, gpa.v, &hpa))
+		return ERR_RANGE;
+	*p = hpa_to_hva(hpa);
+	return OK;
+}
+
 /* One compare-and-exchange on a word of the given type at p; old and new_val are 64-bit. */
 #define CMPXCHG(type, p, old, new_val)                                                             \
 	do {                                                                                       \
@@ -155,15 +168,11 @@ enum status guest_cmpxchg(
 	const struct guestmem *gm, gpa_t gpa, u64 *old, u64 new_val, unsigned size)
 {
 	u64 expected = *old;
-	hpa_t hpa;
 	void *p;
+	enum status s = locate_word(gm, gpa, size, &p);
 
-	if (!IS_POW2(size) || size > sizeof(u64) || !IS_ALIGNED(gpa.v, size))
-		return ERR_INVAL;
-	/* Aligned: it cannot cross a chunk. */
-	if (!locate(gm, gpa.v, &hpa))
-		return ERR_RANGE;
-	p = hpa_to_hva(hpa);
+	if (s != OK)
+		return s;
 	switch (size) {
 	case 1: CMPXCHG(u8, p, old, new_val); break;
 	case 2: CMPXCHG(u16, p, old, new_val); break;
@@ -172,6 +181,39 @@ enum status guest_cmpxchg(
 	}
 	if (*old == expected)
 		ring(gm, gpa, size);
+	return OK;
+}
+
+enum status guest_load(const struct guestmem *gm, gpa_t gpa, u64 *value, unsigned size)
+{
+	void *p;
+	enum status s = locate_word(gm, gpa, size, &p);
+
+	if (s != OK)
+		return s;
+	switch (size) {
+	case 1: *value = __atomic_load_n((u8 *)p, __ATOMIC_ACQUIRE); break;
+	case 2: *value = __atomic_load_n((u16 *)p, __ATOMIC_ACQUIRE); break;
+	case 4: *value = __atomic_load_n((u32 *)p, __ATOMIC_ACQUIRE); break;
+	default: *value = __atomic_load_n((u64 *)p, __ATOMIC_ACQUIRE);
+	}
+	return OK;
+}
+
+enum status guest_store(const struct guestmem *gm, gpa_t gpa, u64 value, unsigned size)
+{
+	void *p;
+	enum status s = locate_word(gm, gpa, size, &p);
+
+	if (s != OK)
+		return s;
+	switch (size) {
+	case 1: __atomic_store_n((u8 *)p, (u8)value, __ATOMIC_RELEASE); break;
+	case 2: __atomic_store_n((u16 *)p, (u16)value, __ATOMIC_RELEASE); break;
+	case 4: __atomic_store_n((u32 *)p, (u32)value, __ATOMIC_RELEASE); break;
+	default: __atomic_store_n((u64 *)p, value, __ATOMIC_RELEASE);
+	}
+	ring(gm, gpa, size);
 	return OK;
 }
 

@@ -51,6 +51,16 @@ enum status guest_zero(const struct guestmem *gm, gpa_t gpa, size_t len) __must_
 enum status guest_cmpxchg(
 	const struct guestmem *gm, gpa_t gpa, u64 *old, u64 new_val, unsigned size) __must_check;
 
+/*
+ * guest_load(), guest_store(): one access of 1, 2, 4 or 8 bytes that another processor sees as a
+ * whole; gpa must be aligned to size (ERR_INVAL). For words that two sides share, such as ring
+ * indices.
+ */
+enum status guest_load(
+	const struct guestmem *gm, gpa_t gpa, u64 *value, unsigned size) __must_check;
+enum status guest_store(
+	const struct guestmem *gm, gpa_t gpa, u64 value, unsigned size) __must_check;
+
 /* guest_gpa_to_hpa(): where one byte of guest RAM lives; ERR_RANGE if it is not RAM. For building
  * EPT and shadow tables. */
 enum status guest_gpa_to_hpa(const struct guestmem *gm, gpa_t gpa, hpa_t *hpa) __must_check;

@@ -336,9 +336,44 @@ static void crooked_hole_is_a_bug(void **state)
 	}
 }
 
+static void words_are_loaded_and_stored_whole(void **state)
+{
+	u64 value;
+
+	(void)state;
+	add_pc();
+	for (unsigned size = 1; size <= 8; size *= 2) {
+		u64 ones = size == 8 ? ~0ul : BIT(size * 8) - 1;
+
+		for (u64 gpa = 2 * MB - 16; gpa < 2 * MB + 16; gpa += size) {
+			assert_int_equal(guest_zero(&gm, GPA(2 * MB - 16), 32), OK);
+			assert_int_equal(guest_store(&gm, GPA(gpa), ~0ul, size), OK);
+			assert_int_equal(guest_load(&gm, GPA(gpa), &value, size), OK);
+			assert_int_equal(value, ones);
+			if (gpa + size < 2 * MB + 16) {
+				assert_int_equal(guest_load(&gm, GPA(gpa + size), &value, 1), OK);
+				assert_int_equal(value, 0);
+			}
+			if (size > 1) {
+				assert_int_equal(
+					guest_load(&gm, GPA(gpa + 1), &value, size), ERR_INVAL);
+				assert_int_equal(
+					guest_store(&gm, GPA(gpa + 1), 0, size), ERR_INVAL);
+			}
+		}
+		assert_int_equal(guest_load(&gm, GPA(HOLE_START), &value, size), ERR_RANGE);
+		assert_int_equal(guest_store(&gm, GPA(6 * MB), 0, size), ERR_RANGE);
+		assert_int_equal(guest_load(&gm, GPA(~0ul - 7), &value, size), ERR_RANGE);
+	}
+	assert_int_equal(guest_load(&gm, GPA(0), &value, 0), ERR_INVAL);
+	assert_int_equal(guest_load(&gm, GPA(0), &value, 3), ERR_INVAL);
+	assert_int_equal(guest_load(&gm, GPA(0), &value, 16), ERR_INVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(words_are_loaded_and_stored_whole),
 		TEST(is_ram_at_borders),
 		TEST(copies_cross_chunks_and_slots),
 		TEST(nothing_is_copied_of_a_bad_range),

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The words of "Virtual I/O Device (VIRTIO) Version 1.2": bits and layouts, in its order. Sections
+ * are cited by number and title. All fields are little-endian, as the processor is.
+ */
+#ifndef VIRTIO_SPEC_H
+#define VIRTIO_SPEC_H
+
+#include "hv/lib/util.h"
+
+/* 2.1 Device Status Field */
+#define VIRTIO_STATUS_ACKNOWLEDGE 1u
+#define VIRTIO_STATUS_DRIVER	  2u
+#define VIRTIO_STATUS_DRIVER_OK	  4u
+#define VIRTIO_STATUS_FEATURES_OK 8u
+#define VIRTIO_STATUS_NEEDS_RESET 64u
+#define VIRTIO_STATUS_FAILED	  128u
+
+/* 2.7.5 The Virtqueue Descriptor Table */
+struct vring_desc {
+	u64 addr;
+	u32 len;
+	u16 flags;
+	u16 next;
+};
+static_assert(sizeof(struct vring_desc) == 16, "as the driver writes it");
+
+#define VRING_DESC_NEXT	    BIT(0)
+#define VRING_DESC_WRITE    BIT(1)
+#define VRING_DESC_INDIRECT BIT(2)
+
+/* 2.7.6 The Virtqueue Available Ring */
+#define VRING_AVAIL_FLAGS	 0u
+#define VRING_AVAIL_IDX		 2u
+#define VRING_AVAIL_RING	 4u
+#define VRING_AVAIL_NO_INTERRUPT 1u
+
+/* 2.7.8 The Virtqueue Used Ring */
+struct vring_used_elem {
+	u32 id;
+	u32 len;
+};
+static_assert(sizeof(struct vring_used_elem) == 8, "as the driver reads it");
+
+#define VRING_USED_FLAGS     0u
+#define VRING_USED_IDX	     2u
+#define VRING_USED_RING	     4u
+#define VRING_USED_NO_NOTIFY 1u
+
+/* 2.8.13 Virtqueue Descriptor (packed) */
+struct vring_packed_desc {
+	u64 addr;
+	u32 len;
+	u16 id;
+	u16 flags;
+};
+static_assert(sizeof(struct vring_packed_desc) == 16, "as the driver writes it");
+
+/* 2.8.1 Driver and Device Ring Wrap Counters */
+#define VRING_PACKED_AVAIL BIT(7)
+#define VRING_PACKED_USED  BIT(15)
+
+/* 2.8.14 Event Suppression Structure Format */
+#define VRING_EVENT_OFF_WRAP 0u
+#define VRING_EVENT_FLAGS    2u
+#define VRING_EVENT_SIZE     4u
+#define VRING_EVENT_WRAP     0x8000u
+#define VRING_EVENT_ENABLE   0u
+#define VRING_EVENT_DISABLE  1u
+#define VRING_EVENT_DESC     2u
+
+/* 4.1.4.3 Common configuration structure layout */
+struct virtio_pci_common {
+	u32 device_feature_select;
+	u32 device_feature;
+	u32 driver_feature_select;
+	u32 driver_feature;
+	u16 config_msix_vector;
+	u16 num_queues;
+	u8 device_status;
+	u8 config_generation;
+	u16 queue_select;
+	u16 queue_size;
+	u16 queue_msix_vector;
+	u16 queue_enable;
+	u16 queue_notify_off;
+	u64 queue_desc;
+	u64 queue_driver;
+	u64 queue_device;
+};
+static_assert(sizeof(struct virtio_pci_common) == 0x38, "as the driver sees it");
+
+/* 4.1.2 PCI Device Discovery */
+#define VIRTIO_PCI_VENDOR      0x1af4u
+#define VIRTIO_PCI_DEVICE_BASE 0x1040u
+#define VIRTIO_PCI_REVISION    1u
+#define VIRTIO_PCI_SUBSYSTEM                                                                       \
+	0x1040u /* not below 0x40 for a device without the legacy interface                        \
+		 */
+
+/* 4.1.4 Virtio Structure PCI Capabilities: offsets in the capability */
+#define VIRTIO_PCI_CAP_LEN	  2u
+#define VIRTIO_PCI_CAP_TYPE	  3u
+#define VIRTIO_PCI_CAP_BAR	  4u
+#define VIRTIO_PCI_CAP_OFFSET	  8u
+#define VIRTIO_PCI_CAP_LENGTH	  12u
+#define VIRTIO_PCI_CAP_SIZE	  16u
+#define VIRTIO_PCI_CAP_MULTIPLIER 16u /* notifications only */
+#define VIRTIO_PCI_CAP_DATA	  16u /* the window only */
+#define VIRTIO_PCI_CAP_LONG_SIZE  20u
+
+#define VIRTIO_PCI_CAP_COMMON 1u
+#define VIRTIO_PCI_CAP_NOTIFY 2u
+#define VIRTIO_PCI_CAP_ISR    3u
+#define VIRTIO_PCI_CAP_DEVICE 4u
+#define VIRTIO_PCI_CAP_WINDOW 5u
+
+/* 4.1.4.5 ISR status capability */
+#define VIRTIO_ISR_QUEUE  BIT(0)
+#define VIRTIO_ISR_CONFIG BIT(1)
+
+/* 4.1.5.1.2 MSI-X Vector Configuration */
+#define VIRTIO_NO_VECTOR 0xffffu
+
+/* 5 Device Types */
+#define VIRTIO_ID_BLK 2u
+#define VIRTIO_ID_RNG 4u
+
+/* 5.2.3 Block Device: Feature bits */
+#define VIRTIO_BLK_F_SIZE_MAX	  BIT(1)
+#define VIRTIO_BLK_F_SEG_MAX	  BIT(2)
+#define VIRTIO_BLK_F_RO		  BIT(5)
+#define VIRTIO_BLK_F_BLK_SIZE	  BIT(6)
+#define VIRTIO_BLK_F_FLUSH	  BIT(9)
+#define VIRTIO_BLK_F_TOPOLOGY	  BIT(10)
+#define VIRTIO_BLK_F_CONFIG_WCE	  BIT(11)
+#define VIRTIO_BLK_F_MQ		  BIT(12)
+#define VIRTIO_BLK_F_DISCARD	  BIT(13)
+#define VIRTIO_BLK_F_WRITE_ZEROES BIT(14)
+
+/* 5.2.4 Block Device: Device configuration layout */
+struct virtio_blk_config {
+	u64 capacity;
+	u32 size_max;
+	u32 seg_max;
+	u16 cylinders;
+	u8 heads;
+	u8 sectors;
+	u32 blk_size;
+	u8 physical_block_exp;
+	u8 alignment_offset;
+	u16 min_io_size;
+	u32 opt_io_size;
+	u8 writeback;
+	u8 unused0;
+	u16 num_queues;
+	u32 max_discard_sectors;
+	u32 max_discard_seg;
+	u32 discard_sector_alignment;
+	u32 max_write_zeroes_sectors;
+	u32 max_write_zeroes_seg;
+	u8 write_zeroes_may_unmap;
+	u8 unused1[3];
+} __packed;
+static_assert(sizeof(struct virtio_blk_config) == 60, "as the driver sees it");
+
+/* 5.2.6 Block Device: Device Operation */
+struct virtio_blk_header {
+	u32 type;
+	u32 reserved;
+	u64 sector;
+};
+static_assert(sizeof(struct virtio_blk_header) == 16, "as the driver writes it");
+
+#define VIRTIO_BLK_T_IN		  0u
+#define VIRTIO_BLK_T_OUT	  1u
+#define VIRTIO_BLK_T_FLUSH	  4u
+#define VIRTIO_BLK_T_GET_ID	  8u
+#define VIRTIO_BLK_T_DISCARD	  11u
+#define VIRTIO_BLK_T_WRITE_ZEROES 13u
+#define VIRTIO_BLK_ID_BYTES	  20u
+
+struct virtio_blk_range {
+	u64 sector;
+	u32 sectors;
+	u32 flags;
+};
+static_assert(sizeof(struct virtio_blk_range) == 16, "as the driver writes it");
+
+#define VIRTIO_BLK_RANGE_UNMAP BIT(0)
+
+#define VIRTIO_BLK_S_OK	    0u
+#define VIRTIO_BLK_S_IOERR  1u
+#define VIRTIO_BLK_S_UNSUPP 2u
+
+/* 6 Reserved Feature Bits */
+#define VIRTIO_F_INDIRECT  BIT(28)
+#define VIRTIO_F_EVENT_IDX BIT(29)
+#define VIRTIO_F_VERSION_1 BIT(32)
+#define VIRTIO_F_PACKED	   BIT(34)
+
+#endif
