@@ -15,7 +15,9 @@ from pathlib import Path
 from .ui import UsageError
 
 DEFAULT_CPU = "corei7_skylake_x"
-MEGS_MAX = 2048  # above this Bochs dies unless part of the memory goes to a file
+MEGS_MAX = 2048  # of the host's memory: its configuration takes no more, the rest goes to a file
+HOLE_START_MB = 3072  # Bochs counts the device hole from here to 4 GB as memory that the machine has
+HOLE_MB = 1024
 IPS = 100_000_000
 BIOS = Path("/usr/share/bochs/BIOS-bochs-latest")
 VGABIOS = Path("/usr/share/bochs/VGABIOS-lgpl-latest")
@@ -32,9 +34,14 @@ class Host:
 
 
 def memory_line(megs: int) -> str:
+    """For `megs` of usable memory.
+
+    What is beyond MEGS_MAX is swapped to a file in blocks of 128 KB, and Bochs may take a block that holds a
+    stack in use (see scrub() in hv/mem/page.c): rare, but a crash with much memory and not with little may be that.
+    """
     if megs <= MEGS_MAX:
         return f"megs: {megs}"
-    return f"memory: guest={megs}, host={MEGS_MAX}"
+    return f"memory: guest={megs + (HOLE_MB if megs > HOLE_START_MB else 0)}, host={MEGS_MAX}"
 
 
 def config(host: Host, iso: Path, com_ports: tuple[int, int], log: Path) -> str:

@@ -142,7 +142,13 @@ def test_a_named_model_gets_vmx_under_kvm(accel: str, model: str, cpu: str) -> N
 
 @pytest.mark.parametrize(
     ("megs", "line"),
-    [(512, "megs: 512"), (2048, "megs: 2048"), (2049, "memory: guest=2049, host=2048"), (6144, "memory: guest=6144, host=2048")],
+    [
+        (512, "megs: 512"),
+        (2048, "megs: 2048"),
+        (2049, "memory: guest=2049, host=2048"),
+        (3072, "memory: guest=3072, host=2048"),
+        (6144, "memory: guest=7168, host=2048"),
+    ],
 )
 def test_bochs_memory_above_2_gb_goes_to_a_file(megs: int, line: str) -> None:
     assert bochs.memory_line(megs) == line
