@@ -25,7 +25,7 @@
 #define SIPI_WAIT_US   1000
 #define ONLINE_WAIT_US 200000
 #define LOW_MEMORY_END 0xa0000ul
-#define PAT_WANTED     PAT_RESET
+#define PAT_WANTED     PAT_ALL_TYPES /* shadow paging chooses among them */
 
 /* As trampoline.S ends. */
 struct __packed trampoline_fields {

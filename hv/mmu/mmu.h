@@ -67,7 +67,7 @@ struct mmu_ops {
 	/* Paging-related register writes; NULL where the hardware does it all. */
 	void (*set_cr3)(struct vcpu *vcpu, u64 cr3);
 	void (*invlpg)(struct vcpu *vcpu, gva_t gva);
-	void (*paging_changed)(struct vcpu *vcpu); /* CR0, CR4 or EFER changed */
+	void (*paging_changed)(struct vcpu *vcpu); /* CR0, CR4, EFER or IA32_PAT changed */
 	void (*flush)(struct mmu
 			*mmu); /* after unmap or a permission taken away, before the next entry */
 	void (*view)(struct vcpu *vcpu, struct mmu_view *out);

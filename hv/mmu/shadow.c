@@ -189,6 +189,24 @@ static void shadow_invlpg(struct vcpu *v, gva_t gva)
 	shadow_settle(s, v);
 }
 
+#define PAT_ENTRIES	 8u
+#define PAT_TYPE(pat, i) ((pat) >> 8 * (i)&0xff)
+
+/* The processor keeps our PAT, which has every type; with paging off the guest has but write-back.
+ */
+static void read_pat(struct shadow *s, u64 pat)
+{
+	s->pat = pat;
+	for (unsigned i = 0; i < PAT_ENTRIES; i++) {
+		u64 type = s->format == FORMAT_NONE ? MEMTYPE_WB : PAT_TYPE(pat, i);
+		u64 ours = 0;
+
+		while (ours < PAT_ENTRIES - 1 && PAT_TYPE(PAT_ALL_TYPES, ours) != type)
+			ours++;
+		s->pat_flags[i] = (ours & 3) * SPTE_PWT | (ours >> 2) * SPTE_PAT;
+	}
+}
+
 /* Reserved bits of the guest's entries follow from its format, and change with it. */
 static void read_registers(struct shadow *s, struct vcpu *v)
 {
@@ -201,6 +219,7 @@ static void read_registers(struct shadow *s, struct vcpu *v)
 	r->maxphyaddr = cpuid_maxphyaddr(v->cpuid);
 	memcpy(r->pdpte, v->pdpte, sizeof(r->pdpte));
 	s->format = format_of(r);
+	read_pat(s, v->ops->get(v, VREG_PAT));
 	for (unsigned level = 1; s->format != FORMAT_NONE && level <= 4; level++) {
 		s->rsvd[level][0] = walk_reserved_bits(r, 0, level);
 		s->rsvd[level][1] = walk_reserved_bits(r, GPTE_PS, level);
@@ -212,11 +231,13 @@ static void shadow_paging_changed(struct vcpu *v)
 	struct shadow *s = shadow_of(v->vm->mmu);
 	struct walk_regs old = s->regs;
 	enum shadow_format format = s->format;
+	u64 pat = s->pat;
 
 	read_registers(s, v);
 	/* What decides how tables are read: nothing that was derived holds any more. */
 	if (format != s->format || ((old.cr4 ^ s->regs.cr4) & CR4_PSE) ||
-		((old.efer ^ s->regs.efer) & EFER_NXE) || s->cfg.strategy == SHADOW_VTLB)
+		((old.efer ^ s->regs.efer) & EFER_NXE) || pat != s->pat ||
+		s->cfg.strategy == SHADOW_VTLB)
 		page_zap_all(s);
 	unsync_sync_all(s);
 	activate(s, v);

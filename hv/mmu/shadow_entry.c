@@ -20,7 +20,7 @@
 #define LARGE_32_SHIFT	(32 - 13)
 #define LARGE_32_FLAGS	GENMASK(12, 0)
 #define GPTE_ADDR	GENMASK(51, 12)
-#define LEAF_FROM_GUEST (SPTE_U | SPTE_PWT | SPTE_PCD | SPTE_PAT | SPTE_G | SPTE_NX)
+#define LEAF_FROM_GUEST (SPTE_U | SPTE_G | SPTE_NX)
 #define LINK_FROM_GUEST (SPTE_W | SPTE_U | SPTE_NX)
 
 struct frame *shadow_frame(struct shadow *s, u64 gfn)
@@ -204,6 +204,14 @@ u64 shadow_child(
 	return gfn;
 }
 
+u64 shadow_type(const struct shadow *s, u64 flags)
+{
+	unsigned index = (unsigned)((flags & (SPTE_PWT | SPTE_PCD)) / SPTE_PWT |
+				    (flags & SPTE_PAT) / (SPTE_PAT / 4));
+
+	return s->pat_flags[index];
+}
+
 /* A leaf for the frame: flags are those of the guest, in the places of a 4 KB page's entry. */
 static u64 leaf(struct shadow *s, u64 gfn, u64 flags, bool write, u32 *target)
 {
@@ -213,7 +221,8 @@ static u64 leaf(struct shadow *s, u64 gfn, u64 flags, bool write, u32 *target)
 	*target = 0;
 	if (!f)
 		return s->trap; /* a device, or nothing at all */
-	e = (u64)f->hfn << PAGE_SHIFT | (flags & LEAF_FROM_GUEST) | SPTE_P | SPTE_A;
+	e = (u64)f->hfn << PAGE_SHIFT | (flags & LEAF_FROM_GUEST) | SPTE_P | SPTE_A |
+	    shadow_type(s, flags);
 	/* To be told of writes to a table that is out of sync, the dirty flag is left to the
 	 * processor. */
 	if (write && f->writable && (!f->table || f->unsync))

@@ -103,10 +103,11 @@ static void fill_vtlb(struct shadow *s, struct spage *p, unsigned index, const s
 {
 	const struct frame *f = shadow_frame(s, w->gpa.v >> PAGE_SHIFT);
 	u64 g = w->level ? w->step[w->level].entry : SPTE_W | SPTE_D;
-	u64 e = (u64)f->hfn << PAGE_SHIFT | SPTE_P | SPTE_A | (g & (SPTE_PWT | SPTE_PCD));
+	u64 e = (u64)f->hfn << PAGE_SHIFT | SPTE_P | SPTE_A, type = g & (SPTE_PWT | SPTE_PCD);
 
 	if (w->level > 1 ? g & GPTE_LARGE_PAT : w->level && (g & SPTE_PAT))
-		e |= SPTE_PAT;
+		type |= SPTE_PAT;
+	e |= shadow_type(s, type);
 	if (w->user)
 		e |= SPTE_U;
 	if (!w->executable)

@@ -46,6 +46,7 @@
 #define SPTE_RSVD BIT(51) /* reserved by any processor of less than 52 address bits */
 #define SPTE_NX	  BIT(63)
 #define SPTE_TRAP (SPTE_P | SPTE_RSVD)
+#define SPTE_TYPE (SPTE_PWT | SPTE_PCD | SPTE_PAT) /* of a 4 KB page: an index into the PAT */
 
 #define GPTE_PS	       BIT(7)
 #define GPTE_LARGE_PAT BIT(12)
@@ -140,7 +141,9 @@ struct shadow {
 
 	struct walk_regs regs; /* the guest's, but rflags and cpl, which are read when needed */
 	enum shadow_format format;
-	u64 trap; /* SPTE_TRAP, or 0 where no bit is reserved: then every fault exits */
+	u64 trap;	  /* SPTE_TRAP, or 0 where no bit is reserved: then every fault exits */
+	u64 pat;	  /* the guest's IA32_PAT */
+	u64 pat_flags[8]; /* SPTE_TYPE flags for each of its entries: the same type in ours */
 	u64 rsvd[5]
 		[2]; /* reserved bits of a guest entry: by level and whether it is a leaf above 1 */
 
@@ -227,6 +230,8 @@ bool refs_any(struct shadow *s, refs_t r, bool (*fn)(struct shadow *s, entry_id 
 
 /* ---- shadow_entry.c ---- */
 
+/* The memory type that SPTE_TYPE flags of the guest's mean, in flags for us. */
+u64 shadow_type(const struct shadow *s, u64 flags);
 /* NULL: not memory of this VM. */
 struct frame *shadow_frame(struct shadow *s, u64 gfn);
 /* The one writer of shadow entries. target: of a leaf the gfn, of a link the number of the page. */

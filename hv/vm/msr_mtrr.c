@@ -2,7 +2,8 @@
 /*
  * MTRRs and PAT of a virtual CPU ("Memory Cache Control"). The MTRRs have no effect on how guest
  * memory is mapped: all of it is RAM, write-back, and combined with the guest's PAT by the
- * processor. They are kept for the guest to read back, and start as a PC's firmware leaves them.
+ * processor, or by the shadow tables. They are kept for the guest to read back, and start as a PC's
+ * firmware leaves them.
  */
 #include "hv/cpu/regs.h"
 #include "hv/dev/layout.h"
@@ -124,6 +125,8 @@ static bool write_pat(struct vcpu *v, u32 msr, u64 value)
 	if (!types_are_valid(value, true))
 		return false;
 	v->ops->set(v, VREG_PAT, value);
+	if (v->vm->mmu->ops->paging_changed)
+		v->vm->mmu->ops->paging_changed(v);
 	return true;
 }
 
