@@ -22,11 +22,45 @@ static void nothing(void *ctx)
 	(void)ctx; /* the interrupt's work is to end HLT or a guest's run */
 }
 
+/* The LAPIC timer is set for the deadline, if it is not already. */
+static void timer_set(struct percpu *cpu, u64 deadline)
+{
+	if (deadline == cpu->timer_deadline)
+		return;
+	lapic_timer_set(deadline);
+	cpu->timer_deadline = deadline;
+}
+
+static void next_changed(struct timerq *q)
+{
+	timer_set(container_of(q, struct percpu, timers), q->next);
+}
+
+/* It may come early, or for a deadline that has been moved since. One that is past needs no further
+ * interrupt: this one has ended whatever ran. */
+static void timer_fired(void *ctx)
+{
+	struct percpu *cpu = this_cpu();
+
+	(void)ctx;
+	cpu->timer_deadline = TIMER_NEVER;
+	if (cpu->timers.changed && cpu->timers.next > rdtsc())
+		next_changed(&cpu->timers);
+}
+
+void irq_at_deadlines(void)
+{
+	struct timerq *q = &this_cpu()->timers;
+
+	q->changed = next_changed;
+	next_changed(q);
+}
+
 void irq_init(const struct acpi_info *acpi)
 {
 	for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)
 		isa[i] = acpi->isa[i];
-	irq_register(VECTOR_TIMER, nothing, NULL);
+	irq_register(VECTOR_TIMER, timer_fired, NULL);
 	irq_register(VECTOR_KICK, nothing, NULL);
 	ioapic_setup(acpi);
 }
@@ -75,14 +109,9 @@ void cpu_idle(u64 deadline_tsc)
 		__asm__ volatile("sti; nop; cli" : : : "memory");
 		return;
 	}
-	if (deadline_tsc != cpu->timer_deadline) {
-		lapic_timer_set(deadline_tsc);
-		cpu->timer_deadline = deadline_tsc;
-	}
+	timer_set(cpu, deadline_tsc);
 	/* STI holds interrupts off for one more instruction, so that none is lost before HLT. */
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
-	if (deadline_tsc <= rdtsc())
-		cpu->timer_deadline = TIMER_NEVER; /* it has fired */
 	cpu->idle_ticks += rdtsc() - start;
 }
 

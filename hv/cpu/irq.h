@@ -33,6 +33,12 @@ void irq_register(u8 vector, irq_fn fn, void *ctx);
  */
 enum status irq_register_isa(unsigned irq, irq_fn fn, void *ctx) __must_check;
 
+/*
+ * From now on VECTOR_TIMER comes to this CPU whenever a deadline of its queue does, so that it ends
+ * a guest's run: for processors on which an entry cannot be given a time limit.
+ */
+void irq_at_deadlines(void);
+
 /* What to do for an NMI, from the IDT or from a VM exit. Async-safe: takes no lock. */
 void nmi_handle(void);
 

@@ -5,8 +5,12 @@
 
 static void update_next(struct timerq *q)
 {
+	u64 old = q->next;
+
 	q->next = list_empty(&q->head) ? TIMER_NEVER
 				       : list_entry(q->head.next, struct timer, node)->deadline;
+	if (q->changed && q->next != old)
+		q->changed(q);
 }
 
 void timerq_init(struct timerq *q, u64 hz, u64 (*now)(const struct timerq *q))
@@ -15,6 +19,7 @@ void timerq_init(struct timerq *q, u64 hz, u64 (*now)(const struct timerq *q))
 	q->hz = hz;
 	q->now = now;
 	q->next = TIMER_NEVER;
+	q->changed = NULL;
 }
 
 void timer_init(struct timer *t, void (*expire)(struct timer *t))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One queue of deadlines per physical CPU. Every timer of every guest on that CPU hangs on it; its
- * head decides when the next VM entry must end (VMX preemption timer) or the next HLT (LAPIC
- * timer). Time is the TSC, always. Device models see time only through the queue they are given, so
- * that a unit test can turn the clock by hand.
+ * head decides when the next VM entry must end (VMX preemption timer, or the LAPIC timer where
+ * there is none) or the next HLT (LAPIC timer). Time is the TSC, always. Device models see time
+ * only through the queue they are given, so that a unit test can turn the clock by hand.
  */
 #ifndef HV_CPU_TIMER_H
 #define HV_CPU_TIMER_H
@@ -18,6 +18,7 @@ struct timerq {
 	u64 hz;				    /* TSC frequency */
 	u64 (*now)(const struct timerq *q); /* current TSC */
 	u64 next; /* deadline of the head, or TIMER_NEVER: read on every VM entry */
+	void (*changed)(struct timerq *q); /* next has changed; NULL: nobody wants to know */
 };
 
 struct timer {
