@@ -149,14 +149,28 @@ const struct vmx_control_table vmx_control_tables[VMX_WORDS] = {
 	[VMX_ENTRY] = TABLE(VMCS_ENTRY_CONTROLS, "VM-entry controls", entry_rows),
 };
 
-/* Without a second level, the guest's paging is ours to carry out. */
+#define OWN_PAT	 "the shadow tables choose among the memory types of the machine's IA32_PAT"
+#define OWN_EFER "guests run with the machine's IA32_EFER, whose NXE the shadow tables need"
+
+/*
+ * Without a second level, the guest's paging is ours to carry out: with it go the memory types and
+ * EFER.NXE. What the oldest processors lack is not needed then, so that this mode runs everywhere.
+ */
 static const struct vmx_control_override one_level[] = {
+	{ VMX_PIN, PIN_PREEMPTION_TIMER, VMX_WANTED,
+		"the local APIC's timer ends a guest at a deadline, by an interrupt" },
 	{ VMX_PROC, PROC_INVLPG, VMX_REQUIRED, "the shadow tables would not follow INVLPG" },
 	{ VMX_PROC, PROC_CR3_LOAD, VMX_REQUIRED, "a guest would load page tables of its own" },
 	{ VMX_PROC, PROC_CR3_STORE, VMX_REQUIRED, "a guest would see where its shadow tables are" },
 	{ VMX_PROC2, PROC2_EPT, VMX_REFUSED, "shadow tables take its place" },
 	{ VMX_PROC2, PROC2_UNRESTRICTED_GUEST, VMX_REFUSED, "it needs EPT" },
 	{ VMX_PROC2, PROC2_INVPCID, VMX_REFUSED, "guests have no PCIDs under shadow paging" },
+	{ VMX_EXIT, VMEXIT_SAVE_PAT, VMX_REFUSED, OWN_PAT },
+	{ VMX_EXIT, VMEXIT_LOAD_PAT, VMX_REFUSED, OWN_PAT },
+	{ VMX_EXIT, VMEXIT_SAVE_EFER, VMX_REFUSED, OWN_EFER },
+	{ VMX_EXIT, VMEXIT_LOAD_EFER, VMX_REFUSED, OWN_EFER },
+	{ VMX_ENTRY, VMENTRY_LOAD_PAT, VMX_REFUSED, OWN_PAT },
+	{ VMX_ENTRY, VMENTRY_LOAD_EFER, VMX_REFUSED, OWN_EFER },
 };
 
 enum vmx_need vmx_control_need(
@@ -193,15 +207,20 @@ static bool negotiate_row(const struct vmx_control_row *r, enum vmx_need need,
 enum status vmx_controls_negotiate(
 	const struct vmx_caps *caps, enum vmx_mode mode, struct vmx_controls *out, char *err)
 {
+	/* What is missing is said of the first that is: EPT, or its lack, explains the others. */
+	static const enum vmx_word order[] = { VMX_PROC2, VMX_PIN, VMX_PROC, VMX_EXIT, VMX_ENTRY };
+
+	static_assert(ARRAY_SIZE(order) == VMX_WORDS, "every word");
 	memset(out, 0, sizeof(*out));
-	for (unsigned w = 0; w < VMX_WORDS; w++) {
+	for (unsigned o = 0; o < VMX_WORDS; o++) {
+		enum vmx_word w = order[o];
 		const struct vmx_control_table *t = &vmx_control_tables[w];
 
 		out->word[w] = caps->word[w].must;
 		for (unsigned i = 0; i < t->count; i++) {
 			const struct vmx_control_row *r = &t->rows[i];
 			const char *cost;
-			enum vmx_need need = vmx_control_need(mode, (enum vmx_word)w, r, &cost);
+			enum vmx_need need = vmx_control_need(mode, w, r, &cost);
 
 			if (negotiate_row(r, need, &caps->word[w], &out->word[w], &out->dynamic[w]))
 				continue;

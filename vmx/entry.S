@@ -156,11 +156,12 @@ vmx_quick:
 	.size	vmx_quick, . - vmx_quick
 
 /*
- * void vmx_reset_vector_state(void *area, u64 xcr0)
+ * void vmx_reset_vector_state(const void *area, u64 xcr0)
  *
  * Puts x87, SSE and every other XSAVE-managed component of xcr0 into its initial state, so that a
- * new guest finds nothing of the one before. area is a zeroed, 64-byte aligned XSAVE image: with
- * XSTATE_BV = 0, XRSTOR initialises all requested components.
+ * new guest finds nothing of the one before. area is a 64-byte aligned XSAVE image with a header of
+ * zeros: with XSTATE_BV = 0, XRSTOR initialises all requested components. It takes MXCSR from the
+ * image all the same.
  */
 	.globl	vmx_reset_vector_state
 	.type	vmx_reset_vector_state, @function
@@ -172,5 +173,17 @@ vmx_reset_vector_state:
 	fninit
 	ret
 	.size	vmx_reset_vector_state, . - vmx_reset_vector_state
+
+/*
+ * void vmx_reset_sse_state(const void *area)
+ *
+ * The same for a CPU without XSAVE: x87 and SSE are all there is, and the image has them.
+ */
+	.globl	vmx_reset_sse_state
+	.type	vmx_reset_sse_state, @function
+vmx_reset_sse_state:
+	fxrstor64 (%rdi)
+	ret
+	.size	vmx_reset_sse_state, . - vmx_reset_sse_state
 
 	.section .note.GNU-stack, "", @progbits

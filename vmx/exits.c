@@ -251,10 +251,15 @@ enum exit_kind vmx_run(struct vcpu *v, struct vcpu_exit *e)
 {
 	struct vmx_vcpu *x = vmx_of(v);
 	u32 now = rdtsc_low();
+	s32 left = vmx_ticks_left(v, now);
 	u64 failed;
 
+	if (left <= 0) {
+		vmx_account_due(v, now);
+		return EXIT_TIMER;
+	}
 	vmx_prepare_entry(v);
-	vmx_arm_timer(v, now);
+	vmx_arm_timer(v, left);
 	vmx_account_entry(v, now);
 	failed = vmx_enter(v, x->launched);
 	if (failed) {

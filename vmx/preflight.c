@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The preflight report: each VT-x capability, whether this CPU has it, and what it costs where it
- * is missing. Control bits come from the tables in controls.c, all else from the table here.
+ * is missing. Control bits come from the tables in controls.c, all else from the table here, which
+ * is about EPT alone.
  */
 #include "hv/ctl/log.h"
 #include "vmx/controls.h"
@@ -84,7 +85,7 @@ unsigned vmx_preflight(const struct vmx_caps *caps, enum vmx_mode mode)
 		BIT(vmx_caps_timer_shift(caps)));
 	for (unsigned w = 0; w < VMX_WORDS; w++)
 		missing += report_word(caps, mode, (enum vmx_word)w);
-	for (unsigned i = 0; i < ARRAY_SIZE(capabilities); i++) {
+	for (unsigned i = 0; mode == VMX_TWO_LEVEL && i < ARRAY_SIZE(capabilities); i++) {
 		const struct capability *c = &capabilities[i];
 		u64 have = *(const u64 *)(const void *)((const char *)caps + c->member);
 

@@ -34,6 +34,7 @@ struct vcpu *vmx_quick_cpuid(struct vcpu *v)
 struct vcpu *vmx_exit_quick(struct vcpu *v)
 {
 	u32 reason, now;
+	s32 left;
 
 	vmx_account_exit(v);
 	reason = (u32)vmread_hot(VMCS_EXIT_REASON);
@@ -47,7 +48,12 @@ struct vcpu *vmx_exit_quick(struct vcpu *v)
 		return NULL;
 	}
 	now = rdtsc_low();
-	vmx_arm_timer(v, now);
+	left = vmx_ticks_left(v, now);
+	if (unlikely(left <= 0)) { /* vmx_run() will see that */
+		v->handled = true;
+		return NULL;
+	}
+	vmx_arm_timer(v, left);
 	vmx_account_entry(v, now);
 	return v;
 }

@@ -36,12 +36,19 @@ struct vcpu *vmx_quick_common(struct vcpu *v); /* exits.c */
 struct vcpu *vmx_quick_cpuid(struct vcpu *v);  /* quick.c */
 struct vcpu *vmx_exit_quick(struct vcpu *v);   /* quick.c: called by entry.S */
 
-/* The next entry ends at the head of the deadline queue, which is less than 2^31 ticks away. */
-static inline void vmx_arm_timer(struct vcpu *v, u32 now)
+/* Ticks until the head of the deadline queue, which is less than 2^31 ticks away. */
+static inline s32 vmx_ticks_left(const struct vcpu *v, u32 now)
 {
-	s32 left = (s32)((u32)v->timers->next - now);
+	return (s32)((u32)v->timers->next - now);
+}
 
-	vmwrite_hot(VMCS_PREEMPTION_TIMER, (u32)MAX(left, 0) >> v->timer_shift);
+/*
+ * The next entry ends at the head of the deadline queue. Where there is no preemption timer,
+ * timer_field is one that nobody reads, and the local APIC's timer is set already.
+ */
+static inline void vmx_arm_timer(const struct vcpu *v, s32 left)
+{
+	vmwrite_hot(v->timer_field, (u32)left >> v->timer_shift);
 }
 
 /* Closes the account of the last exit and opens the guest's. */
@@ -52,6 +59,14 @@ static inline void vmx_account_entry(struct vcpu *v, u32 now)
 	c->count++;
 	c->ticks += now - v->exit_tsc;
 	v->entry_tsc = now;
+}
+
+/* A deadline came before the entry: as if it had ended one of no length. */
+static inline void vmx_account_due(struct vcpu *v, u32 now)
+{
+	vmx_account_entry(v, now);
+	v->exit_tsc = now;
+	v->kind = EXIT_TIMER;
 }
 
 static inline void vmx_account_exit(struct vcpu *v)

@@ -29,6 +29,15 @@ static_assert(VMCS_HOST_RSP == 0x6c14, "entry.S has this encoding as VMCS_HOST_R
  */
 #define EXCEPTION_BITMAP (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
 
+/* "FXSAVE Area": where the two registers are that do not start as 0. */
+#define FXSAVE_FCW   0
+#define FXSAVE_MXCSR 24
+#define FCW_INIT     0x37f
+#define MXCSR_INIT   0x1f80u
+
+/* A field of every CPU that it does not look at: the list that it is the address of is empty. */
+#define VMCS_UNUSED VMCS_EXIT_MSR_STORE_ADDRESS
+
 /* CR0 bits that a guest may flip by itself; the others exit when changed. */
 #define CR0_GUEST_OWNED (CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_WP | CR0_AM)
 
@@ -106,6 +115,7 @@ static u64 get_reg(struct vcpu *v, enum vcpu_reg r)
 		       (vmread(VMCS_CR4_READ_SHADOW) & x->cr4_mask);
 	case VREG_CR3: return x->two_level ? vmread(VMCS_GUEST_CR3) : x->cr3;
 	case VREG_EFER: return x->efer;
+	case VREG_PAT: return x->two_level ? vmread(VMCS_GUEST_PAT) : x->pat;
 	default: return vmread(reg_field[r]);
 	}
 }
@@ -126,22 +136,53 @@ static u64 fix_cr0(const struct vmx_vcpu *x, u64 value)
 	return ((value & ~(CR0_CD | CR0_NW)) | fixed0) & vmx_caps.cr0_fixed1;
 }
 
-static void set_efer(struct vmx_vcpu *x, u64 value)
+/*
+ * Which page faults of a one-level guest exit. Those that do not carry the I/D flag as the
+ * processor sets it, for the PAE and NXE that our tables need; where the guest's own registers
+ * would leave it clear ("Page-Fault Exceptions"), all exit.
+ */
+static void write_fault_filter(const struct vmx_vcpu *x, u64 cr4, u64 efer)
+{
+	bool exact = (cr4 & CR4_SMEP) || ((cr4 & CR4_PAE) && (efer & EFER_NXE));
+
+	vmwrite(VMCS_PF_ERROR_CODE_MASK, exact ? x->fault_mask : 0);
+	vmwrite(VMCS_PF_ERROR_CODE_MATCH, exact ? x->fault_match : 0);
+}
+
+/* The hypervisor has no use for SYSCALL: the bit is that of the guest which was here last. */
+static void write_sce(u64 value)
+{
+	u64 old = rdmsr(MSR_EFER), new = (old & ~EFER_SCE) | (value & EFER_SCE);
+
+	if (new != old)
+		wrmsr(MSR_EFER, new);
+}
+
+/*
+ * A one-level guest runs with the machine's IA32_EFER: NXE is what our tables need, SCE is written
+ * here, and LME and LMA follow "IA-32e mode guest" by themselves.
+ */
+static void set_efer(struct vmx_vcpu *x, u64 value, u64 cr4)
 {
 	u64 entry = vmread(VMCS_ENTRY_CONTROLS) & ~(u64)VMENTRY_IA32E_GUEST;
 
 	x->efer = value;
 	if (value & EFER_LMA)
 		entry |= VMENTRY_IA32E_GUEST;
-	else if (!x->two_level)
-		value &= ~EFER_LME; /* with CR0.PG set, LME and LMA must agree */
 	vmwrite(VMCS_ENTRY_CONTROLS, entry);
-	vmwrite(VMCS_GUEST_EFER, value);
+	if (x->two_level) {
+		vmwrite(VMCS_GUEST_EFER, value);
+		return;
+	}
+	write_sce(value);
+	write_fault_filter(x, cr4, value);
 }
 
 /* cr0: what the guest has there. */
 static void set_cr4(struct vmx_vcpu *x, u64 value, u64 cr0)
 {
+	if (!x->two_level)
+		write_fault_filter(x, value, x->efer);
 	vmwrite(VMCS_CR4_READ_SHADOW, value);
 	/* CR4.MCE stays on for us: with it off, a machine check would shut the machine down. */
 	value |= read_cr4() & CR4_MCE;
@@ -172,7 +213,12 @@ static void set_reg(struct vcpu *v, enum vcpu_reg r, u64 value)
 			vmwrite(VMCS_GUEST_CR3, value);
 		break;
 	case VREG_CR4: set_cr4(x, value, get_reg(v, VREG_CR0)); break;
-	case VREG_EFER: set_efer(x, value); break;
+	case VREG_EFER: set_efer(x, value, get_reg(v, VREG_CR4)); break;
+	case VREG_PAT:
+		x->pat = value;
+		if (x->two_level)
+			vmwrite(VMCS_GUEST_PAT, value);
+		break;
 	default: vmwrite(reg_field[r], value); break;
 	}
 }
@@ -196,6 +242,16 @@ static void set_root(struct vcpu *v, hpa_t root)
 static bool has_vpid(const struct vmx_vcpu *x)
 {
 	return x->controls->word[VMX_PROC2] & PROC2_VPID;
+}
+
+/* cpu_ops.cr0_needed: shadow paging is paging, whatever the guest believes. */
+static u64 cr0_needed(struct vcpu *v)
+{
+	const struct vmx_vcpu *x = vmx_of(v);
+
+	if (!x->two_level)
+		return CR0_PE;
+	return x->controls->word[VMX_PROC2] & PROC2_UNRESTRICTED_GUEST ? 0 : CR0_PE | CR0_PG;
 }
 
 /* cpu_ops.flush_tlb. Without a VPID, every entry and exit flushes all of it. */
@@ -300,7 +356,7 @@ static u64 sidt_base(void)
 }
 
 /* "Host-State Area": the state of this physical CPU; what entry.S needs is written there. */
-static void write_host_state(void)
+static void write_host_state(const struct vmx_vcpu *x)
 {
 	vmwrite(VMCS_HOST_CR0, read_cr0());
 	vmwrite(VMCS_HOST_CR3, read_cr3());
@@ -320,8 +376,10 @@ static void write_host_state(void)
 	vmwrite(VMCS_HOST_SYSENTER_CS, 0);
 	vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
 	vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
-	vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
-	vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
+	if (x->two_level) {
+		vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER) & ~EFER_SCE);
+		vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
+	}
 	vmwrite(VMCS_HOST_RIP, (u64)vmx_exit);
 }
 
@@ -333,8 +391,10 @@ static void write_paging(struct vcpu *v, struct vmx_vcpu *x)
 
 	v->vm->mmu->ops->view(v, &view);
 	vmwrite(VMCS_EXCEPTION_BITMAP, EXCEPTION_BITMAP | (view.trap_paging ? BIT(VEC_PF) : 0));
-	vmwrite(VMCS_PF_ERROR_CODE_MASK, view.fault_mask);
-	vmwrite(VMCS_PF_ERROR_CODE_MATCH, view.fault_match);
+	vmwrite(VMCS_PF_ERROR_CODE_MASK, 0);
+	vmwrite(VMCS_PF_ERROR_CODE_MATCH, 0);
+	x->fault_mask = view.fault_mask;
+	x->fault_match = view.fault_match;
 	if (x->two_level)
 		vmwrite(VMCS_EPT_POINTER, view.root);
 	vmwrite(VMCS_CR0_MASK, x->cr0_mask);
@@ -395,8 +455,10 @@ static void reset_live_state(struct vcpu *v, struct vmx_vcpu *x)
 	write_dr6(DR6_INIT);
 	if (read_cr4() & CR4_OSXSAVE) {
 		xsetbv(0, cpuid_xcr0_allowed(v->cpuid));
-		vmx_reset_vector_state(x->xsave_init, cpuid_xcr0_allowed(v->cpuid));
+		vmx_reset_vector_state(x->fpu_init, cpuid_xcr0_allowed(v->cpuid));
 		set_xcr0(v, XCR0_X87);
+	} else {
+		vmx_reset_sse_state(x->fpu_init);
 	}
 }
 
@@ -410,7 +472,7 @@ static void load(struct vcpu *v, const struct vcpu_state *s)
 	x->launched = false;
 	v->handled = false;
 	write_controls(v, x);
-	write_host_state();
+	write_host_state(x);
 	reset_live_state(v, x);
 	memcpy(v->gpr, s->gpr, sizeof(v->gpr));
 	set_reg(v, VREG_RSP, s->gpr[RSP]);
@@ -450,8 +512,8 @@ static void destroy(struct vcpu *v)
 		page_free(x->msr_bitmap, PAGE_ORDER_4K, PAGE_HV);
 	if (x->io_bitmap)
 		page_free(x->io_bitmap, 1, PAGE_HV);
-	if (x->xsave_init)
-		page_free(x->xsave_init, PAGE_ORDER_4K, PAGE_HV);
+	if (x->fpu_init)
+		page_free(x->fpu_init, PAGE_ORDER_4K, PAGE_HV);
 	page_free(x, PAGE_ORDER_4K, PAGE_HV);
 	v->arch = NULL;
 }
@@ -471,12 +533,14 @@ static enum status create(struct vcpu *v)
 	x->vmcs = page_alloc(PAGE_ORDER_4K, PAGE_HV);
 	x->msr_bitmap = page_alloc(PAGE_ORDER_4K, PAGE_HV);
 	x->io_bitmap = page_alloc(1, PAGE_HV);
-	x->xsave_init = page_alloc(PAGE_ORDER_4K, PAGE_HV);
-	if (!x->vmcs || !x->msr_bitmap || !x->io_bitmap || !x->xsave_init) {
+	x->fpu_init = page_alloc(PAGE_ORDER_4K, PAGE_HV);
+	if (!x->vmcs || !x->msr_bitmap || !x->io_bitmap || !x->fpu_init) {
 		destroy(v);
 		return ERR_NOMEM;
 	}
 	*(u32 *)x->vmcs = vmx_caps_revision(&vmx_caps);
+	*(u16 *)(x->fpu_init + FXSAVE_FCW) = FCW_INIT;
+	*(u32 *)(x->fpu_init + FXSAVE_MXCSR) = MXCSR_INIT;
 	memset(x->msr_bitmap, 0xff, PAGE_SIZE);
 	memset(x->io_bitmap, 0xff, 2 * PAGE_SIZE);
 	x->vpid = (u16)(v->vm->id * PLATFORM_MAX_VCPUS + v->index + 1);
@@ -489,6 +553,8 @@ static enum status create(struct vcpu *v)
 		x->cr4_mask |= CR4_ONE_LEVEL;
 	}
 	v->timer_shift = vmx_caps_timer_shift(&vmx_caps);
+	v->timer_field = x->controls->word[VMX_PIN] & PIN_PREEMPTION_TIMER ? VMCS_PREEMPTION_TIMER
+									   : VMCS_UNUSED;
 	return OK;
 }
 
@@ -562,6 +628,7 @@ const struct cpu_ops vmx_cpu_ops = {
 	.set_xcr0 = set_xcr0,
 	.set_pdptes = set_pdptes,
 	.set_root = set_root,
+	.cr0_needed = cr0_needed,
 	.flush_tlb = flush_tlb,
 	.dump = vmx_dump,
 };

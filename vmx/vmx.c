@@ -4,6 +4,7 @@
  * said when an entry fails.
  */
 #include "hv/cpu/cpu.h"
+#include "hv/cpu/irq.h"
 #include "hv/cpu/percpu.h"
 #include "hv/cpu/regs.h"
 #include "hv/lib/printf.h"
@@ -84,6 +85,8 @@ enum status vmx_cpu_enable(void)
 		return ERR_NOTSUP;
 	}
 	this_cpu()->arch = region;
+	if (!vmx_caps_may(&vmx_caps, VMX_PIN, PIN_PREEMPTION_TIMER))
+		irq_at_deadlines();
 	return OK;
 }
 

@@ -41,15 +41,17 @@ void vmx_invept_single(u64 eptp);
 void vmx_invept_all(void);
 
 struct vmx_vcpu {
-	void *vmcs;	  /* one page */
-	u8 *msr_bitmap;	  /* one page */
-	u8 *io_bitmap;	  /* two pages: every port exits */
-	void *xsave_init; /* one page of zeros: see vmx_reset_vector_state() */
+	void *vmcs;	/* one page */
+	u8 *msr_bitmap; /* one page */
+	u8 *io_bitmap;	/* two pages: every port exits */
+	u8 *fpu_init;	/* one page: an FXSAVE or XSAVE image with nothing in it */
 	bool launched;
 	const struct vmx_controls *controls; /* of its mode */
 	bool two_level;
 	u64 cr3;  /* one-level: as the guest sees it; the processor's is the root of our tables */
 	u64 efer; /* as the guest sees it */
+	u64 pat;  /* one-level: as the guest wrote it; the machine's stays in force */
+	u32 fault_mask, fault_match; /* one-level: page faults that exit, when it is exact */
 	u16 vpid;
 	u32 proc;     /* VMCS_PROC_BASED_CONTROLS as written */
 	u32 reason;   /* of the last exit, raw */
@@ -65,7 +67,8 @@ static inline struct vmx_vcpu *vmx_of(struct vcpu *v)
 /* entry.S */
 u64 vmx_enter(struct vcpu *v, bool launched);
 extern const char vmx_exit[];
-void vmx_reset_vector_state(void *area, u64 xcr0);
+void vmx_reset_vector_state(const void *area, u64 xcr0);
+void vmx_reset_sse_state(const void *area);
 
 /* exits.c */
 enum exit_kind vmx_run(struct vcpu *v, struct vcpu_exit *e);

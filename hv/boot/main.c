@@ -65,8 +65,12 @@ static __noreturn void preflight(void)
 
 	if (s != OK && !vmx_caps.basic)
 		boot_stop(err); /* no VT-x: there is nothing to report on */
-	if (s == OK && !vmx_has_mode(mode))
+	if (s == OK && !vmx_has_mode(mode)) {
 		mode = VMX_ONE_LEVEL;
+		log_warn("preflight: no EPT guests: %s", vmx_mode_missing(VMX_TWO_LEVEL));
+		log_warn("preflight: what follows is about guests with mmu=shadow, all that can "
+			 "run here");
+	}
 	if (vmx_preflight(&vmx_caps, mode) || s != OK)
 		boot_stop(s != OK ? err : "preflight: something that is needed is missing");
 	machine_off(0, mode == VMX_TWO_LEVEL

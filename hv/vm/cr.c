@@ -70,6 +70,19 @@ static bool switch_long_mode(struct vcpu *v, u64 value)
 	return true;
 }
 
+bool vcpu_can_run_with(struct vcpu *v, u64 cr0)
+{
+	u64 missing = v->ops->cr0_needed(v) & ~cr0;
+
+	if (missing & CR0_PE)
+		vcpu_crash(v, "real mode (CR0.PE is 0) takes EPT with \"unrestricted guest\"; "
+			      "without it guests stay in protected mode");
+	else if (missing)
+		vcpu_crash(v, "EPT with paging off (CR0.PG is 0) takes \"unrestricted guest\", "
+			      "which this processor lacks; mmu=shadow does without");
+	return !missing;
+}
+
 bool vcpu_write_cr0(struct vcpu *v, u64 value)
 {
 	u64 old = v->ops->get(v, VREG_CR0);
@@ -83,6 +96,8 @@ bool vcpu_write_cr0(struct vcpu *v, u64 value)
 		return false;
 	if ((value & CR0_NW) && !(value & CR0_CD))
 		return false;
+	if (!vcpu_can_run_with(v, value))
+		return true;
 	if (pae_paging(value, cr4, efer) && ((old ^ value) & CR0_LOADS_PDPTES) &&
 		!load_pdptes(v, v->ops->get(v, VREG_CR3)))
 		return false;

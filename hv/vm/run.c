@@ -15,6 +15,7 @@
 #include "hv/cpu/regs.h"
 #include "hv/drv/console.h"
 #include "hv/lib/string.h"
+#include "hv/vm/cr.h"
 #include "hv/vm/vm.h"
 
 #define HEARTBEAT_HZ 100
@@ -160,7 +161,7 @@ void vcpu_run(struct vcpu *v, const struct vcpu_state *s)
 	heartbeat(&v->heartbeat);
 	platform_set_current(v->vm->platform, v->index);
 	v->ops->load(v, s);
-	if (v->vm->mmu->ops->paging_changed)
+	if (vcpu_can_run_with(v, s->cr0) && v->vm->mmu->ops->paging_changed)
 		v->vm->mmu->ops->paging_changed(v);
 	while (!v->work || do_work(v)) {
 		kind = v->ops->run(v, &e);

@@ -112,6 +112,8 @@ struct cpu_ops {
 	/* For an MMU that is not two-level: the tables to run with from the next entry on, and what
 	 * this CPU has cached of them. */
 	void (*set_root)(struct vcpu *v, hpa_t root);
+	/* Bits of CR0 that this vcpu cannot do without, in an MMU of its kind: PE, PG. */
+	u64 (*cr0_needed)(struct vcpu *v);
 	void (*flush_tlb)(struct vcpu *v, enum tlb_scope scope, gva_t gva);
 	void (*dump)(struct vcpu *v); /* registers and control state to the log */
 };
@@ -123,7 +125,8 @@ struct vcpu {
 	struct timerq *timers; /* of the physical CPU; its head is never later than `heartbeat` */
 	u32 entry_tsc;	     /* low halves of the TSC at the last entry and exit: neither a stay */
 	u32 exit_tsc;	     /* in the guest nor one in the hypervisor lasts 2^32 ticks */
-	u32 timer_shift;     /* for the provider: TSC ticks to timer ticks */
+	u32 timer_shift;     /* for the provider: TSC ticks to timer ticks, */
+	u32 timer_field;     /* and where they are written */
 	enum exit_kind kind; /* of the last exit: the account that its ticks go to */
 	bool handled;	     /* the quick path dealt with the exit, but work is pending */
 	u64 guest_ticks;     /* in the guest, all entries */
