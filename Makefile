@@ -140,8 +140,8 @@ GUEST_TESTS := $(filter-out lib,$(notdir $(patsubst %/,%,$(wildcard tests/guest/
 GUEST_ELFS  := $(GUEST_TESTS:%=$(B)/guest/%.elf)
 GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -mcmodel=small -fno-pic \
 	-fno-pie -fno-stack-protector -fcf-protection=none -Wall -Wextra -Werror -I.
-GUEST_LIB := $(B)/guest/tests/guest/lib/start.o $(B)/guest/tests/guest/lib/lib.o $(B)/guest/hv/lib/printf.o \
-	$(B)/guest/hv/lib/string.o
+GUEST_LIB := $(patsubst %,$(B)/guest/%.o,tests/guest/lib/start tests/guest/lib/lib tests/guest/lib/paging \
+	tests/guest/lib/ring hv/lib/printf hv/lib/string)
 
 $(B)/guest/%.o: %.c
 	@mkdir -p $(@D)

@@ -106,6 +106,40 @@ void gate_present(unsigned vector, bool present)
 	idt[vector].type = present ? 0x8e : 0x0e;
 }
 
+void gate_user(unsigned vector)
+{
+	idt[vector].type = 0xee;
+}
+
+static const char *find_word(const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *p = guest_cmdline; *p; p++)
+		if ((p == guest_cmdline || p[-1] == ' ') && !strncmp(p, key, n))
+			return p + n;
+	return NULL;
+}
+
+bool cmdline_has(const char *word)
+{
+	const char *end = find_word(word);
+
+	return end && (!*end || *end == ' ');
+}
+
+u64 cmdline_number(const char *key, u64 otherwise)
+{
+	const char *p = find_word(key);
+	u64 n = 0;
+
+	if (!p || *p++ != '=')
+		return otherwise;
+	for (; *p >= '0' && *p <= '9'; p++)
+		n = n * 10 + (u64)(*p - '0');
+	return n;
+}
+
 static void load_tables(void)
 {
 	struct descriptor_ptr p = { sizeof(gdt) - 1, (u64)gdt };

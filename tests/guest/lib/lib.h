@@ -59,6 +59,12 @@ typedef void (*handler_t)(struct frame *f);
 void on_vector(unsigned vector, handler_t fn);
 /* The gate of a vector: present or not. */
 void gate_present(unsigned vector, bool present);
+/* The gate may be used by INT at level 3. */
+void gate_user(unsigned vector);
+
+/* Words of the command line: WORD, and KEY=N. */
+bool cmdline_has(const char *word);
+u64 cmdline_number(const char *key, u64 otherwise);
 
 /* The last exception that FAULTS() caught. */
 struct caught {
