@@ -233,10 +233,12 @@ static struct pci_dev *config_target(const struct pci_host *h, unsigned devfn, u
 	return h->dev[devfn / DEVFN_FUNCTIONS];
 }
 
-static u64 config_read(const struct pci_dev *d, unsigned offset, unsigned size)
+static u64 config_read(struct pci_dev *d, unsigned offset, unsigned size)
 {
 	u64 value = ~0ul;
 
+	if (d && d->reading)
+		d->reading(d, offset, size);
 	if (d)
 		memcpy(&value, &d->config[offset], size);
 	return value;

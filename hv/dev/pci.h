@@ -78,6 +78,9 @@ struct pci_dev {
 	unsigned cap_last; /* offset of the "next" field of the last one */
 	struct msix *msix; /* NULL: none */
 	bool intx;	   /* level of INTA#, before the disable bit */
+	/* Before the guest reads size bytes at offset: config may be brought up to date. May be
+	 * NULL. */
+	void (*reading)(struct pci_dev *d, unsigned offset, unsigned size);
 	/* After the guest wrote size bytes at offset. May be NULL. */
 	void (*written)(struct pci_dev *d, unsigned offset, unsigned size);
 };

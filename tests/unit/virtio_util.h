@@ -129,7 +129,7 @@ static void drv_packed_add(struct driver *d, u64 addr, u32 len, u16 flags, u16 i
 }
 
 /* One descriptor, in whichever format: the first of the queue if nothing was added before. */
-static u16 drv_raw(struct driver *d, u64 addr, u32 len, u16 flags)
+static __unused u16 drv_raw(struct driver *d, u64 addr, u32 len, u16 flags)
 {
 	u16 id;
 
@@ -147,7 +147,7 @@ static u16 drv_raw(struct driver *d, u64 addr, u32 len, u16 flags)
 }
 
 /* A direct chain. */
-static u16 drv_add(struct driver *d, const struct buf *b, u16 n)
+static __unused u16 drv_add(struct driver *d, const struct buf *b, u16 n)
 {
 	u16 id = 0, at;
 
@@ -179,7 +179,7 @@ static u16 drv_add(struct driver *d, const struct buf *b, u16 n)
 }
 
 /* An indirect chain, its table at `table`. */
-static u16 drv_add_indirect(struct driver *d, const struct buf *b, u16 n, u64 table)
+static __unused u16 drv_add_indirect(struct driver *d, const struct buf *b, u16 n, u64 table)
 {
 	for (u16 i = 0; i < n; i++) {
 		u16 write = b[i].write ? VRING_DESC_F_WRITE : 0;
@@ -196,7 +196,7 @@ static u16 drv_add_indirect(struct driver *d, const struct buf *b, u16 n, u64 ta
 }
 
 /* Takes back the next used chain. */
-static bool drv_get(struct driver *d, u16 *id, u32 *len)
+static __unused bool drv_get(struct driver *d, u16 *id, u32 *len)
 {
 	if (d->packed) {
 		struct vring_packed_desc *p = drv_packed(d, d->used);
@@ -232,7 +232,7 @@ static bool drv_get(struct driver *d, u16 *id, u32 *len)
 }
 
 /* Must the driver notify the device of what it added since the last call? */
-static bool drv_kick(struct driver *d)
+static __unused bool drv_kick(struct driver *d)
 {
 	u16 added = d->added;
 	const struct vring_packed_desc_event *e = ram(d->device);
@@ -257,7 +257,7 @@ static bool drv_kick(struct driver *d)
 
 /* Asks for an interrupt when the chain after the next `after` ones is used; without event index,
  * for all or none. */
-static void drv_want_signal(struct driver *d, u16 after)
+static __unused void drv_want_signal(struct driver *d, u16 after)
 {
 	struct vring_packed_desc_event *e = ram(d->driver);
 	u32 place = (u32)d->used + after;
@@ -275,7 +275,7 @@ static void drv_want_signal(struct driver *d, u16 after)
 	e->flags = VRING_PACKED_EVENT_FLAG_DESC;
 }
 
-static void drv_no_signal(struct driver *d, bool none)
+static __unused void drv_no_signal(struct driver *d, bool none)
 {
 	if (d->packed)
 		((struct vring_packed_desc_event *)ram(d->driver))->flags =
