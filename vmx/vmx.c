@@ -113,6 +113,21 @@ static void lint_report(void *ctx, const char *sentence)
 	log_err("%s: %s", v->vm->cfg.name, sentence);
 }
 
+/* "VM-Entry Failures During or After Loading Guest State": what the exit qualification says. */
+static const char *const entry_failure[] = {
+	[0] = "",
+	[2] = " (PDPTEs that CR3 leads to)",
+	[3] = " (NMI into blocking by STI)",
+	[4] = " (VMCS link pointer)",
+};
+
+static const char *entry_failure_name(u64 qualification)
+{
+	bool known = qualification < ARRAY_SIZE(entry_failure) && entry_failure[qualification];
+
+	return known ? entry_failure[qualification] : "";
+}
+
 /*
  * vmx_entry_failed(): says why VMLAUNCH or VMRESUME did not get into the guest: reason 0 means that
  * the instruction itself failed (see the VM-instruction error), else the exit reason.
@@ -126,8 +141,10 @@ void vmx_entry_failed(struct vcpu *v, u32 reason)
 	};
 
 	if (reason)
-		log_err("%s: VM entry failed, exit reason %u, qualification 0x%lx", v->vm->cfg.name,
-			reason & EXIT_REASON_BASIC, vmread(VMCS_EXIT_QUALIFICATION));
+		log_err("%s: VM entry failed, exit reason %u, qualification 0x%lx%s",
+			v->vm->cfg.name, reason & EXIT_REASON_BASIC,
+			vmread(VMCS_EXIT_QUALIFICATION),
+			entry_failure_name(vmread(VMCS_EXIT_QUALIFICATION)));
 	else
 		log_err("%s: VM entry failed, VM-instruction error %lu", v->vm->cfg.name,
 			vmread(VMCS_VM_INSTRUCTION_ERROR));

@@ -24,6 +24,7 @@
 #define PAE_ROOT_LIMIT	     (4 * GB)
 #define PAE_GFN_SHIFT	     18 /* frames that a directory of 1 GB maps */
 #define HFN_LIMIT	     BIT(28)
+#define PAT_ALL_WRITE_BACK   (MEMTYPE_WB * 0x0101010101010101ul)
 
 static unsigned host_maxphyaddr;
 
@@ -189,22 +190,16 @@ static void shadow_invlpg(struct vcpu *v, gva_t gva)
 	shadow_settle(s, v);
 }
 
-#define PAT_ENTRIES	 8u
-#define PAT_TYPE(pat, i) ((pat) >> 8 * (i)&0xff)
-
 /* The processor keeps our PAT, which has every type; with paging off the guest has but write-back.
  */
 static void read_pat(struct shadow *s, u64 pat)
 {
-	s->pat = pat;
-	for (unsigned i = 0; i < PAT_ENTRIES; i++) {
-		u64 type = s->format == FORMAT_NONE ? MEMTYPE_WB : PAT_TYPE(pat, i);
-		u64 ours = 0;
+	u8 ours[PAT_ENTRIES];
 
-		while (ours < PAT_ENTRIES - 1 && PAT_TYPE(PAT_ALL_TYPES, ours) != type)
-			ours++;
-		s->pat_flags[i] = (ours & 3) * SPTE_PWT | (ours >> 2) * SPTE_PAT;
-	}
+	s->pat = pat;
+	pat_translate(s->format == FORMAT_NONE ? PAT_ALL_WRITE_BACK : pat, PAT_ALL_TYPES, ours);
+	for (unsigned i = 0; i < PAT_ENTRIES; i++)
+		s->pat_flags[i] = (ours[i] & 3u) * SPTE_PWT | (ours[i] / 4u) * SPTE_PAT;
 }
 
 /* Reserved bits of the guest's entries follow from its format, and change with it. */

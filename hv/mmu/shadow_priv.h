@@ -28,6 +28,7 @@
 
 #include "hv/cpu/regs.h"
 #include "hv/mem/guestmem.h"
+#include "hv/mmu/pat.h"
 #include "hv/mmu/shadow.h"
 #include "hv/mmu/walk.h"
 
@@ -141,9 +142,10 @@ struct shadow {
 
 	struct walk_regs regs; /* the guest's, but rflags and cpl, which are read when needed */
 	enum shadow_format format;
-	u64 trap;	  /* SPTE_TRAP, or 0 where no bit is reserved: then every fault exits */
-	u64 pat;	  /* the guest's IA32_PAT */
-	u64 pat_flags[8]; /* SPTE_TYPE flags for each of its entries: the same type in ours */
+	u64 trap; /* SPTE_TRAP, or 0 where no bit is reserved: then every fault exits */
+	u64 pat;  /* the guest's IA32_PAT */
+	u64 pat_flags[PAT_ENTRIES]; /* SPTE_TYPE flags for each of its entries: the same type in
+				       ours */
 	u64 rsvd[5]
 		[2]; /* reserved bits of a guest entry: by level and whether it is a leaf above 1 */
 

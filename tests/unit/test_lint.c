@@ -194,8 +194,9 @@ static const struct change real_mode[] = {
 	REAL_SEGMENT(GS, 0x93),
 };
 
-/* CPUs: two that exist, and one that has everything, so that a single rule can be broken. */
+/* CPUs: three that exist, and one that has everything, so that a single rule can be broken. */
 enum cpu {
+	penryn,
 	sandy_bridge,
 	skylake_x,
 	full,
@@ -210,9 +211,11 @@ static struct vmx_caps caps_of(enum cpu cpu)
 	struct vmx_caps c;
 	char err[VMX_ERR_SIZE];
 
-	model = cpu == sandy_bridge ? &model_sandy_bridge : &model_skylake_x;
+	model = cpu == penryn	      ? &model_penryn
+		: cpu == sandy_bridge ? &model_sandy_bridge
+				      : &model_skylake_x;
 	assert_int_equal(vmx_caps_read(&c, &model_probe, err), OK);
-	if (cpu == sandy_bridge || cpu == skylake_x)
+	if (cpu <= skylake_x)
 		return c;
 	for (unsigned w = 0; w < VMX_WORDS; w++)
 		c.word[w].may = ~0u;
@@ -298,12 +301,13 @@ struct mode {
 		m, ARRAY_SIZE(m)                                                                   \
 	}
 
-static void take(struct snapshot *s, const struct vmx_caps *caps, struct mode mode)
+static void take_level(
+	struct snapshot *s, const struct vmx_caps *caps, enum vmx_mode level, struct mode mode)
 {
 	struct vmx_controls controls;
 	char err[VMX_ERR_SIZE];
 
-	assert_int_equal(vmx_controls_negotiate(caps, VMX_TWO_LEVEL, &controls, err), OK);
+	assert_int_equal(vmx_controls_negotiate(caps, level, &controls, err), OK);
 	s->count = 0;
 	for (unsigned w = 0; w < VMX_WORDS; w++) {
 		const struct change c = SET(vmx_control_tables[w].field, controls.word[w]);
@@ -312,6 +316,11 @@ static void take(struct snapshot *s, const struct vmx_caps *caps, struct mode mo
 	}
 	apply(s, long_mode, ARRAY_SIZE(long_mode));
 	apply(s, mode.changes, mode.count);
+}
+
+static void take(struct snapshot *s, const struct vmx_caps *caps, struct mode mode)
+{
+	take_level(s, caps, VMX_TWO_LEVEL, mode);
 }
 
 static void accepted(void **state)
@@ -331,6 +340,70 @@ static void accepted(void **state)
 			if (h.count)
 				fail_msg("mode %u: %s", i, h.text[0]);
 		}
+}
+
+/* Fields that a guest without EPT does not have, or that nothing loads. */
+static void forget(struct snapshot *s)
+{
+	static const u32 fields[] = { VMCS_EPT_POINTER, VMCS_HOST_PAT, VMCS_HOST_EFER,
+		VMCS_GUEST_PAT, VMCS_GUEST_EFER, VMCS_GUEST_PDPTE0, VMCS_GUEST_PDPTE1,
+		VMCS_GUEST_PDPTE2, VMCS_GUEST_PDPTE3 };
+
+	for (unsigned i = 0; i < s->count; i++)
+		for (unsigned f = 0; f < ARRAY_SIZE(fields); f++)
+			if (s->field[i] == fields[f])
+				s->field[i] = ~0u;
+}
+
+/* Shadow paging: the processor always has paging on, and a guest that has not runs on PAE tables.
+ */
+static void one_level(void **state)
+{
+	static const struct mode modes[] = { MODE(long_mode), MODE(pae_paging),
+		MODE(virtual_8086) };
+	static const struct {
+		struct change change;
+		const char *expect;
+	} cases[] = {
+		{ OFF(VMCS_GUEST_CR0, CR0_PG),
+			"Checks on Guest Control Registers, Debug Registers, and MSRs: guest CR0 "
+			"is 0x50033; by IA32_VMX_CR0_FIXED0 these must be 1: bit 31" },
+		{ SET(VMCS_GUEST_CS_ACCESS_RIGHTS, 0xc093),
+			"Checks on Guest Segment Registers: guest CS access rights is 0xc093; bits "
+			"3:0 (type) must be accessed code: 9, 11, 13 or 15 (or 3 with "
+			"\"unrestricted guest\")" },
+		{ ON(VMCS_ENTRY_CONTROLS, VMENTRY_LOAD_EFER),
+			"VM-Entry Control Fields: VM-entry controls is 0x91ff; by its capability "
+			"MSR these must be 0: bit 15 (load IA32_EFER)" },
+		{ ON(VMCS_PIN_BASED_CONTROLS, PIN_PREEMPTION_TIMER),
+			"VM-Execution Control Fields: pin-based VM-execution controls is 0x7f; by "
+			"its capability MSR these must be 0: bit 6 (activate VMX-preemption "
+			"timer)" },
+	};
+	struct vmx_caps caps = caps_of(penryn);
+	struct snapshot s;
+	struct heard h;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
+		for (unsigned cpu = penryn; cpu <= full; cpu++) {
+			struct vmx_caps c = caps_of((enum cpu)cpu);
+
+			take_level(&s, &c, VMX_ONE_LEVEL, modes[i]);
+			forget(&s);
+			lint(&s, &c, &h);
+			if (h.count)
+				fail_msg("mode %u: %s", i, h.text[0]);
+		}
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		take_level(&s, &caps, VMX_ONE_LEVEL, (struct mode)MODE(pae_paging));
+		if (cases[i].change.field != VMCS_ENTRY_CONTROLS)
+			forget(&s);
+		apply(&s, &cases[i].change, 1);
+		lint(&s, &caps, &h);
+		assert_true(h.count > 0);
+		assert_string_equal(h.text[0], cases[i].expect);
+	}
 }
 
 struct lint_case {
@@ -414,6 +487,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accepted),
+		cmocka_unit_test(one_level),
 		cmocka_unit_test(broken),
 		cmocka_unit_test(garbage),
 		cmocka_unit_test(names),

@@ -93,12 +93,45 @@ static void test_cancel_of_a_due_timer(void **state)
 	assert_true(tq.next == TIMER_NEVER);
 }
 
+static unsigned changes;
+static u64 changed_to;
+
+static void note_change(struct timerq *q)
+{
+	changes++;
+	changed_to = q->next;
+}
+
+static void test_change_of_the_head(void **state)
+{
+	(void)state;
+	start(count);
+	timer_arm(&tq, &a, 10); /* nobody asked */
+	changes = 0;
+	tq.changed = note_change;
+	timer_arm(&tq, &b, 20);
+	assert_int_equal(changes, 0);
+	timer_arm(&tq, &b, 5);
+	assert_int_equal(changes, 1);
+	assert_int_equal(changed_to, 5);
+	timer_arm(&tq, &b, 5);
+	assert_int_equal(changes, 1);
+	timer_cancel(&tq, &b);
+	assert_int_equal(changes, 2);
+	assert_int_equal(changed_to, 10);
+	clock_now = 10;
+	timerq_run(&tq);
+	assert_int_equal(changes, 3);
+	assert_true(changed_to == TIMER_NEVER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_next_and_order),
 		cmocka_unit_test(test_storm_ends),
 		cmocka_unit_test(test_cancel_of_a_due_timer),
+		cmocka_unit_test(test_change_of_the_head),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,30 @@ static void penryn_has_no_ept(void **state)
 	assert_true(logged(LOG_INFO, "preflight: found    virtual NMIs"));
 }
 
+/* With shadow paging it is found fit, and told what it pays. */
+static void penryn_has_shadow_paging(void **state)
+{
+	struct vmx_caps c;
+	char err[VMX_ERR_SIZE];
+
+	(void)state;
+	assert_int_equal(read_model(&model_penryn, &c, err), OK);
+	assert_int_equal(vmx_preflight(&c, VMX_ONE_LEVEL), 0);
+	assert_true(logged(LOG_INFO,
+		"preflight: missing  activate VMX-preemption timer: the local APIC's timer ends a "
+		"guest at a deadline, by an interrupt"));
+	assert_true(logged(LOG_INFO, "preflight: found    CR3-load exiting"));
+	for (unsigned i = 0; i < line_count; i++) {
+		assert_null(strstr(lines[i], "EPT"));
+		assert_null(strstr(lines[i], "EFER"));
+	}
+	line_count = 0;
+	c.word[VMX_PROC].may &= ~PROC_INVLPG;
+	assert_int_equal(vmx_preflight(&c, VMX_ONE_LEVEL), 1);
+	assert_true(logged(LOG_ERR, "preflight: MISSING  INVLPG exiting (needed): the shadow "
+				    "tables would not follow INVLPG"));
+}
+
 static void no_vtx(void **state)
 {
 	struct model m = model_skylake_x;
@@ -237,6 +261,7 @@ int main(void)
 		cmocka_unit_test(sandy_bridge),
 		cmocka_unit_test(skylake_x),
 		cmocka_unit_test(penryn_has_no_ept),
+		cmocka_unit_test(penryn_has_shadow_paging),
 		cmocka_unit_test(no_vtx),
 		cmocka_unit_test(locked_off),
 		cmocka_unit_test(not_locked),

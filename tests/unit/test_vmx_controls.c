@@ -56,48 +56,90 @@ static void words(void **state)
 	}
 }
 
-static void expect_error(
-	const struct vmx_caps *c, const char *what, unsigned w, const struct vmx_control_row *r)
+/* Shadow paging: what the oldest of them has is enough, and no CPU uses EPT, PAT or EFER. */
+static void one_level_words(void **state)
+{
+	static const struct {
+		const struct model *model;
+		u32 word[VMX_WORDS];
+	} want[] = {
+		{ &model_penryn, { 0x3f, 0xb619effa, 0x40, 0x3efff, 0x11ff } },
+		{ &model_sandy_bridge, { 0x7f, 0xb619effa, 0x68, 0x3efff, 0x11ff } },
+		{ &model_skylake_x, { 0x7f, 0xb619effa, 0x100068, 0x3efff, 0x11ff } },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(want); i++) {
+		struct vmx_caps c = caps_of(want[i].model);
+		struct vmx_controls out;
+		char err[VMX_ERR_SIZE];
+
+		assert_int_equal(vmx_controls_negotiate(&c, VMX_ONE_LEVEL, &out, err), OK);
+		for (unsigned w = 0; w < VMX_WORDS; w++) {
+			assert_int_equal(out.word[w], want[i].word[w]);
+			assert_int_equal(c.word[w].must & ~out.word[w], 0);
+			assert_int_equal(out.word[w] & ~c.word[w].may, 0);
+		}
+		assert_int_equal(out.dynamic[VMX_ENTRY], VMENTRY_IA32E_GUEST);
+		assert_true(vmx_controls_have(&out, VMX_PROC, PROC_INVLPG | PROC_CR3_LOAD));
+		assert_false(vmx_controls_have(&out, VMX_PROC2, PROC2_EPT));
+		assert_false(vmx_controls_have(&out, VMX_ENTRY, VMENTRY_LOAD_EFER));
+	}
+}
+
+static void expect_error(const struct vmx_caps *c, enum vmx_mode mode, const char *what, unsigned w,
+	const struct vmx_control_row *r)
 {
 	struct vmx_controls out;
 	char err[VMX_ERR_SIZE], want[VMX_ERR_SIZE];
+	const char *cost;
 
-	assert_int_equal(vmx_controls_negotiate(c, VMX_TWO_LEVEL, &out, err), ERR_NOTSUP);
+	vmx_control_need(mode, (enum vmx_word)w, r, &cost);
+	assert_int_equal(vmx_controls_negotiate(c, mode, &out, err), ERR_NOTSUP);
 	snprintf(want, sizeof(want), "this CPU %s \"%s\" in the %s: %s", what, r->name,
-		vmx_control_tables[w].name, r->cost);
+		vmx_control_tables[w].name, cost);
 	assert_string_equal(err, want);
 	assert_true(strlen(want) < VMX_ERR_SIZE - 1);
 }
 
-static void row_missing(unsigned w, const struct vmx_control_row *r)
+static enum vmx_need need_of(enum vmx_mode mode, unsigned w, const struct vmx_control_row *r)
+{
+	const char *cost;
+
+	return vmx_control_need(mode, (enum vmx_word)w, r, &cost);
+}
+
+static void row_missing(enum vmx_mode mode, unsigned w, const struct vmx_control_row *r)
 {
 	struct vmx_caps c = caps_of(&model_skylake_x);
+	enum vmx_need need = need_of(mode, w, r);
 	struct vmx_controls out;
 	char err[VMX_ERR_SIZE];
 
 	c.word[w].may &= ~r->bit;
 	c.word[w].must &= ~r->bit;
-	if (r->need == VMX_REQUIRED) {
-		expect_error(&c, "does not have", w, r);
+	if (need == VMX_REQUIRED) {
+		expect_error(&c, mode, "does not have", w, r);
 		return;
 	}
-	assert_int_equal(vmx_controls_negotiate(&c, VMX_TWO_LEVEL, &out, err), OK);
+	assert_int_equal(vmx_controls_negotiate(&c, mode, &out, err), OK);
 	assert_false(vmx_controls_have(&out, (enum vmx_word)w, r->bit));
 }
 
-static void row_forced(unsigned w, const struct vmx_control_row *r)
+static void row_forced(enum vmx_mode mode, unsigned w, const struct vmx_control_row *r)
 {
 	struct vmx_caps c = caps_of(&model_skylake_x);
+	enum vmx_need need = need_of(mode, w, r);
 	struct vmx_controls out;
 	char err[VMX_ERR_SIZE];
 
 	c.word[w].may |= r->bit;
 	c.word[w].must |= r->bit;
-	if (r->need == VMX_REFUSED || r->dynamic) {
-		expect_error(&c, "insists on", w, r);
+	if (need == VMX_REFUSED || r->dynamic) {
+		expect_error(&c, mode, "insists on", w, r);
 		return;
 	}
-	assert_int_equal(vmx_controls_negotiate(&c, VMX_TWO_LEVEL, &out, err), OK);
+	assert_int_equal(vmx_controls_negotiate(&c, mode, &out, err), OK);
 	assert_true(out.word[w] & r->bit);
 }
 
@@ -112,8 +154,10 @@ static void every_row(void **state)
 			assert_true(IS_POW2(t->rows[i].bit));
 			assert_true(t->rows[i].bit > seen); /* the manual's order, none twice */
 			seen = t->rows[i].bit;
-			row_missing(w, &t->rows[i]);
-			row_forced(w, &t->rows[i]);
+			for (unsigned m = 0; m < VMX_MODES; m++) {
+				row_missing((enum vmx_mode)m, w, &t->rows[i]);
+				row_forced((enum vmx_mode)m, w, &t->rows[i]);
+			}
 		}
 	}
 }
@@ -130,6 +174,20 @@ static void the_sentence(void **state)
 	assert_string_equal(err, "this CPU does not have \"activate VMX-preemption timer\" in the "
 				 "pin-based VM-execution controls: a guest could not be ended at "
 				 "a deadline");
+}
+
+/* Of all that an old CPU lacks, EPT is what the sentence is about. */
+static void ept_comes_first(void **state)
+{
+	struct vmx_caps c = caps_of(&model_penryn);
+	struct vmx_controls out;
+	char err[VMX_ERR_SIZE];
+
+	(void)state;
+	assert_int_equal(vmx_controls_negotiate(&c, VMX_TWO_LEVEL, &out, err), ERR_NOTSUP);
+	assert_string_equal(err, "this CPU does not have \"enable EPT\" in the secondary "
+				 "processor-based VM-execution controls: guest memory is "
+				 "translated by shadow tables, which cost exits");
 }
 
 /* A bit that we know nothing of is as the CPU insists. */
@@ -151,8 +209,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words),
+		cmocka_unit_test(one_level_words),
 		cmocka_unit_test(every_row),
 		cmocka_unit_test(the_sentence),
+		cmocka_unit_test(ept_comes_first),
 		cmocka_unit_test(unknown_bits),
 	};
 
