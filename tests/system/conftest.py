@@ -8,6 +8,7 @@ import os
 import re
 import select
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +17,26 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
 PROMPT = "triptych:~# "
 BOOT_TIMEOUT_S = 420
 COMMAND_TIMEOUT_S = 90
+
+slow = pytest.mark.slow
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: `make test-slow` runs it, `make test` does not")
+
+
+COMPLAINT = re.compile(r"\bBUG\b|WARNING|(?i:unable to|firmware bug|unchecked msr)")
+# Printed by the same kernels, booted natively in the same emulator.
+NATIVE_TOO = ("RETBleed: WARNING", "TSC_DEADLINE disabled due to Errata")
+
+
+def complaints(text: str) -> list[str]:
+    return [line for line in text.splitlines() if COMPLAINT.search(line) and not any(n in line for n in NATIVE_TOO)]
 
 
 class Run:
@@ -49,8 +67,8 @@ class Run:
         self.seen = at + len(what)
         return before
 
-    def prompt(self) -> str:
-        return self.expect(PROMPT, BOOT_TIMEOUT_S)
+    def prompt(self, timeout: float = BOOT_TIMEOUT_S) -> str:
+        return self.expect(PROMPT, timeout)
 
     def send(self, line: str) -> None:
         assert self.process.stdin is not None
@@ -68,10 +86,15 @@ class Run:
         try:
             rest, _ = self.process.communicate(timeout=timeout)
         finally:
-            if self.process.poll() is None:
-                self.process.kill()
+            self.stop()
         self.text += rest.decode(errors="replace")
         return self.process.returncode
+
+    def stop(self) -> None:
+        """Ends the run if it still runs; the emulator ends with it."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(COMMAND_TIMEOUT_S)
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -96,6 +119,4 @@ def triptych(tmp_path: Path) -> Iterator[Starter]:
     starter = Starter(tmp_path / "log", [])
     yield starter
     for run in starter.running:
-        if run.process.poll() is None:
-            run.process.kill()
-            run.process.wait()
+        run.stop()

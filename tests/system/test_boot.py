@@ -3,42 +3,39 @@
 
 from __future__ import annotations
 
-import os
-import re
-
 import pytest
 
-from conftest import Starter
+from conftest import COMPLAINT, NATIVE_TOO, Run, Starter, complaints, slow
 
-COMPLAINT = re.compile(r"\bBUG\b|WARNING|(?i:unable to|firmware bug|unchecked msr)")
-# Printed by the same kernel, booted natively in the same emulator.
-NATIVE_TOO = re.compile(r"RETBleed: WARNING|TSC_DEADLINE disabled due to Errata")
+MB = 1 << 20
+KERNELS = ["debian:cloud-amd64", "debian:amd64"]
+# The kernel's own part of 256 MB and of 5 GB, its table of pages included, is less than this.
+KERNEL_SHARE = 0.2
 
-# Minutes each: TRIPTYCH_SLOW=1 asks for them.
-slow = pytest.mark.skipif("TRIPTYCH_SLOW" not in os.environ, reason="slow: set TRIPTYCH_SLOW=1")
-
-# kernel, boot protocol, guest memory, machine memory
+# kernel, boot protocol, guest memory in MB; with 5 GB there is memory above the hole below 4 GB.
 BOOTS = [
-    ("debian:cloud-amd64", "linux64", "256M", "1G"),
-    ("debian:amd64", "linux64", "256M", "1G"),
-    pytest.param("debian:cloud-amd64", "pvh", "256M", "1G", marks=slow),
-    pytest.param("debian:amd64", "pvh", "256M", "1G", marks=slow),
-    pytest.param("debian:cloud-amd64", "linux64", "5G", "6G", marks=slow),
+    ("debian:cloud-amd64", "linux64", 256),
+    ("debian:amd64", "linux64", 256),
+    ("debian:cloud-amd64", "pvh", 256),
+    ("debian:amd64", "pvh", 256),
+    ("debian:cloud-amd64", "linux64", 5120),
+    pytest.param("debian:cloud-amd64", "pvh", 5120, marks=slow),
+    pytest.param("debian:amd64", "linux64", 5120, marks=slow),
+    pytest.param("debian:amd64", "pvh", 5120, marks=slow),
 ]
 
 
-def complaints(text: str) -> list[str]:
-    return [line for line in text.splitlines() if COMPLAINT.search(line) and not NATIVE_TOO.search(line)]
+def memory_kb(run: Run) -> int:
+    return int(run.command("awk '/MemTotal/{print $2}' /proc/meminfo").split()[-1])
 
 
-@pytest.mark.parametrize(("kernel", "boot", "mem", "host"), BOOTS)
-def test_reaches_the_shell_and_powers_off(triptych: Starter, kernel: str, boot: str, mem: str, host: str) -> None:
-    run = triptych("--kernel", kernel, "--boot", boot, "--mem", mem, "--host-mem", host)
+@pytest.mark.parametrize(("kernel", "boot", "mem"), BOOTS)
+def test_reaches_the_shell_and_powers_off(triptych: Starter, kernel: str, boot: str, mem: int) -> None:
+    run = triptych("--kernel", kernel, "--boot", boot, "--mem", f"{mem}M")
     log = run.prompt()
     assert complaints(log) == []
     assert "x86_64" in run.command("uname -m")
-    total = int(run.command("awk '/MemTotal/{print $2}' /proc/meminfo").split()[-1])
-    assert total > (4 << 20 if mem == "5G" else 200 << 10)
+    assert memory_kb(run) * 1024 > mem * MB * (1 - KERNEL_SHARE)
     assert "ttyS0" in run.command("cat /proc/interrupts")
     run.send("poweroff")
     assert run.finish() == 0
@@ -54,7 +51,6 @@ def test_other_ends(triptych: Starter, command: str, end: str) -> None:
     assert run.machine_lines("vm")[0]["end"] == end
 
 
-@slow
 def test_reboot_starts_again(triptych: Starter) -> None:
     run = triptych()
     run.prompt()
@@ -65,24 +61,10 @@ def test_reboot_starts_again(triptych: Starter) -> None:
 
 
 @slow
-def test_native_kernel_has_the_same_complaints(triptych: Starter) -> None:
-    """What COMPLAINT would find in a native boot is what NATIVE_TOO forgives, and no more."""
-    run = triptych("--mode", "native")
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_what_is_forgiven_is_in_the_native_log_too(triptych: Starter, kernel: str) -> None:
+    run = triptych("--mode", "native", "--kernel", kernel)
     found = [line for line in run.prompt().splitlines() if COMPLAINT.search(line)]
-    assert all(NATIVE_TOO.search(line) for line in found), found
-    run.send("poweroff")
-    run.finish()
-
-
-@slow
-def test_clock_agrees_while_idle(triptych: Starter) -> None:
-    """The guest's clock against the TSC, over a sleep of a minute: 0.1 %."""
-    run = triptych("--kernel", "debian:cloud-amd64")
-    run.prompt()
-    text = run.command("a=$(cut -d' ' -f1 /proc/uptime); sleep 60; b=$(cut -d' ' -f1 /proc/uptime); echo $a $b")
-    start, end = (float(x) for x in re.findall(r"\d+\.\d+", text)[-2:])
-    assert 59.9 < end - start < 60.3
+    assert [n for n in NATIVE_TOO if not any(n in line for line in found)] == []
     run.send("poweroff")
     assert run.finish() == 0
-    idle = [s for s in run.machine_lines("stats") if "idle_ticks" in s][0]["idle_ticks"]
-    assert isinstance(idle, int) and idle > 50 * 100_000_000 * 0.9, "HLT gives the CPU up"

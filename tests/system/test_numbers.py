@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What docs/numbers.md promises of whole boots: exits, the hypervisor's share of the time, its memory."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Starter
+
+EXITS_MAX = 100_000
+SHARE_MAX = 0.03
+MEMORY_MAX = 2 << 20
+GUEST_MEMORY = 256 << 20
+TO_INIT = ("--mem", "256M", "--append", "console=ttyS0 triptych.run=/bin/true")
+
+
+def only(rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
+    (row,) = (row for row in rows if key in row)
+    return row
+
+
+@pytest.mark.parametrize("kernel", ["debian:cloud-amd64", "debian:amd64"])
+def test_a_boot_to_init(triptych: Starter, tmp_path: Path, kernel: str) -> None:
+    file = tmp_path / "stats"
+    run = triptych("--kernel", kernel, "--mmu", "ept", *TO_INIT, "--stats-json", str(file))
+    assert run.finish(300) == 0
+    assert "/bin/true ended with status 0" in run.text
+    rows = json.loads(file.read_text())["stats"]
+    assert rows == run.machine_lines("stats"), "the log and --stats-json tell the same"
+
+    reasons = {row["exit"]: row for row in rows if "exit" in row}
+    total = only(rows, "exits")
+    assert {"io", "cpuid", "memory", "wrmsr", "interrupt", "timer"} <= reasons.keys()
+    assert sum(row["count"] for name, row in reasons.items() if name != "none") == total["exits"]
+    assert sum(row["ticks"] for row in reasons.values()) == total["hv_ticks"]
+    assert total["exits"] <= EXITS_MAX
+    assert total["hv_ticks"] <= SHARE_MAX * (total["hv_ticks"] + total["guest_ticks"])
+
+    memory = only(rows, "guest_bytes")
+    assert memory["guest_bytes"] == GUEST_MEMORY
+    allocator = re.search(r"page allocator (\d+)", run.log())
+    assert allocator is not None
+    own = memory["hv_bytes"] + memory["image_bytes"] + memory["table_bytes"] + int(allocator.group(1)) * 1024
+    assert own <= MEMORY_MAX
+    print(kernel, total, memory, "own memory", own)
+    for name, row in sorted(reasons.items(), key=lambda item: -item[1]["count"]):
+        print(f"{name:10} {row['count']:7} {row['ticks']:10}")
