@@ -95,7 +95,8 @@ $(B)/triptych.elf: $(HV_OBJS) $(B)/symtab.S.o hv/boot/link.ld
 # ---- generated documentation --------------------------------------------------------------------
 
 # The emulations that the table of MSRs names are linked in, and never called.
-PLATFORM_TABLES := scripts/platform-tables.c hv/vm/cpuid_bits.c hv/vm/msr.c hv/vm/msr_mtrr.c hv/vm/msr_kvm.c
+PLATFORM_TABLES := scripts/platform-tables.c hv/vm/cpuid_bits.c hv/vm/msr.c hv/vm/msr_mtrr.c hv/vm/msr_immune.c \
+	hv/vm/msr_kvm.c
 
 .PHONY: docs
 docs: docs/cpuid-msr.md

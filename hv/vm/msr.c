@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of MSRs, the look-up, and the short emulations; those of memory types and of the KVM
- * clock stand in msr_mtrr.c and msr_kvm.c.
+ * The table of MSRs, the look-up, and the short emulations; those of memory types, of what
+ * the processor is immune to and of the KVM clock stand in msr_mtrr.c, msr_immune.c and msr_kvm.c.
  */
 #include "hv/cpu/cpu.h"
 #include "hv/ctl/log.h"
@@ -161,25 +161,6 @@ static bool write_misc_enable(struct vcpu *v, u32 msr, u64 value)
 
 static const struct msr_emulation misc_enable = { read_misc_enable, write_misc_enable };
 
-/*
- * Bits of IA32_ARCH_CAPABILITIES that say what the processor is immune to, or that VERW and the
- * passed commands do: RDCL_NO, IBRS_ALL, RSBA, SKIP_L1DFL, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO;
- * SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, FB_CLEAR; BHI_NO; PBRSB_NO; GDS_NO, RFDS_NO. The others announce
- * MSRs that are not offered.
- */
-#define ARCH_CAPABILITIES_PASSED 0x0d12e17ful
-
-static bool read_arch_capabilities(struct vcpu *v, u32 msr, u64 *value)
-{
-	(void)v;
-	if (!rdmsr_safe(msr, value))
-		return false;
-	*value &= ARCH_CAPABILITIES_PASSED;
-	return true;
-}
-
-static const struct msr_emulation arch_capabilities = { read_arch_capabilities, NULL };
-
 /* ---- the table ---- */
 
 #define ONE(n)	  (n), (n)
@@ -232,7 +213,7 @@ const struct msr_row msr_rows[] = {
 	CONSTANT(MSR_MTRRCAP, "MTRRCAP", MTRRCAP_VALUE,
 		"8 variable ranges, the fixed ones, write-combining"),
 	EMULATE(MSR_ARCH_CAPABILITIES, "ARCH_CAPABILITIES", arch_capabilities, NEEDS(7, EDX, 29),
-		"the machine's, without the bits that announce further MSRs"),
+		"the machine's, without the bits that announce further MSRs; ITS_NO by model"),
 	{ ONE(MSR_FLUSH_CMD), "FLUSH_CMD", MSR_PASS_WRITE, 0, NULL, NEEDS(7, EDX, 28),
 		"a command: empties the first-level cache" },
 	CONSTANT(0x140, "MISC_FEATURES_ENABLES", 0, "no CPUID faulting"),

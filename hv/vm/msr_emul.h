@@ -16,6 +16,10 @@ extern const struct msr_emulation mtrr_variable, mtrr_fixed, mtrr_def_type, pat;
 
 void mtrr_reset(struct vcpu *v);
 
+/* ---- msr_immune.c: what the processor is immune to ---- */
+
+extern const struct msr_emulation arch_capabilities;
+
 /* ---- msr_kvm.c: the clock of the KVM paravirtual interface ---- */
 
 #define MSR_KVM_WALL_CLOCK  0x4b564d00u

@@ -2,8 +2,8 @@
 /*
  * MSRs: the table in order, each policy, each check on a value; with an invented CPU provider.
  *
- * Sources: hv/vm/msr.c hv/vm/msr_mtrr.c hv/vm/msr_kvm.c hv/vm/cpuid.c hv/vm/cpuid_bits.c
- * hv/mem/guestmem.c
+ * Sources: hv/vm/msr.c hv/vm/msr_mtrr.c hv/vm/msr_immune.c hv/vm/msr_kvm.c hv/vm/cpuid.c
+ * hv/vm/cpuid_bits.c hv/mem/guestmem.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +27,8 @@
 
 static u64 now, reg[VREG_COUNT], apic_msr[0x1000], apic_tsc_offset;
 static unsigned paging_changes;
-static u32 machine_bits;
+static u32 machine_bits, machine_version;
+static bool machine_has_capabilities = true;
 static bool passed_read[0x2000 * 2], passed_write[0x2000 * 2]; /* low and high range */
 static struct vm vm;
 static struct vcpu v;
@@ -37,7 +38,7 @@ static struct vcpu v;
 bool rdmsr_safe(u32 msr, u64 *value)
 {
 	*value = ~0ul;
-	return msr == MSR_ARCH_CAPABILITIES;
+	return msr == MSR_ARCH_CAPABILITIES && machine_has_capabilities;
 }
 
 u64 wallclock(void)
@@ -110,6 +111,8 @@ static void machine(u32 leaf, u32 subleaf, struct cpuid_regs *r)
 	*r = (struct cpuid_regs){ machine_bits, machine_bits, machine_bits, machine_bits };
 	if (leaf == 0)
 		r->eax = 0x16;
+	if (leaf == 1 && machine_version)
+		r->eax = machine_version;
 	if (leaf == 0x80000000)
 		r->eax = 0x80000008;
 	if (leaf == 0x80000008)
@@ -236,7 +239,6 @@ static void test_features(void **state)
 	assert_false(passes(passed_read, MSR_TSC_AUX));
 	assert_false(passes(passed_write, MSR_SPEC_CTRL));
 	assert_false(passes(passed_write, MSR_FLUSH_CMD));
-	assert_true(rd_refused(MSR_ARCH_CAPABILITIES));
 	assert_true(rd_refused(KVM_SYSTEM));
 	assert_true(wr_refused(KVM_SYSTEM, 0));
 	assert_true(wr_refused(KVM_WALL, PLACE));
@@ -277,8 +279,42 @@ static void test_constants(void **state)
 	assert_int_equal(rd(MSR_BIOS_SIGN_ID), 0x100000000);
 	wr(MSR_BIOS_UPDT_TRIG, 0xffff880000001234);
 	assert_true(rd_refused(0x400)); /* MC0_CTL: no banks */
-	assert_int_equal(rd(MSR_ARCH_CAPABILITIES), 0x0d12e17f);
+	assert_int_equal(rd(MSR_ARCH_CAPABILITIES), 0x400000000d12e17f);
 	assert_true(wr_refused(MSR_ARCH_CAPABILITIES, 0));
+}
+
+/* Whether indirect target selection is said not to be there, by the version in leaf 1. */
+static void test_its(void **state)
+{
+	static const struct {
+		u32 version;
+		bool immune;
+	} cpus[] = {
+		{ 0x00050654, true },			     /* Skylake-X */
+		{ 0x00050656, false },			     /* Cascade Lake */
+		{ 0x00050657, false }, { 0x000206a7, true }, /* Sandy Bridge */
+		{ 0x000806ea, true },			     /* Kaby Lake R */
+		{ 0x000806ec, false },			     /* Whiskey Lake */
+		{ 0x000906ec, true }, { 0x000906ed, false },
+		{ 0x000606a6, false }, /* Ice Lake-SP */
+		{ 0x000a0671, false }, /* Rocket Lake */
+		{ 0x000806f8, true },  /* Sapphire Rapids */
+		{ 0x00000f43, false }, /* not of family 6: not said */
+	};
+
+	(void)state;
+	machine_has_capabilities = false;
+	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++) {
+		machine_version = cpus[i].version;
+		make(0, false);
+		assert_int_equal(rd(MSR_ARCH_CAPABILITIES), cpus[i].immune ? 1ul << 62 : 0);
+	}
+	/* A machine that says so itself is believed, on the list or not. */
+	machine_has_capabilities = true;
+	machine_version = 0x000606a6;
+	make(~0u, false);
+	assert_int_equal(rd(MSR_ARCH_CAPABILITIES), 0x400000000d12e17f);
+	machine_version = 0;
 }
 
 /* ---- emulations ---- */
@@ -517,6 +553,7 @@ int main(void)
 		TEST(test_features),
 		TEST(test_unknown),
 		TEST(test_constants),
+		TEST(test_its),
 		TEST(test_efer),
 		TEST(test_pat),
 		TEST(test_debugctl),
