@@ -19,14 +19,19 @@
 #define PIT_CHANNELS	  3
 /* Channel 0 interrupts no faster than this, so that a guest cannot hold the CPU with it. */
 #define PIT_MIN_PERIOD_US 20ul
+#define PIT_COUNT_MAX	  65536u /* what a count of 0 means */
 
 struct pit_channel {
-	u8 mode;   /* 0..5 */
-	u8 access; /* 1 low byte, 2 high byte, 3 low then high */
+	u8 control; /* the six low bits of the last control word */
+	u8 mode;    /* 0..5 */
+	u8 access;  /* 1 low byte, 2 high byte, 3 low then high */
 	bool bcd;
 	bool gate;
-	bool null_count; /* written, not yet loaded */
-	bool counting;	 /* loaded, and since triggered if the mode wants that */
+	bool written;	 /* a count has been written since the control word */
+	bool null_count; /* ... and is not yet in the counting element */
+	bool counting;	 /* a count has been loaded since the control word */
+	bool stopped;	 /* it does not count down now: held says where it stands */
+	bool pending;	 /* reload takes effect when takes_effect clocks have passed */
 	bool high_next;	 /* the next write of a 16-bit count is its high byte */
 	bool read_high;	 /* the next read of a 16-bit count is its high byte */
 	u8 write_low;
@@ -34,16 +39,16 @@ struct pit_channel {
 	bool status_latched;
 	u8 status;
 	u16 latch;
-	u32 reload;  /* 1..65536, binary: what count register holds */
-	u32 current; /* the reload value in effect: modes 2 and 3 change at the end of a period */
-	u64 origin;  /* TSC when current was loaded */
-	u64 held;    /* clocks that had passed when the gate went low */
+	u32 reload;  /* 1..65536, binary: what the count register holds */
+	u32 current; /* what it held when it was loaded last */
+	u64 origin;  /* TSC when current was loaded, had it counted ever since */
+	u64 held;
+	u64 takes_effect;
 };
 
 struct pit {
 	struct pit_channel ch[PIT_CHANNELS];
-	u8 speaker; /* port 0x61 bit 1 */
-	u64 ticks;  /* clocks after ch[0].origin at which IRQ 0 comes next */
+	u8 port61; /* its writable bits */
 	struct timer timer;
 	struct timerq *tq;
 	void (*set_irq)(void *ctx, bool level);
@@ -51,7 +56,10 @@ struct pit {
 	struct ratelimit rl;
 };
 
-/* set_irq: the output of channel 0, to IRQ 0 and GSI 2. */
+/*
+ * set_irq: the output of channel 0, to IRQ 0 and GSI 2. It is high where the output would be low in
+ * the second half of a period of mode 3: a request that nobody has taken by then is not taken back.
+ */
 void pit_init(struct pit *p, struct timerq *tq, void (*set_irq)(void *ctx, bool level), void *ctx);
 void pit_reset(struct pit *p);
 

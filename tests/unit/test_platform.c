@@ -312,6 +312,7 @@ static void lines_match_between_pic_and_ioapic(void **state)
 		platform_reset(f.p);
 		start_pic(0xffff & ~4);
 		set_mmio(LAPIC_SVR, 0x1ff);
+		platform_set_gsi(f.p, map[i].gsi, false); /* the PIT's output rests high */
 		platform_set_gsi(f.p, map[i].gsi, true);
 		if (map[i].pic_vector < 0)
 			assert_int_equal(platform_irq_pending(f.p, 0), -1);
