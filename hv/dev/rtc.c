@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The MC146818. Nothing ticks: flags of updates, alarms and periods that have passed are found out
+ * when somebody looks, and timers run only for the interrupts that are enabled.
+ */
 #include "hv/dev/rtc.h"
+
 #include "hv/lib/string.h"
 
 enum {
@@ -19,28 +24,44 @@ enum {
 	REG_D = 13,
 };
 
-#define A_UIP	    0x80
-#define A_DIVIDER   0x70
-#define A_RUNNING   0x20 /* a 32768 Hz crystal */
-#define A_RATE	    0x0f
-#define B_SET	    0x80
-#define B_PIE	    0x40
-#define B_AIE	    0x20
-#define B_UIE	    0x10
-#define B_BINARY    0x04
-#define B_24H	    0x02
-#define C_IRQF	    0x80
-#define C_PF	    0x40
-#define C_AF	    0x20
-#define C_UF	    0x10
-#define D_VALID	    0x80
-#define PM	    0x80 /* of an hour in 12-hour mode */
-#define ALARM_ANY   0xc0 /* "don't care" */
-#define CRYSTAL_HZ  32768ul
-#define UIP_US	    244ul
-#define INDEX_MASK  0x7f
-#define NMI_MASK    0x80
-#define DAY_SECONDS 86400ul
+#define A_UIP	      0x80
+#define A_DIVIDER     0x70
+#define A_RUNNING     0x20 /* a 32768 Hz crystal */
+#define A_RATE	      0x0f
+#define A_RATE_1024HZ 6
+#define B_SET	      0x80
+#define B_PIE	      0x40
+#define B_AIE	      0x20
+#define B_UIE	      0x10
+#define B_SQWE	      0x08
+#define B_BINARY      0x04
+#define B_24H	      0x02
+#define C_IRQF	      0x80
+#define C_PF	      0x40
+#define C_AF	      0x20
+#define C_UF	      0x10
+#define C_FLAGS	      (C_PF | C_AF | C_UF)
+#define D_VALID	      0x80
+#define PM	      0x80 /* of an hour in 12-hour mode */
+#define ALARM_ANY     0xc0 /* "don't care" */
+#define CRYSTAL_HZ    32768ul
+#define UIP_US	      244ul
+#define INDEX_MASK    0x7f
+#define NMI_MASK      0x80
+#define DAY_SECONDS   86400ul
+#define US_PER_S      1000000ul
+#define NEVER	      (~0ul)
+#define NO_READ	      0xff /* port 0x70 can only be written */
+
+/* Where PC firmware keeps the sizes of memory, in KB or in blocks of 64 KB */
+#define CMOS_BASE_KB	      0x15
+#define CMOS_EXTENDED_KB      0x17
+#define CMOS_EXTENDED_KB_POST 0x30
+#define CMOS_ABOVE_16MB	      0x34
+#define CMOS_ABOVE_4GB	      0x5b
+#define BASE_KB		      640
+#define BLOCK		      (64 * KB)
+#define U16_MAX		      0xfffful
 
 struct date {
 	unsigned sec, min, hour, wday, day, month, year; /* wday: Sunday is 1 */
@@ -117,22 +138,35 @@ static unsigned decode_hour(const struct rtc *r, u8 v)
 
 /* ---- time ---- */
 
-static bool running(const struct rtc *r)
+/* "The divider bits": any other value holds the chain, or is for another crystal. */
+static bool chain_runs(const struct rtc *r)
 {
-	return !(r->cmos[REG_B] & B_SET) && (r->cmos[REG_A] & A_DIVIDER) == A_RUNNING;
+	return (r->cmos[REG_A] & A_DIVIDER) == A_RUNNING;
 }
 
-static u64 seconds(const struct rtc *r)
+static bool counting(const struct rtc *r)
 {
-	if (!running(r))
-		return r->epoch;
-	return r->epoch + (timerq_now(r->tq) - r->origin) / r->tq->hz;
+	return chain_runs(r) && !(r->cmos[REG_B] & B_SET);
 }
 
+static u64 chain_seconds(const struct rtc *r)
+{
+	return (timerq_now(r->tq) - r->chain) / r->tq->hz;
+}
+
+static u64 time_of_day(const struct rtc *r)
+{
+	return counting(r) ? r->base + chain_seconds(r) : r->frozen;
+}
+
+/* The time into its registers, unless what the program wrote in this second still stands there. */
 static void store(struct rtc *r)
 {
-	struct date d = to_date(seconds(r));
+	struct date d;
 
+	if (!counting(r) || r->written == chain_seconds(r))
+		return;
+	d = to_date(time_of_day(r));
 	r->cmos[REG_SEC] = encode(r, d.sec);
 	r->cmos[REG_MIN] = encode(r, d.min);
 	r->cmos[REG_HOUR] = encode_hour(r, d.hour);
@@ -143,7 +177,7 @@ static void store(struct rtc *r)
 	r->cmos[RTC_REG_CENTURY] = encode(r, d.year / 100);
 }
 
-static void set_clock(struct rtc *r)
+static u64 time_of_registers(const struct rtc *r)
 {
 	struct date d = {
 		.sec = decode(r, r->cmos[REG_SEC]),
@@ -154,23 +188,36 @@ static void set_clock(struct rtc *r)
 		.year = decode(r, r->cmos[REG_YEAR]) + decode(r, r->cmos[RTC_REG_CENTURY]) * 100,
 	};
 
-	r->epoch = from_date(&d);
-	r->origin = timerq_now(r->tq);
-	r->seen = r->epoch;
+	return from_date(&d);
+}
+
+/* Counts on from a time of day, at the next update. */
+static void go(struct rtc *r, u64 time)
+{
+	r->seen = chain_seconds(r);
+	r->base = time - r->seen;
+}
+
+/* What the program wrote. It stands there until the next update. */
+static void take_over(struct rtc *r)
+{
+	r->frozen = time_of_registers(r);
+	go(r, r->frozen);
+	r->written = r->seen;
 }
 
 /* ---- interrupts ---- */
 
-static void flag(struct rtc *r, u8 bits)
+/* "IRQF = PF x PIE + AF x AIE + UF x UIE" */
+static void update_irq(struct rtc *r)
 {
-	r->cmos[REG_C] |= bits;
-	if (r->cmos[REG_C] & r->cmos[REG_B] & (C_PF | C_AF | C_UF)) {
-		r->cmos[REG_C] |= C_IRQF;
-		r->set_irq(r->ctx, true);
-	}
+	bool irq = (r->cmos[REG_C] & r->cmos[REG_B] & C_FLAGS) != 0;
+
+	r->cmos[REG_C] = (u8)((r->cmos[REG_C] & C_FLAGS) | (irq ? C_IRQF : 0));
+	r->set_irq(r->ctx, irq);
 }
 
-static bool alarm_field(const struct rtc *r, unsigned reg, unsigned now)
+static bool alarm_field(const struct rtc *r, unsigned reg, u64 now)
 {
 	u8 v = r->cmos[reg];
 
@@ -181,46 +228,32 @@ static bool alarm_field(const struct rtc *r, unsigned reg, unsigned now)
 
 static bool alarm_at(const struct rtc *r, u64 t)
 {
-	struct date d = to_date(t);
-
-	return alarm_field(r, REG_SEC_ALARM, d.sec) && alarm_field(r, REG_MIN_ALARM, d.min) &&
-	       alarm_field(r, REG_HOUR_ALARM, d.hour);
+	return alarm_field(r, REG_SEC_ALARM, t % 60) &&
+	       alarm_field(r, REG_MIN_ALARM, t / 60 % 60) &&
+	       alarm_field(r, REG_HOUR_ALARM, t / 3600 % 24);
 }
 
-/* Counts the seconds that have passed since someone last looked; a day of them holds every alarm.
- */
-static void catch_up(struct rtc *r)
+/* A day of seconds holds every alarm. */
+static bool alarm_within(const struct rtc *r, u64 from, u64 to)
 {
-	u64 now = seconds(r), from;
+	if (to - from > DAY_SECONDS)
+		from = to - DAY_SECONDS;
+	while (from < to)
+		if (alarm_at(r, r->base + ++from))
+			return true;
+	return false;
+}
 
-	if (now <= r->seen)
+static void count_updates(struct rtc *r)
+{
+	u64 now = chain_seconds(r);
+
+	if (!counting(r) || now == r->seen)
 		return;
-	from = now - r->seen > DAY_SECONDS ? now - DAY_SECONDS : r->seen;
-	if (!(r->cmos[REG_C] & C_AF))
-		for (u64 t = from + 1; t <= now; t++)
-			if (alarm_at(r, t)) {
-				flag(r, C_AF);
-				break;
-			}
+	r->cmos[REG_C] |= C_UF;
+	if (!(r->cmos[REG_C] & C_AF) && alarm_within(r, r->seen, now))
+		r->cmos[REG_C] |= C_AF;
 	r->seen = now;
-	flag(r, C_UF);
-}
-
-static void schedule_update(struct rtc *r)
-{
-	if (!running(r) || !(r->cmos[REG_B] & (B_UIE | B_AIE))) {
-		timer_cancel(r->tq, &r->update);
-		return;
-	}
-	timer_arm(r->tq, &r->update, r->origin + (seconds(r) - r->epoch + 1) * r->tq->hz);
-}
-
-static void update_expired(struct timer *t)
-{
-	struct rtc *r = container_of(t, struct rtc, update);
-
-	catch_up(r);
-	schedule_update(r);
 }
 
 /* Hz of the periodic interrupt, 0 if off ("Periodic Interrupt Rate"). */
@@ -228,32 +261,68 @@ static u64 periodic_hz(const struct rtc *r)
 {
 	unsigned rate = r->cmos[REG_A] & A_RATE;
 
-	if (!rate)
+	if (!rate || !chain_runs(r))
 		return 0;
 	if (rate <= 2)
 		rate += 7;
 	return CRYSTAL_HZ >> (rate - 1);
 }
 
-static void schedule_periodic(struct rtc *r)
+static u64 chain_periods(const struct rtc *r, u64 hz)
+{
+	return muldiv64(timerq_now(r->tq) - r->chain, hz, r->tq->hz);
+}
+
+static void count_periods(struct rtc *r)
+{
+	u64 hz = periodic_hz(r), now;
+
+	if (!hz)
+		return;
+	now = chain_periods(r, hz);
+	if (now != r->periods)
+		r->cmos[REG_C] |= C_PF;
+	r->periods = now;
+}
+
+/* The flags of all that has happened since somebody last looked. */
+static void catch_up(struct rtc *r)
+{
+	count_updates(r);
+	count_periods(r);
+	update_irq(r);
+}
+
+static void schedule(struct rtc *r)
 {
 	u64 hz = periodic_hz(r);
 
-	if (!hz || !(r->cmos[REG_B] & B_PIE)) {
+	if (counting(r) && (r->cmos[REG_B] & (B_UIE | B_AIE)))
+		timer_arm(r->tq, &r->update, r->chain + (chain_seconds(r) + 1) * r->tq->hz);
+	else
+		timer_cancel(r->tq, &r->update);
+	/* Rounded up, so that at that TSC the period is really over. */
+	if (hz && (r->cmos[REG_B] & B_PIE))
+		timer_arm(r->tq, &r->periodic,
+			r->chain + muldiv64(chain_periods(r, hz) + 1, r->tq->hz, hz) + 1);
+	else
 		timer_cancel(r->tq, &r->periodic);
-		return;
-	}
-	r->pie_count = muldiv64(timerq_now(r->tq) - r->pie_origin, hz, r->tq->hz);
-	timer_arm(
-		r->tq, &r->periodic, r->pie_origin + muldiv64(r->pie_count + 1, r->tq->hz, hz) + 1);
+}
+
+static void update_expired(struct timer *t)
+{
+	struct rtc *r = container_of(t, struct rtc, update);
+
+	catch_up(r);
+	schedule(r);
 }
 
 static void periodic_expired(struct timer *t)
 {
 	struct rtc *r = container_of(t, struct rtc, periodic);
 
-	flag(r, C_PF);
-	schedule_periodic(r);
+	catch_up(r);
+	schedule(r);
 }
 
 bool rtc_armed(const struct rtc *r)
@@ -266,29 +335,19 @@ bool rtc_armed(const struct rtc *r)
 /* "Update In Progress": set for the last 244 us before the second changes. */
 static bool updating(const struct rtc *r)
 {
-	u64 part;
+	u64 part = (timerq_now(r->tq) - r->chain) % r->tq->hz;
 
-	if (!running(r))
-		return false;
-	part = (timerq_now(r->tq) - r->origin) % r->tq->hz;
-	return part >= r->tq->hz - r->tq->hz * UIP_US / 1000000;
+	return counting(r) && part >= r->tq->hz - r->tq->hz * UIP_US / US_PER_S;
 }
 
 static u8 read_c(struct rtc *r)
 {
-	u64 hz = periodic_hz(r);
 	u8 value;
 
 	catch_up(r);
-	/* The flag also tells of periods when the interrupt is off. */
-	if (hz && !(r->cmos[REG_B] & B_PIE) &&
-		muldiv64(timerq_now(r->tq) - r->pie_origin, hz, r->tq->hz) > r->pie_count) {
-		r->pie_count = muldiv64(timerq_now(r->tq) - r->pie_origin, hz, r->tq->hz);
-		r->cmos[REG_C] |= C_PF;
-	}
 	value = r->cmos[REG_C];
 	r->cmos[REG_C] = 0;
-	r->set_irq(r->ctx, false);
+	update_irq(r);
 	return value;
 }
 
@@ -300,7 +359,7 @@ static bool is_time(unsigned reg)
 
 static u8 read_reg(struct rtc *r, unsigned reg)
 {
-	if (is_time(reg) && !(r->cmos[REG_B] & B_SET))
+	if (is_time(reg))
 		store(r);
 	switch (reg) {
 	case REG_A: return (u8)(r->cmos[REG_A] | (updating(r) ? A_UIP : 0));
@@ -310,76 +369,86 @@ static u8 read_reg(struct rtc *r, unsigned reg)
 	}
 }
 
-/* SET stops the updates, so that the registers can be written as a whole; clearing it takes them
- * over. */
+/* A divider that is let go makes its first update after half a second. */
+static void write_a(struct rtc *r, u8 value)
+{
+	u64 time = time_of_day(r);
+	bool ran = chain_runs(r);
+
+	store(r);
+	r->cmos[REG_A] = value & (u8)~A_UIP;
+	if (!ran && chain_runs(r)) {
+		r->chain = timerq_now(r->tq) - r->tq->hz / 2;
+		go(r, time);
+		r->written = 0;
+	}
+	r->frozen = time;
+	r->periods = chain_periods(r, periodic_hz(r));
+}
+
+/* SET holds the time, so that its registers can be written as a whole; the divider runs on. */
 static void write_b(struct rtc *r, u8 value)
 {
-	u8 old = r->cmos[REG_B];
+	bool set = value & B_SET, was = r->cmos[REG_B] & B_SET;
 
-	if ((value & B_SET) && !(old & B_SET)) {
+	if (set && !was) {
 		store(r);
-		r->epoch = seconds(r);
 		value &= (u8)~B_UIE;
 	}
 	r->cmos[REG_B] = value;
-	if (!(value & B_SET) && (old & B_SET))
-		set_clock(r);
-	flag(r, 0);
-	schedule_update(r);
-	schedule_periodic(r);
+	if (was && !set)
+		take_over(r);
 }
 
-static void write_a(struct rtc *r, u8 value)
+static void write_time(struct rtc *r, unsigned reg, u8 value)
 {
-	u64 now = seconds(r);
-
-	r->cmos[REG_A] = value & (u8)~A_UIP;
-	r->epoch = now;
-	r->origin = timerq_now(r->tq);
-	r->pie_origin = r->origin;
-	r->pie_count = 0;
-	schedule_update(r);
-	schedule_periodic(r);
+	store(r);
+	r->cmos[reg] = value;
+	take_over(r);
 }
 
 static void write_reg(struct rtc *r, unsigned reg, u8 value)
 {
-	switch (reg) {
-	case REG_A: write_a(r, value); return;
-	case REG_B: write_b(r, value); return;
-	case REG_C:
-	case REG_D: return;
-	default: break;
-	}
-	if (is_time(reg) && !(r->cmos[REG_B] & B_SET)) {
-		store(r);
+	catch_up(r);
+	if (reg == REG_A)
+		write_a(r, value);
+	else if (reg == REG_B)
+		write_b(r, value);
+	else if (is_time(reg))
+		write_time(r, reg, value);
+	else if (reg != REG_C && reg != REG_D)
 		r->cmos[reg] = value;
-		set_clock(r);
-		schedule_update(r);
-		return;
-	}
-	r->cmos[reg] = value;
+	update_irq(r);
+	schedule(r);
 }
 
-static u64 port_read(void *dev, u64 offset, unsigned size)
+static u8 get(void *dev, u64 offset)
 {
 	struct rtc *r = dev;
 
-	(void)size;
-	return offset ? read_reg(r, r->index) : 0xff;
+	return offset ? read_reg(r, r->index) : NO_READ;
 }
 
-static void port_write(void *dev, u64 offset, unsigned size, u64 value)
+static void put(void *dev, u64 offset, u8 value)
 {
 	struct rtc *r = dev;
 
-	(void)size;
 	if (offset) {
-		write_reg(r, r->index, (u8)value);
+		write_reg(r, r->index, value);
 		return;
 	}
 	r->index = value & INDEX_MASK;
 	r->nmi_masked = (value & NMI_MASK) != 0;
+}
+
+static u64 port_read(void *dev, u64 offset, unsigned size)
+{
+	return bytewise_read(get, dev, offset, size);
+}
+
+static void port_write(void *dev, u64 offset, unsigned size, u64 value)
+{
+	bytewise_write(put, dev, offset, size, value);
 }
 
 const struct io_ops rtc_ops = { .read = port_read, .write = port_write };
@@ -389,30 +458,31 @@ const struct io_ops rtc_ops = { .read = port_read, .write = port_write };
 static void put16(struct rtc *r, unsigned reg, u64 value)
 {
 	r->cmos[reg] = (u8)value;
-	r->cmos[reg + 1] = (u8)(value >> 8);
+	r->cmos[reg + 1] = (u8)(value >> BITS_PER_BYTE);
 }
 
-/* Where PC firmware keeps the sizes of memory. */
 static void store_memory_sizes(struct rtc *r)
 {
-	u64 low = r->cfg.low_mem, extended = low > MB ? (low - MB) / KB : 0;
+	u64 low = r->cfg.low_mem, extended = low > MB ? (low - MB) / KB : 0,
+	    high = r->cfg.high_mem / BLOCK;
 
-	put16(r, 0x15, 640);
-	put16(r, 0x17, MIN(extended, 0xfffful));
-	put16(r, 0x30, MIN(extended, 0xfffful));
-	put16(r, 0x34, low > 16 * MB ? (low - 16 * MB) / (64 * KB) : 0);
-	put16(r, 0x5b, r->cfg.high_mem / (64 * KB));
-	r->cmos[0x5d] = (u8)(r->cfg.high_mem / (64 * KB) >> 16);
+	put16(r, CMOS_BASE_KB, BASE_KB);
+	put16(r, CMOS_EXTENDED_KB, MIN(extended, U16_MAX));
+	put16(r, CMOS_EXTENDED_KB_POST, MIN(extended, U16_MAX));
+	put16(r, CMOS_ABOVE_16MB, low > 16 * MB ? MIN((low - 16 * MB) / BLOCK, U16_MAX) : 0);
+	put16(r, CMOS_ABOVE_4GB, high);
+	r->cmos[CMOS_ABOVE_4GB + 2] = (u8)(high >> 16);
 }
 
 void rtc_reset(struct rtc *r)
 {
-	r->cmos[REG_B] &= (u8) ~(B_PIE | B_AIE | B_UIE);
+	catch_up(r);
+	r->cmos[REG_B] &= (u8) ~(B_PIE | B_AIE | B_UIE | B_SQWE);
 	r->cmos[REG_C] = 0;
 	r->index = 0;
-	r->set_irq(r->ctx, false);
-	schedule_update(r);
-	schedule_periodic(r);
+	r->nmi_masked = false;
+	update_irq(r);
+	schedule(r);
 }
 
 void rtc_init(struct rtc *r, struct timerq *tq, const struct rtc_config *cfg,
@@ -425,11 +495,10 @@ void rtc_init(struct rtc *r, struct timerq *tq, const struct rtc_config *cfg,
 	r->ctx = ctx;
 	timer_init(&r->update, update_expired);
 	timer_init(&r->periodic, periodic_expired);
-	r->cmos[REG_A] = A_RUNNING | 6; /* 1024 Hz */
+	r->cmos[REG_A] = A_RUNNING | A_RATE_1024HZ;
 	r->cmos[REG_B] = B_24H;
-	r->epoch = cfg->wallclock();
-	r->seen = r->epoch;
-	r->origin = timerq_now(tq);
-	r->pie_origin = r->origin;
+	r->chain = timerq_now(tq);
+	r->base = cfg->wallclock();
+	r->written = NEVER;
 	store_memory_sizes(r);
 }
