@@ -147,7 +147,7 @@ GUEST_ELFS  := $(GUEST_TESTS:%=$(B)/guest/%.elf)
 GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -mcmodel=small -fno-pic \
 	-fno-pie -fno-stack-protector -fcf-protection=none -Wall -Wextra -Werror -I.
 GUEST_LIB := $(patsubst %,$(B)/guest/%.o,tests/guest/lib/start tests/guest/lib/lib tests/guest/lib/paging \
-	tests/guest/lib/ring hv/lib/printf hv/lib/string)
+	tests/guest/lib/ring tests/guest/lib/walk hv/lib/printf hv/lib/string)
 
 $(B)/guest/%.o: %.c
 	@mkdir -p $(@D)

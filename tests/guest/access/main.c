@@ -10,8 +10,8 @@
  * that all values of each part are met. A combination whose CR4 or EFER bit the processor lacks is
  * left out, and counted.
  */
-#include "tests/guest/lib/paging.h"
 #include "tests/guest/lib/ring.h"
+#include "tests/guest/lib/walk.h"
 
 #define STRIDE	   251
 #define VA	   (0x8000000000ul + 3 * LARGE_BYTES + 5 * PAGE_BYTES)
@@ -35,23 +35,23 @@
 static const struct kind {
 	const char *name;
 	u8 cpl, code, at;
-	bool user, write, fetch, implicit;
+	struct access a;
 	u32 value;
 } kinds[] = {
-	{ "read at level 3", 3, RING_READ, AT_DATA, true, false, false, false, 0 },
-	{ "write at level 3", 3, RING_WRITE, AT_DATA, true, true, false, false, 0 },
-	{ "fetch at level 3", 3, RING_FETCH, AT_CODE, true, false, true, false, 0 },
-	{ "read at level 0", 0, RING_READ, AT_DATA, false, false, false, false, 0 },
-	{ "write at level 0", 0, RING_WRITE, AT_DATA, false, true, false, false, 0 },
-	{ "fetch at level 0", 0, RING_FETCH, AT_CODE, false, false, true, false, 0 },
-	{ "read of a descriptor at level 3", 3, RING_LOAD_FS, AT_LDT, false, false, false, true,
+	{ "read at level 3", 3, RING_READ, AT_DATA, { .user = true }, 0 },
+	{ "write at level 3", 3, RING_WRITE, AT_DATA, { .user = true, .write = true }, 0 },
+	{ "fetch at level 3", 3, RING_FETCH, AT_CODE, { .user = true, .fetch = true }, 0 },
+	{ "read at level 0", 0, RING_READ, AT_DATA, { .user = false }, 0 },
+	{ "write at level 0", 0, RING_WRITE, AT_DATA, { .write = true }, 0 },
+	{ "fetch at level 0", 0, RING_FETCH, AT_CODE, { .fetch = true }, 0 },
+	{ "read of a descriptor at level 3", 3, RING_LOAD_FS, AT_LDT, { .implicit = true },
 		SEL_ACCESSED },
-	{ "update of a descriptor at level 3", 3, RING_LOAD_FS, AT_LDT + 8, false, true, false,
-		true, SEL_FRESH },
-	{ "read of a descriptor at level 0", 0, RING_LOAD_FS, AT_LDT, false, false, false, true,
+	{ "update of a descriptor at level 3", 3, RING_LOAD_FS, AT_LDT + 8,
+		{ .implicit = true, .write = true }, SEL_FRESH },
+	{ "read of a descriptor at level 0", 0, RING_LOAD_FS, AT_LDT, { .implicit = true },
 		SEL_ACCESSED },
-	{ "update of a descriptor at level 0", 0, RING_LOAD_FS, AT_LDT + 8, false, true, false,
-		true, SEL_FRESH },
+	{ "update of a descriptor at level 0", 0, RING_LOAD_FS, AT_LDT + 8,
+		{ .implicit = true, .write = true }, SEL_FRESH },
 };
 #define KINDS ARRAY_SIZE(kinds)
 
@@ -65,7 +65,7 @@ struct combination {
 	const struct kind *kind;
 	u64 pte, pde;
 	unsigned regs;
-	bool wp, smep, smap, nxe, ac;
+	struct paging_mode mode;
 };
 
 /* What the model says. An entry's flag may be set where may has it, and is set where must has it;
@@ -114,42 +114,19 @@ static void make(u64 n, u64 table, struct combination *c)
 	n /= PTE_CHOICES;
 	c->pde = make_pde(n % PDE_CHOICES, table);
 	c->regs = (unsigned)(n / PDE_CHOICES);
-	c->wp = c->regs & BIT(0);
-	c->ac = c->regs & BIT(1);
-	c->smap = c->regs & BIT(2);
-	c->smep = c->regs & BIT(3);
-	c->nxe = c->regs & BIT(4);
+	c->mode.wp = c->regs & BIT(0);
+	c->mode.ac = c->regs & BIT(1);
+	c->mode.smap = c->regs & BIT(2);
+	c->mode.smep = c->regs & BIT(3);
+	c->mode.nxe = c->regs & BIT(4);
 }
 
 /* ---- the model ---- */
 
-/* "Page-Fault Exceptions" */
 static void fault(const struct combination *c, struct expected *x, u64 why)
 {
-	const struct kind *k = c->kind;
-
 	x->fault = true;
-	x->error = why | (k->write ? PF_W : 0) | (k->user ? PF_U : 0) |
-		   (k->fetch && (c->smep || c->nxe) ? PF_I : 0);
-}
-
-static u64 reserved(const struct combination *c, u64 entry, bool large)
-{
-	return entry & (PTE_RSVD | (large ? LARGE_RSVD : 0) | (c->nxe ? 0 : PTE_NX));
-}
-
-/* "Determination of Access Rights" */
-static bool allowed(const struct combination *c, bool write, bool w, bool u, bool nx)
-{
-	const struct kind *k = c->kind;
-
-	if (k->user)
-		return u && !(write && !w) && !(k->fetch && nx);
-	if (k->fetch)
-		return !nx && !(u && c->smep);
-	if (u && c->smap && (k->implicit || !c->ac))
-		return false;
-	return !write || w || !c->wp;
+	x->error = access_error(&c->mode, &c->kind->a, why);
 }
 
 /* "Accessed and Dirty Flags": what the translation used is accessed, what was written dirty. Of an
@@ -160,31 +137,31 @@ static void expect(const struct combination *c, struct expected *x)
 	u64 both;
 
 	*x = (struct expected){ 0 };
-	if (!(c->pde & PTE_P) || reserved(c, c->pde, large)) {
+	if (!(c->pde & PTE_P) || entry_reserved(&c->mode, c->pde, 2)) {
 		fault(c, x, c->pde & PTE_P ? PF_P | PF_RSVD : 0);
 		goto update;
 	}
 	x->pde_may = PTE_A;
-	if (!large && (!(c->pte & PTE_P) || reserved(c, c->pte, false))) {
+	if (!large && (!(c->pte & PTE_P) || entry_reserved(&c->mode, c->pte, 1))) {
 		fault(c, x, c->pte & PTE_P ? PF_P | PF_RSVD : 0);
 		goto update;
 	}
 	x->pte_may = large ? 0 : PTE_A;
 	both = large ? c->pde : c->pde & c->pte;
-	if (!allowed(c, c->kind->write, both & PTE_W, both & PTE_U,
+	if (!access_allowed(&c->mode, &c->kind->a, c->kind->a.write, both & PTE_W, both & PTE_U,
 		    (c->pde | (large ? 0 : c->pte)) & PTE_NX)) {
 		fault(c, x, PF_P);
-		if (allowed(c, false, both & PTE_W, both & PTE_U, false))
+		if (access_allowed(&c->mode, &c->kind->a, false, both & PTE_W, both & PTE_U, false))
 			return; /* the read of a descriptor comes before its update */
 		goto update;
 	}
-	x->pde_must = PTE_A | (large && c->kind->write ? PTE_D : 0);
-	x->pte_must = large ? 0 : PTE_A | (c->kind->write ? PTE_D : 0);
+	x->pde_must = PTE_A | (large && c->kind->a.write ? PTE_D : 0);
+	x->pte_must = large ? 0 : PTE_A | (c->kind->a.write ? PTE_D : 0);
 	x->pde_may |= x->pde_must;
 	x->pte_may |= x->pte_must;
 update:
 	/* Whether the first access of an update is a read is not defined. */
-	if (c->kind->implicit && c->kind->write)
+	if (c->kind->a.implicit && c->kind->a.write)
 		x->error_open = PF_W;
 }
 
@@ -196,17 +173,17 @@ static bool implicit_faults; /* SMAP forbids implicit accesses whatever AC is: s
 
 static bool possible(const struct combination *c)
 {
-	if (c->smap && c->ac && c->kind->implicit && !implicit_faults)
+	if (c->mode.smap && c->mode.ac && c->kind->a.implicit && !implicit_faults)
 		return false;
-	return (!c->smep || smep) && (!c->smap || smap) && (!c->nxe || nx);
+	return (!c->mode.smep || smep) && (!c->mode.smap || smap) && (!c->mode.nxe || nx);
 }
 
 static void set_registers(const struct combination *c)
 {
-	write_cr0((base_cr0 & ~CR0_WP) | (c->wp ? CR0_WP : 0));
-	write_cr4((base_cr4 & ~(CR4_SMEP | CR4_SMAP)) | CR4_PGE | (c->smep ? CR4_SMEP : 0) |
-		  (c->smap ? CR4_SMAP : 0));
-	wrmsr(MSR_EFER, (base_efer & ~EFER_NXE) | (c->nxe ? EFER_NXE : 0));
+	write_cr0((base_cr0 & ~CR0_WP) | (c->mode.wp ? CR0_WP : 0));
+	write_cr4((base_cr4 & ~(CR4_SMEP | CR4_SMAP)) | CR4_PGE | (c->mode.smep ? CR4_SMEP : 0) |
+		  (c->mode.smap ? CR4_SMAP : 0));
+	wrmsr(MSR_EFER, (base_efer & ~EFER_NXE) | (c->mode.nxe ? EFER_NXE : 0));
 }
 
 static volatile u64 *const data = (u64 *)(PAGE + AT_DATA);
@@ -222,8 +199,8 @@ static const char *wrong_effect(
 	case RING_READ: return r->value == ~n ? NULL : "another value was read";
 	case RING_WRITE: return *data == n ? NULL : "the value did not arrive";
 	case RING_LOAD_FS:
-		return !c->kind->write || ldt[1] == DESC_ACCESSED ? NULL
-								  : "the update did not arrive";
+		return !c->kind->a.write || ldt[1] == DESC_ACCESSED ? NULL
+								    : "the update did not arrive";
 	default: return NULL;
 	}
 }
@@ -236,7 +213,7 @@ static const char *wrong(const struct combination *c, const struct expected *x,
 	if (x->fault && ((r->error ^ x->error) & ~x->error_open))
 		return "another error code";
 	/* Which byte of a descriptor it is about is not defined. */
-	if (x->fault && r->cr2 - (VA + c->kind->at) >= (c->kind->implicit ? sizeof(u64) : 1))
+	if (x->fault && r->cr2 - (VA + c->kind->at) >= (c->kind->a.implicit ? sizeof(u64) : 1))
 		return "another CR2";
 	if (((pte ^ c->pte) & ~x->pte_may) || (~pte & x->pte_must))
 		return "other flags in the PTE";
@@ -251,8 +228,8 @@ static void show(const struct combination *c, const struct expected *x, const st
 	char a[ENTRY_WORDS_MAX], b[ENTRY_WORDS_MAX];
 
 	say("#%lu %s: %s", n, c->kind->name, what);
-	say("  with%s%s%s%s%s", c->wp ? " WP" : "", c->smep ? " SMEP" : "", c->smap ? " SMAP" : "",
-		c->nxe ? " NXE" : "", c->ac ? " AC" : "");
+	say("  with%s%s%s%s%s", c->mode.wp ? " WP" : "", c->mode.smep ? " SMEP" : "",
+		c->mode.smap ? " SMAP" : "", c->mode.nxe ? " NXE" : "", c->mode.ac ? " AC" : "");
 	say("  PDE before %s, after %s", entry_words(c->pde, a), entry_words(pde, b));
 	say("  PTE before %s, after %s", entry_words(c->pte, a), entry_words(pte, b));
 	say("  expected %s 0x%lx; got vector %d, error 0x%lx, CR2 0x%lx",
@@ -272,7 +249,7 @@ static bool trial(const struct combination *c, u64 *pte, u64 *pde, u64 n, const 
 	*pde = c->pde;
 	invlpg(VA);
 	r = ring_try(c->kind->cpl, c->kind->code, VA + c->kind->at,
-		c->kind->code == RING_LOAD_FS ? c->kind->value : n, c->ac ? RFLAGS_AC : 0);
+		c->kind->code == RING_LOAD_FS ? c->kind->value : n, c->mode.ac ? RFLAGS_AC : 0);
 	*what = wrong(c, &x, &r, *pte, *pde, n);
 	if (*what && shown++ < MAX_SHOWN)
 		show(c, &x, &r, *pte, *pde, n, *what);
@@ -286,7 +263,7 @@ static bool trial(const struct combination *c, u64 *pte, u64 *pde, u64 n, const 
 static void probe(u64 *pte, u64 *pde, u64 table)
 {
 	const u64 all = PTE_P | PTE_W | PTE_U;
-	struct combination c = { .wp = true, .smap = true, .ac = true };
+	struct combination c = { .mode = { .wp = true, .smap = true, .ac = true } };
 
 	*pte = PAGE | all;
 	*pde = table | all;
