@@ -16,8 +16,8 @@ static const struct vmx_control_row pin_rows[] = {
 		"a guest would take the machine's NMIs" },
 	{ PIN_VIRTUAL_NMIS, VMX_REQUIRED, ON, "virtual NMIs",
 		"a guest's blocking of NMIs could not be told from the machine's" },
-	{ PIN_PREEMPTION_TIMER, VMX_REQUIRED, ON, "activate VMX-preemption timer",
-		"a guest could not be ended at a deadline" },
+	{ PIN_PREEMPTION_TIMER, VMX_WANTED, ON, "activate VMX-preemption timer",
+		"the local APIC's timer ends a guest at a deadline, by an interrupt" },
 	{ PIN_POSTED_INTERRUPTS, VMX_REFUSED, ON, "process posted interrupts",
 		"it needs virtual-interrupt delivery, which is not used" },
 };
@@ -157,8 +157,6 @@ const struct vmx_control_table vmx_control_tables[VMX_WORDS] = {
  * EFER.NXE. What the oldest processors lack is not needed then, so that this mode runs everywhere.
  */
 static const struct vmx_control_override one_level[] = {
-	{ VMX_PIN, PIN_PREEMPTION_TIMER, VMX_WANTED,
-		"the local APIC's timer ends a guest at a deadline, by an interrupt" },
 	{ VMX_PROC, PROC_INVLPG, VMX_REQUIRED, "the shadow tables would not follow INVLPG" },
 	{ VMX_PROC, PROC_CR3_LOAD, VMX_REQUIRED, "a guest would load page tables of its own" },
 	{ VMX_PROC, PROC_CR3_STORE, VMX_REQUIRED, "a guest would see where its shadow tables are" },

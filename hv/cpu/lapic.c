@@ -160,6 +160,7 @@ void lapic_timer_set(u64 deadline)
 		reg_write(REG_TIMER_INITIAL, 0);
 		return;
 	}
+	/* Rounded up: one that comes early has to be set again. */
 	ticks = deadline > now ? muldiv64(deadline - now, timer_hz, tsc_hz()) : 0;
-	reg_write(REG_TIMER_INITIAL, (u32)MIN(MAX(ticks, 1ul), (u64)COUNT_MAX));
+	reg_write(REG_TIMER_INITIAL, (u32)MIN(ticks + 1, (u64)COUNT_MAX));
 }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,40 @@ def test_unknown_key_in_a_vm_file(triptych: Starter, tmp_path: Path) -> None:
 def test_timeout(triptych: Starter) -> None:
     run = triptych("--timeout", "20")
     assert run.finish(60) == 3
+
+
+PENRYN = ("--engine", "bochs", "--cpu-model", "core2_penryn_t9600")
+
+
+def test_without_ept_shadow_paging_is_taken(triptych: Starter) -> None:
+    run = triptych(*TINY, *PENRYN)
+    assert run.finish(120) == 0
+    assert 'WARN no two-level paging: this CPU does not have "enable EPT"' in run.log()
+    assert "WARN linux: no EPT here: shadow paging is used" in run.log()
+    assert run.machine_lines("vm")[0]["status"] == 1
+    assert run.machine_lines("shadow")
+
+
+def test_without_ept_none_is_promised(triptych: Starter) -> None:
+    run = triptych(*TINY, *PENRYN, "--mmu", "ept")
+    assert run.finish(120) == 1
+    assert "mmu=ept is not to be had" in str(run.machine_lines("vm")[0]["why"])
+
+
+@pytest.mark.parametrize("model", ["core2_penryn_t9600", "corei7_skylake_x"])
+def test_real_mode_under_shadow_paging(triptych: Starter, model: str) -> None:
+    kernel = str(ROOT / "build/guest/real-mode.elf")
+    run = triptych(*TINY, "--engine", "bochs", "--cpu-model", model, "--mmu", "shadow", "--kernel", kernel)
+    assert run.finish(120) == 1
+    end = run.machine_lines("vm")[0]
+    assert end["end"] == "crash"
+    assert str(end["why"]).startswith("real mode (CR0.PE is 0) takes EPT")
+
+
+def test_preflight_without_ept() -> None:
+    command = [str(ROOT / "scripts/triptych"), "preflight", *PENRYN]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120, cwd=ROOT)
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text
+    assert "what follows is about guests with mmu=shadow, all that can run here" in text
+    assert "missing  activate VMX-preemption timer" in text and "MISSING" not in text

@@ -123,3 +123,6 @@ def test_a_guest_that_does_not_end(runner: ModuleType) -> None:
     assert runner.guest_verdict("triple", {"end": "triple", "status": 0}) == "passed"
     assert runner.guest_verdict("cpuid", {"end": "exit", "status": runner.PASS_STATUS}) == "passed"
     assert runner.guest_verdict("cpuid", {"end": "exit", "status": runner.SKIP_STATUS}) == "skipped"
+    good, crash = {"end": "exit", "status": runner.PASS_STATUS}, {"end": "crash", "status": 0}
+    assert [runner.guest_verdict("real-mode", good, m) for m in ("ept", "shadow")] == ["passed", "failed"]
+    assert [runner.guest_verdict("real-mode", crash, m) for m in ("ept", "shadow")] == ["failed", "passed"]

@@ -107,8 +107,8 @@ static void penryn_has_no_ept(void **state)
 		"preflight: MISSING  enable EPT (needed): guest memory is translated by shadow "
 		"tables, which cost exits"));
 	assert_true(logged(LOG_ERR,
-		"preflight: MISSING  activate VMX-preemption timer (needed): a guest could not be "
-		"ended at a deadline"));
+		"preflight: MISSING  load IA32_EFER (needed): the hypervisor would run with a "
+		"guest's IA32_EFER"));
 	assert_true(logged(LOG_INFO,
 		"preflight: missing  enable VPID: every VM entry and exit empties the TLB"));
 	assert_true(logged(LOG_INFO, "preflight: found    virtual NMIs"));

@@ -169,11 +169,11 @@ static void the_sentence(void **state)
 	char err[VMX_ERR_SIZE];
 
 	(void)state;
-	c.word[VMX_PIN].may &= ~PIN_PREEMPTION_TIMER;
+	c.word[VMX_PIN].may &= ~PIN_VIRTUAL_NMIS;
 	assert_int_equal(vmx_controls_negotiate(&c, VMX_TWO_LEVEL, &out, err), ERR_NOTSUP);
-	assert_string_equal(err, "this CPU does not have \"activate VMX-preemption timer\" in the "
-				 "pin-based VM-execution controls: a guest could not be ended at "
-				 "a deadline");
+	assert_string_equal(err, "this CPU does not have \"virtual NMIs\" in the pin-based "
+				 "VM-execution controls: a guest's blocking of NMIs could not be "
+				 "told from the machine's");
 }
 
 /* Of all that an old CPU lacks, EPT is what the sentence is about. */
