@@ -39,13 +39,22 @@ static void *arena_free[PAGE_ORDER_MAX + 1];
 static u64 arena_used[PAGE_OWNERS];
 static u64 arena_limit = ~0ul; /* pages of PAGE_TABLE, before the arena is "full" */
 
+/* Forgets what a test that failed has left. */
+static inline void arena_clear(void)
+{
+	arena_next = ARENA_BASE;
+	arena_limit = ~0ul;
+	memset(arena_free, 0, sizeof(arena_free));
+	memset(arena_used, 0, sizeof(arena_used));
+}
+
 static inline void arena_open(void)
 {
 	void *p = mmap((void *)ARENA_BASE, ARENA_BYTES, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
 
 	assert_ptr_equal(p, (void *)ARENA_BASE);
-	arena_next = ARENA_BASE;
+	arena_clear();
 }
 
 void *page_alloc(unsigned order, enum page_owner owner)
@@ -202,6 +211,7 @@ enum end {
 	END_FAULT,
 	END_DEVICE,
 	END_OUTSIDE, /* the guest's tables lead out of its memory */
+	END_CRASH,
 };
 
 struct outcome {
@@ -357,6 +367,8 @@ static struct outcome run_access(u64 va, const struct try *t, u64 value, unsigne
 
 	m.cpl = t->user ? 3 : 0;
 	for (unsigned tries = 0; tries < 64; tries++) {
+		if (m.crashes)
+			return (struct outcome){ .end = END_CRASH };
 		if (hw_translate(va, t, &hpa, &error)) {
 			struct frame *frame = t->write ? frame_of_hpa(hpa) : NULL;
 
@@ -428,6 +440,7 @@ static inline void set_registers(u64 cr0, u64 cr3, u64 cr4, u64 efer)
 static inline void machine_start(enum shadow_strategy strategy, unsigned fast, unsigned pages)
 {
 	memset(&m, 0, sizeof(m));
+	arena_clear();
 	shadow_init(MAXPHYADDR);
 	m.caches = true;
 	m.v.vm = &m.vm;

@@ -1,0 +1,891 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Shadow paging, rule by rule (hv/mmu/shadow_priv.h, hv/mmu/shadow_entry.c), on 4-level tables
+ * unless a test says otherwise; and the auditor, which must find each kind of mistake that is
+ * planted.
+ *
+ * Sources: hv/mmu/shadow.c hv/mmu/shadow_fault.c hv/mmu/shadow_sync.c hv/mmu/shadow_page.c
+ * hv/mmu/shadow_entry.c hv/mmu/shadow_refs.c hv/mmu/shadow_audit.c hv/mmu/pat.c hv/mmu/walk.c
+ * hv/mem/guestmem.c
+ */
+#include "tests/unit/shadow_machine.h"
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+/* Where things are in guest memory. */
+#define ROOT	0x10000ul /* level 4; slot 0: all memory where it is */
+#define TABLES	0x20000ul
+#define L3	0x100000ul
+#define L2	0x101000ul
+#define L1	0x102000ul
+#define OTHER	0x103000ul /* a second table of level 1 */
+#define PAGE	0x200000ul /* data: page n of it says so */
+#define PAGES	0x80000ul
+#define LARGE	(8 * MB)
+#define VA	(8ul << 39) /* the first address of the tables above */
+#define RW	(SPTE_P | SPTE_W)
+#define USER	(RW | SPTE_U)
+#define USED	(SPTE_A | SPTE_D)
+#define LAST_2M (RAM - 2 * MB)
+
+static const struct try read_0 = { 0 }, write_0 = { .write = true }, fetch_0 = { .fetch = true },
+			read_3 = { .user = true }, write_3 = { .user = true, .write = true };
+
+/* A write that no instruction makes: as a device would. */
+static void put(u64 gpa, u64 e)
+{
+	assert_int_equal(guest_write(&m.vm.mem, GPA(gpa), &e, sizeof(e)), OK);
+}
+
+static u64 get(u64 gpa)
+{
+	u64 e;
+
+	memcpy(&e, physical(gpa), sizeof(e));
+	return e;
+}
+
+static void make_tables(void)
+{
+	put(ROOT, TABLES | RW);
+	put(TABLES, (TABLES + PAGE_SIZE) | RW);
+	for (u64 i = 0; i < RAM / (2 * MB); i++)
+		put(TABLES + PAGE_SIZE + i * 8, i * 2 * MB | RW | GPTE_PS);
+	put(ROOT + 8 * 8, L3 | USER);
+	put(L3, L2 | USER);
+	put(L2, L1 | USER);
+	for (u64 i = 0; i < 64; i++) {
+		put(L1 + i * 8, (PAGE + i * PAGE_SIZE) | USER);
+		put(PAGE + i * PAGE_SIZE, 1000 + i);
+	}
+}
+
+static void start(enum shadow_strategy strategy, unsigned fast, unsigned pages)
+{
+	machine_start(strategy, fast, pages);
+	make_tables();
+	set_registers(CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PAE, EFER_LME | EFER_LMA | EFER_NXE);
+}
+
+/* Most tests: in step at each write, no neighbours filled. */
+static int setup(void **state)
+{
+	(void)state;
+	start(SHADOW_SYNC, SHADOW_FILTER, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	assert_int_equal(m.crashes, 0);
+	assert_int_equal(shadow_audit(m.s), 0);
+	machine_end();
+	return 0;
+}
+
+static void restart(enum shadow_strategy strategy, unsigned fast, unsigned pages)
+{
+	machine_end();
+	start(strategy, fast, pages);
+}
+
+static void store(u64 gpa, u64 value)
+{
+	assert_int_equal(run_access(gpa, &write_0, value, 8).end, END_OK);
+}
+
+static void invlpg(u64 va)
+{
+	m.vm.mmu->ops->invlpg(&m.v, GVA(va));
+}
+
+#define reads(va, want)                                                                            \
+	do {                                                                                       \
+		struct outcome _o = run_access(va, &read_0, 0, 8);                                 \
+		assert_int_equal(_o.end, END_OK);                                                  \
+		assert_int_equal(_o.value, want);                                                  \
+	} while (0)
+#define faults(va, t, want)                                                                        \
+	do {                                                                                       \
+		struct outcome _o = run_access(va, t, 0, 8);                                       \
+		assert_int_equal(_o.end, END_FAULT);                                               \
+		assert_int_equal(_o.error, want);                                                  \
+	} while (0)
+
+/* The shadow page of a table, which must be there. */
+static struct spage *shadow_of_table(u64 gpa, unsigned level)
+{
+	struct spage *p =
+		page_find(m.s, gpa >> PAGE_SHIFT, (struct shadow_role){ .level = (u16)level });
+
+	assert_non_null(p);
+	return p;
+}
+
+static u64 *entry(u64 gpa, unsigned level, unsigned index)
+{
+	return &shadow_of_table(gpa, level)->table[index];
+}
+
+static struct frame *frame(u64 gpa)
+{
+	return shadow_frame(m.s, gpa >> PAGE_SHIFT);
+}
+
+/* ---- the rules for live entries ---- */
+
+static void test_not_present_is_zero_unknown_is_a_trap(void **state)
+{
+	unsigned exits;
+
+	(void)state;
+	put(L1 + 3 * 8, 0);
+	put(L1 + 4 * 8, PAGE | USER | SPTE_RSVD);
+	reads(VA, 1000);
+	assert_int_equal(*entry(L1, 1, 3), 0);
+	assert_int_equal(*entry(L1, 1, 4), m.s->trap);
+	assert_int_equal(*entry(L1, 1, 5), m.s->trap);
+	exits = m.exits;
+	faults(VA + 3 * PAGE_SIZE, &read_3, PF_U);
+	assert_int_equal(m.exits, exits); /* the guest's own fault: no exit */
+	faults(VA + 4 * PAGE_SIZE, &read_3, PF_P | PF_RSVD | PF_U);
+	assert_int_equal(m.exits, exits + 1);
+	assert_int_equal(*entry(L1, 1, 4), m.s->trap);
+}
+
+static void test_live_only_if_accessed(void **state)
+{
+	(void)state;
+	restart(SHADOW_SYNC, SHADOW_FAST_ALL, 0);
+	put(L1 + 1 * 8, (PAGE + PAGE_SIZE) | USER | SPTE_A);
+	reads(VA, 1000);
+	assert_true(spte_live(*entry(L1, 1, 1))); /* a neighbour that may be filled ahead */
+	assert_false(spte_live(*entry(L1, 1, 2)));
+	assert_int_equal(get(L1 + 2 * 8) & SPTE_A, 0);
+	reads(VA + 2 * PAGE_SIZE, 1002);
+	assert_int_equal(get(L1 + 2 * 8) & USED, SPTE_A);
+}
+
+static void test_a_write_needs_the_dirty_flag(void **state)
+{
+	(void)state;
+	reads(VA, 1000);
+	assert_int_equal(*entry(L1, 1, 0) & SPTE_W, 0);
+	assert_int_equal(get(L1) & USED, SPTE_A);
+	assert_int_equal(run_access(VA, &write_3, 7, 8).end, END_OK);
+	assert_int_equal(*entry(L1, 1, 0) & SPTE_W, SPTE_W);
+	assert_int_equal(get(L1) & USED, USED);
+	/* The guest clears it: the next write must set it again. */
+	store(L1, PAGE | USER | SPTE_A);
+	invlpg(VA);
+	assert_int_equal(*entry(L1, 1, 0) & SPTE_W, 0);
+	assert_int_equal(run_access(VA, &write_3, 8, 8).end, END_OK);
+	assert_int_equal(get(L1) & USED, USED);
+}
+
+static void test_each_level_has_its_own_permissions(void **state)
+{
+	static const u64 bits[] = { SPTE_W, SPTE_U, SPTE_NX };
+
+	(void)state;
+	for (unsigned n = 0; n < 64; n++) {
+		u64 pde = L1 | SPTE_P | USED, pte = PAGE | SPTE_P | USED;
+
+		for (unsigned i = 0; i < 3; i++) {
+			pde |= n & BIT(i) ? bits[i] : 0;
+			pte |= n & BIT(3 + i) ? bits[i] : 0;
+		}
+		store(L2, pde);
+		store(L1, pte);
+		invlpg(VA);
+		reads(VA, 1000);
+		assert_int_equal(*entry(L2, 2, 0) & (SPTE_W | SPTE_U | SPTE_NX),
+			pde & (SPTE_W | SPTE_U | SPTE_NX));
+		assert_int_equal(*entry(L1, 1, 0) & (SPTE_W | SPTE_U | SPTE_NX),
+			pte & (SPTE_W | SPTE_U | SPTE_NX));
+		assert_int_equal(run_access(VA, &write_0, 1000, 8).end,
+			pde & pte & SPTE_W ? END_OK : END_FAULT);
+		assert_int_equal(
+			run_access(VA, &read_3, 0, 8).end, pde & pte & SPTE_U ? END_OK : END_FAULT);
+		assert_int_equal(run_access(VA, &fetch_0, 0, 8).end,
+			(pde | pte) & SPTE_NX ? END_FAULT : END_OK);
+	}
+}
+
+static void test_a_table_in_sync_is_writable_for_nobody(void **state)
+{
+	unsigned exits;
+
+	(void)state;
+	/* The table is mapped as data before it is used as a table, and after. */
+	put(L1 + 1 * 8, L1 | USER);
+	put(L1 + 2 * 8, OTHER | USER);
+	put(OTHER, (PAGE + 5 * PAGE_SIZE) | USER);
+	assert_int_equal(run_access(VA + 2 * PAGE_SIZE + 8, &write_3, 77, 8).end, END_OK);
+	assert_int_equal(*entry(L1, 1, 2) & SPTE_W, SPTE_W);
+	put(L2 + 8, OTHER | USER);
+	reads(VA + 2 * MB, 1005);
+	assert_int_equal(*entry(L1, 1, 2) & SPTE_W, 0);
+	assert_true(frame(OTHER)->table);
+	exits = m.exits;
+	assert_int_equal(
+		run_access(VA + 2 * PAGE_SIZE, &write_3, (PAGE + 6 * PAGE_SIZE) | USER, 8).end,
+		END_OK);
+	assert_int_equal(m.exits, exits + 1);
+	invlpg(VA + 2 * MB);
+	reads(VA + 2 * MB, 1006);
+	/* And the table that maps itself. */
+	assert_int_equal(
+		run_access(VA + PAGE_SIZE + 3 * 8, &write_3, (PAGE + 9 * PAGE_SIZE) | USER, 8).end,
+		END_OK);
+	invlpg(VA + 3 * PAGE_SIZE);
+	reads(VA + 3 * PAGE_SIZE, 1009);
+}
+
+static void test_roms_are_never_writable(void **state)
+{
+	hpa_t hpa;
+
+	(void)state;
+	assert_int_equal(guest_gpa_to_hpa(&m.vm.mem, GPA(PAGE), &hpa), OK);
+	assert_int_equal(
+		m.vm.mmu->ops->map(m.vm.mmu, GPA(PAGE), hpa, PAGE_SIZE, MMU_R | MMU_X, MEMTYPE_WB),
+		OK);
+	reads(VA, 1000);
+	put(L1, PAGE | USER | USED);
+	invlpg(VA);
+	reads(VA, 1000);
+	assert_int_equal(*entry(L1, 1, 0) & SPTE_W, 0);
+}
+
+static void test_wp_clear_writes_without_the_right(void **state)
+{
+	(void)state;
+	put(L1, PAGE | SPTE_P | SPTE_U);
+	faults(VA, &write_0, PF_P | PF_W);
+	set_registers(CR0_PE | CR0_PG, ROOT, CR4_PAE, m.reg[VREG_EFER]);
+	assert_int_equal(run_access(VA, &write_0, 5, 8).end, END_OK);
+	assert_int_equal(get(PAGE), 5);
+	assert_int_equal(get(L1) & USED, USED);
+	faults(VA, &write_3, PF_P | PF_W | PF_U);
+	set_registers(CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PAE, m.reg[VREG_EFER]);
+	faults(VA, &write_0, PF_P | PF_W);
+}
+
+/* ---- one shadow for a table, whoever points to it ---- */
+
+/* CVE-2021-38198: the permissions of one parent must not reach accesses through the other. */
+static void test_two_parents_with_different_permissions(void **state)
+{
+	(void)state;
+	put(L2 + 8, L1 | SPTE_P | SPTE_U);
+	put(L2 + 16, L1 | SPTE_P | SPTE_W);
+	for (unsigned round = 0; round < 2; round++) {
+		assert_int_equal(run_access(VA, &write_3, 1000, 8).end, END_OK);
+		assert_int_equal(run_access(VA + 2 * MB, &read_3, 0, 8).end, END_OK);
+		faults(VA + 2 * MB, &write_3, PF_P | PF_W | PF_U);
+		faults(VA + 4 * MB, &read_3, PF_P | PF_U);
+		assert_int_equal(run_access(VA + 4 * MB, &write_0, 1000, 8).end, END_OK);
+		load_cr3(ROOT);
+	}
+	assert_int_equal(refs_count(m.s, shadow_of_table(L1, 1)->parents), 3);
+}
+
+static void test_a_table_that_maps_itself(void **state)
+{
+	const u64 slot = 511, self = slot << 39 | slot << 30 | slot << 21 | slot << 12;
+
+	(void)state;
+	put(ROOT + slot * 8, ROOT | RW);
+	reads(0xffff000000000000ul | self | slot * 8, ROOT | RW | SPTE_A);
+	/* A new entry of level 4, written through the mapping of itself. */
+	put(OTHER, L2 | USER);
+	assert_int_equal(
+		run_access(0xffff000000000000ul | self | 9 * 8, &write_0, OTHER | USER, 8).end,
+		END_OK);
+	assert_int_equal(get(ROOT + 9 * 8) & PAGE_MASK, OTHER);
+	reads((9ul << 39) + 2 * PAGE_SIZE, 1002);
+	/* The same table at levels 4 and 1: a page of each role. */
+	assert_non_null(shadow_of_table(ROOT, 4));
+	assert_non_null(shadow_of_table(ROOT, 1));
+	assert_int_equal(
+		run_access(0xffff000000000000ul | self | 9 * 8, &write_0, 0, 8).end, END_OK);
+	invlpg((9ul << 39) + 2 * PAGE_SIZE);
+	faults((9ul << 39) + 2 * PAGE_SIZE, &read_0, 0);
+}
+
+/* ---- levels and roles change ---- */
+
+/* CVE-2026-46113 and its like: a directory entry becomes a large page and a table again, with the
+ * same frame. */
+static void test_table_to_large_page_and_back(void **state)
+{
+	(void)state;
+	for (u64 i = 0; i < 4; i++) {
+		put(LARGE + i * 8, (PAGE + i * PAGE_SIZE) | USER);
+		put(LARGE + (i + 1) * PAGE_SIZE, 2000 + i);
+	}
+	store(L2, LARGE | USER);
+	invlpg(VA + PAGE_SIZE);
+	for (unsigned round = 0; round < 3; round++) {
+		reads(VA + PAGE_SIZE, 1001);
+		store(L2, LARGE | USER | GPTE_PS);
+		invlpg(VA + PAGE_SIZE);
+		reads(VA + PAGE_SIZE, 2000);
+		/* What was a table is data now: a write is one. */
+		assert_int_equal(
+			run_access(VA + 2 * 8, &write_3, (PAGE + 7 * PAGE_SIZE) | USER, 8).end,
+			END_OK);
+		store(L2, LARGE | USER);
+		invlpg(VA + 2 * PAGE_SIZE);
+		reads(VA + 2 * PAGE_SIZE, 1007);
+		put(LARGE + 2 * 8, (PAGE + 2 * PAGE_SIZE) | USER);
+		load_cr3(ROOT);
+	}
+}
+
+static void test_a_leaf_table_becomes_a_directory(void **state)
+{
+	(void)state;
+	put(OTHER, (PAGE + 11 * PAGE_SIZE) | USER);
+	reads(VA + 4 * PAGE_SIZE, 1004);
+	/* L1 in the place of L2: its entry 4, which named a page of data, names a table. */
+	put(PAGE + 4 * PAGE_SIZE, (PAGE + 12 * PAGE_SIZE) | USER);
+	store(L3, L1 | USER);
+	load_cr3(ROOT);
+	reads(VA + 4 * 2 * MB, 1012);
+	assert_non_null(shadow_of_table(L1, 2));
+	store(L3, L2 | USER);
+	load_cr3(ROOT);
+	reads(VA + 5 * PAGE_SIZE, 1005);
+}
+
+/* ---- addresses ---- */
+
+/* XSA-173: a large page that reaches past memory, or to the end of the address width. */
+static void test_large_pages_past_the_end_of_memory(void **state)
+{
+	static const u64 bases[] = { RAM, 4 * GB, BIT(MAXPHYADDR) - 2 * MB };
+
+	(void)state;
+	put(L2, LAST_2M | USER | GPTE_PS);
+	put(LAST_2M + 2 * MB - 8, 4711);
+	reads(VA + 2 * MB - 8, 4711);
+	for (unsigned i = 0; i < ARRAY_SIZE(bases); i++) {
+		store(L2 + 8, bases[i] | USER | GPTE_PS);
+		invlpg(VA + 2 * MB);
+		assert_int_equal(run_access(VA + 2 * MB, &read_3, 0, 8).end, END_DEVICE);
+		assert_int_equal(run_access(VA + 4 * MB - 8, &write_3, 1, 8).end, END_DEVICE);
+	}
+	store(L2 + 8, BIT(MAXPHYADDR) | USER | GPTE_PS);
+	invlpg(VA + 2 * MB);
+	faults(VA + 2 * MB, &read_3, PF_P | PF_RSVD | PF_U);
+	/* 1 GB of which 16 MB are memory. */
+	store(L3 + 8, 0 | USER | GPTE_PS);
+	invlpg(VA + GB);
+	reads(VA + GB + PAGE, 1000);
+	assert_int_equal(run_access(VA + GB + RAM, &read_3, 0, 8).end, END_DEVICE);
+	store(L3 + 8, (BIT(MAXPHYADDR) - GB) | USER | GPTE_PS);
+	invlpg(VA + GB + PAGE);
+	assert_int_equal(run_access(VA + GB + PAGE, &read_3, 0, 8).end, END_DEVICE);
+}
+
+static void test_tables_outside_memory(void **state)
+{
+	(void)state;
+	put(L2, (RAM + MB) | USER);
+	assert_int_equal(run_access(VA, &read_3, 0, 8).end, END_OUTSIDE);
+	put(L2, L1 | USER);
+	reads(VA, 1000);
+	/* A root there ends the VM, and is no mistake of ours. */
+	load_cr3(RAM + MB);
+	assert_int_equal(m.crashes, 1);
+	m.crashes = 0;
+	load_cr3(ROOT);
+	reads(VA, 1000);
+}
+
+/* ---- out of sync ---- */
+
+static void make_unsync(void)
+{
+	restart(SHADOW_OOS, SHADOW_FAST_ALL, 0);
+	for (u64 i = 0; i < 16; i++)
+		put(L1 + i * 8, (PAGE + i * PAGE_SIZE) | USER | USED);
+	reads(VA, 1000);
+	for (u64 i = 0; i < 8 && !frame(L1)->unsync; i++)
+		store(L1 + i * 8, (PAGE + (i + 1) * PAGE_SIZE) | USER | USED);
+	assert_true(frame(L1)->unsync);
+	assert_true(shadow_of_table(L1, 1)->unsync);
+}
+
+static void test_out_of_sync_follows_at_a_flush(void **state)
+{
+	unsigned exits;
+
+	(void)state;
+	make_unsync();
+	reads(VA + 9 * PAGE_SIZE, 1009);
+	store(L1 + 30 * 8, (PAGE + 30 * PAGE_SIZE) | USER | USED); /* the first takes the exit */
+	exits = m.exits;
+	for (u64 i = 8; i < 16; i++)
+		store(L1 + i * 8, (PAGE + (i + 20) * PAGE_SIZE) | USER | USED);
+	assert_int_equal(m.exits, exits);
+	invlpg(VA + 9 * PAGE_SIZE);
+	reads(VA + 9 * PAGE_SIZE, 1029);
+	load_cr3(ROOT);
+	for (u64 i = 8; i < 16; i++)
+		reads(VA + i * PAGE_SIZE, 1000 + i + 20);
+	/* Entries that were not present become so without a flush. */
+	store(L1 + 100 * 8, (PAGE + 2 * PAGE_SIZE) | USER);
+	reads(VA + 100 * PAGE_SIZE, 1002);
+}
+
+static void test_out_of_sync_ends_when_quiet(void **state)
+{
+	(void)state;
+	make_unsync();
+	for (unsigned i = 0; i < 8 && frame(L1)->unsync; i++)
+		load_cr3(ROOT);
+	assert_false(frame(L1)->unsync);
+	assert_int_equal(m.s->unsyncs, 0);
+	assert_false(shadow_of_table(L1, 1)->unsync);
+}
+
+static void test_only_leaf_tables_go_out_of_sync(void **state)
+{
+	(void)state;
+	restart(SHADOW_OOS, SHADOW_FAST_ALL, 0);
+	reads(VA, 1000);
+	for (u64 i = 1; i < 20; i++) {
+		store(L2 + i * 8, OTHER | USER | SPTE_A);
+		store(L2 + i * 8, L1 | USER | SPTE_A);
+		assert_false(frame(L2)->unsync);
+	}
+	/* A second role, of an upper level, brings a table back. */
+	make_unsync();
+	store(L3 + 8, L1 | USER);
+	put(PAGE + PAGE_SIZE, (PAGE + 3 * PAGE_SIZE) | USER);
+	reads(VA + GB + 0 * PAGE_SIZE, 1003);
+	assert_false(frame(L1)->unsync);
+}
+
+static void test_many_out_of_sync(void **state)
+{
+	(void)state;
+	restart(SHADOW_OOS, SHADOW_FAST_ALL, 0);
+	for (u64 t = 0; t < 3 * SHADOW_UNSYNC_MAX; t++) {
+		u64 table = LARGE + t * PAGE_SIZE;
+
+		for (u64 i = 0; i < 8; i++)
+			put(table + i * 8, (PAGE + i * PAGE_SIZE) | USER | USED);
+		store(L2 + t * 8, table | USER);
+		reads(VA + t * 2 * MB, 1000);
+		for (u64 i = 0; i < 8; i++)
+			store(table + i * 8, (PAGE + (i + 8) * PAGE_SIZE) | USER | USED);
+		assert_true(m.s->unsyncs <= SHADOW_UNSYNC_MAX);
+	}
+	assert_true(m.s->unsyncs > SHADOW_UNSYNC_MAX / 2);
+	load_cr3(ROOT);
+	for (u64 t = 0; t < 3 * SHADOW_UNSYNC_MAX; t++)
+		reads(VA + t * 2 * MB + 3 * PAGE_SIZE, 1011);
+}
+
+/* ---- tables change in other ways ---- */
+
+static void test_the_hypervisors_own_writes(void **state)
+{
+	u64 e = (PAGE + 3 * PAGE_SIZE) | USER | USED;
+
+	(void)state;
+	reads(VA, 1000);
+	assert_int_equal(guest_write(&m.vm.mem, GPA(L1), &e, sizeof(e)), OK);
+	invlpg(VA);
+	reads(VA, 1003);
+	/* Bytes of two entries at once. */
+	assert_int_equal(guest_write(&m.vm.mem, GPA(L1 + 4), "\0\0\0\0\0\0\0\0", 8), OK);
+	invlpg(VA + PAGE_SIZE);
+	reads(VA, 1003);
+	faults(VA + PAGE_SIZE, &read_0, 0);
+	/* All of a table. */
+	assert_int_equal(guest_zero(&m.vm.mem, GPA(L2), PAGE_SIZE), OK);
+	load_cr3(ROOT);
+	faults(VA, &read_0, 0);
+}
+
+static void test_a_table_is_freed_and_becomes_data(void **state)
+{
+	unsigned exits, used = m.s->in_use;
+
+	(void)state;
+	reads(VA, 1000);
+	store(ROOT + 8 * 8, 0);
+	load_cr3(ROOT);
+	assert_int_equal(m.s->in_use, used);
+	assert_false(frame(L1)->table);
+	store(L1, 1);
+	exits = m.exits;
+	for (u64 i = 0; i < 512; i++)
+		store(L1 + i * 8, i);
+	assert_int_equal(m.exits, exits);
+}
+
+static void test_unknown_instructions_write_to_tables(void **state)
+{
+	(void)state;
+	reads(VA, 1000);
+	m.give_up = true;
+	store(L1, (PAGE + 2 * PAGE_SIZE) | USER);
+	assert_false(frame(L1)->table);
+	invlpg(VA);
+	reads(VA, 1002);
+	/* The table that the processor runs on: the write is made, or the VM ends; no third way. */
+	if (run_access(ROOT + 9 * 8, &write_0, L3 | USER, 8).end == END_OK)
+		reads((9ul << 39) + PAGE_SIZE, 1001);
+	else
+		assert_int_equal(m.crashes, 1);
+	m.crashes = 0;
+}
+
+static void test_memory_that_comes_back(void **state)
+{
+	(void)state;
+	reads(VA, 1000);
+	for (u64 gpa = 0; gpa < RAM; gpa += PAGE_SIZE)
+		if (gpa == PAGE || gpa == L1 || gpa == L2)
+			assert_int_equal(m.vm.mmu->ops->unmap(m.vm.mmu, GPA(gpa), PAGE_SIZE), OK);
+	reads(VA, 1000);
+	assert_int_equal(m.vm.mmu->ops->unmap(m.vm.mmu, GPA(ROOT), PAGE_SIZE), OK);
+	reads(VA + PAGE_SIZE, 1001);
+	assert_int_equal(m.vm.mmu->ops->unmap(m.vm.mmu, GPA(RAM), PAGE_SIZE), ERR_RANGE);
+}
+
+/* ---- the virtual TLB ---- */
+
+static void test_vtlb(void **state)
+{
+	unsigned exits;
+
+	(void)state;
+	restart(SHADOW_VTLB, SHADOW_FAST_ALL, 0);
+	reads(VA, 1000);
+	reads(VA + PAGE_SIZE, 1001);
+	assert_false(frame(L1)->table);
+	exits = m.exits;
+	reads(VA, 1000);
+	assert_int_equal(m.exits, exits);
+	put(L1, (PAGE + 4 * PAGE_SIZE) | USER);
+	invlpg(VA);
+	reads(VA, 1004);
+	assert_int_equal(m.exits, exits + 1);
+	reads(VA + PAGE_SIZE, 1001);
+	assert_int_equal(m.exits, exits + 1);
+	load_cr3(ROOT);
+	reads(VA + PAGE_SIZE, 1001);
+	assert_int_equal(m.exits, exits + 2);
+}
+
+/* ---- the other formats ---- */
+
+static void put32(u64 gpa, u32 e)
+{
+	assert_int_equal(guest_write(&m.vm.mem, GPA(gpa), &e, sizeof(e)), OK);
+}
+
+static void test_32_bit_tables(void **state)
+{
+	(void)state;
+	assert_int_equal(guest_zero(&m.vm.mem, GPA(ROOT), PAGE_SIZE), OK);
+	assert_int_equal(guest_zero(&m.vm.mem, GPA(L1), PAGE_SIZE), OK);
+	put32(ROOT, RW | GPTE_PS); /* 4 MB */
+	put32(ROOT + 513 * 4, (u32)(L1 | USER));
+	for (u32 i = 0; i < 1024; i += 64)
+		put32(L1 + i * 4, (u32)(PAGE + i / 64 * PAGE_SIZE) | USER);
+	set_registers(CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PSE, 0);
+	reads(PAGE + 3 * PAGE_SIZE, 1003);
+	for (u32 i = 0; i < 1024; i += 64)
+		reads((513ul << 22) + i * PAGE_SIZE, 1000 + i / 64);
+	faults((513ul << 22) + PAGE_SIZE, &read_3, PF_U);
+	faults((514ul << 22), &read_3, PF_U);
+	/* PSE-36: bits 20:13 are address bits 39:32. */
+	put32(ROOT + 600 * 4, (u32)(USER | GPTE_PS | BIT(13)));
+	assert_int_equal(run_access(600ul << 22, &read_3, 0, 4).end, END_DEVICE);
+	put32(ROOT + 601 * 4, (u32)(USER | GPTE_PS | BIT(21)));
+	faults(601ul << 22, &read_3, PF_P | PF_RSVD | PF_U);
+	/* Without PSE the bit is ignored, and the entry names a table. */
+	put32(ROOT + 513 * 4, (u32)(L1 | USER | GPTE_PS));
+	put32(ROOT, (u32)(OTHER | RW));
+	for (u32 i = 0; i < 1024; i++)
+		put32(OTHER + i * 4, (u32)(i * PAGE_SIZE | RW));
+	set_registers(CR0_PE | CR0_PG | CR0_WP, ROOT, 0, 0);
+	reads((513ul << 22) + 512 * PAGE_SIZE, 1008);
+}
+
+static void test_pae_tables(void **state)
+{
+	(void)state;
+	assert_int_equal(guest_zero(&m.vm.mem, GPA(ROOT), PAGE_SIZE), OK);
+	put(ROOT, (TABLES + PAGE_SIZE) | SPTE_P);
+	put(ROOT + 2 * 8, L2 | SPTE_P);
+	set_registers(CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PAE, EFER_NXE);
+	reads(PAGE, 1000);
+	reads(2 * GB + PAGE_SIZE, 1001);
+	faults(GB, &read_3, PF_U);
+	/* The registers count, not memory, until CR3 is loaded. */
+	put(ROOT + 8, L2 | SPTE_P);
+	put(ROOT + 2 * 8, 0);
+	reads(2 * GB + PAGE_SIZE, 1001);
+	faults(GB, &read_3, PF_U);
+	load_cr3(ROOT);
+	reads(GB + PAGE_SIZE, 1001);
+	faults(2 * GB, &read_3, PF_U);
+}
+
+static void test_paging_off_and_on_again(void **state)
+{
+	(void)state;
+	reads(VA, 1000);
+	set_registers(CR0_PE, ROOT, 0, 0);
+	reads(PAGE + 5 * PAGE_SIZE, 1005);
+	assert_int_equal(run_access(PAGE, &write_0, 42, 8).end, END_OK);
+	assert_int_equal(run_access(RAM, &read_0, 0, 8).end, END_DEVICE);
+	set_registers(CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PAE, EFER_LME | EFER_LMA | EFER_NXE);
+	reads(VA, 42);
+}
+
+/* ---- exhaustion ---- */
+
+#define MANY_TABLES 1024u
+
+static void many_tables(void)
+{
+	for (u64 round = 0; round < 3; round++)
+		for (u64 t = 0; t < MANY_TABLES; t++) {
+			u64 table = LARGE + t * PAGE_SIZE;
+
+			put(table + round * 8, (PAGE + t % 64 * PAGE_SIZE) | USER);
+			put(L2 + t % 512 * 8, table | USER);
+			invlpg(VA + t % 512 * 2 * MB + round * PAGE_SIZE);
+			if (t % 512 == 0)
+				load_cr3(ROOT);
+			reads(VA + t % 512 * 2 * MB + round * PAGE_SIZE, 1000 + t % 64);
+			assert_true(m.s->in_use < m.s->pages);
+		}
+	assert_true(m.s->stats.reclaimed > MANY_TABLES);
+}
+
+static void test_more_tables_than_shadow_pages(void **state)
+{
+	(void)state;
+	for (unsigned strategy = 0; strategy < SHADOW_STRATEGIES; strategy++) {
+		restart((enum shadow_strategy)strategy, SHADOW_FAST_ALL, SHADOW_PAGES_MIN);
+		/* Tables change unseen by the machine here, so that they must not be in use. */
+		load_cr3(ROOT);
+		many_tables();
+		assert_int_equal(shadow_audit(m.s), 0);
+	}
+}
+
+/* The machine has no page left, though the pool might grow: pages are reclaimed all the same. */
+static void test_no_memory_for_shadow_pages(void **state)
+{
+	(void)state;
+	restart(SHADOW_OOS, SHADOW_FAST_ALL, 0);
+	reads(VA, 1000);
+	arena_limit = arena_used[PAGE_TABLE] + 4;
+	many_tables();
+	arena_limit = ~0ul;
+}
+
+static void test_create_without_memory(void **state)
+{
+	u64 enough = arena_used[PAGE_TABLE];
+	struct mmu *mmu = NULL;
+
+	(void)state;
+	assert_true(enough > 10);
+	machine_end();
+	assert_int_equal(guestmem_add(&m.vm.mem, GPA(0), RAM), OK);
+	for (u64 limit = 0; limit < 100; limit++) {
+		arena_limit = limit;
+		if (shadow_mmu_ops.create(&m.vm, &mmu) == OK)
+			break;
+		assert_int_equal(arena_used[PAGE_TABLE], 0);
+	}
+	arena_limit = ~0ul;
+	assert_non_null(mmu);
+	shadow_mmu_ops.destroy(mmu);
+	assert_int_equal(arena_used[PAGE_TABLE], 0);
+	guestmem_destroy(&m.vm.mem);
+	start(SHADOW_SYNC, SHADOW_FILTER, 0);
+}
+
+/* One page mapped by many: the list of its writers is bounded, and protection reaches them all. */
+static void test_many_writers_of_one_page(void **state)
+{
+	(void)state;
+	for (u64 t = 0; t < 8; t++) {
+		put(L2 + t * 8, (LARGE + t * PAGE_SIZE) | USER);
+		for (u64 i = 0; i < 512; i++)
+			put(LARGE + t * PAGE_SIZE + i * 8, OTHER | USER | USED);
+	}
+	load_cr3(ROOT);
+	for (u64 n = 0; n < 8 * 512; n++) {
+		assert_int_equal(run_access(VA + n * PAGE_SIZE, &write_3, n, 8).end, END_OK);
+		assert_true(refs_count(m.s, frame(OTHER)->writers) <= 65);
+	}
+	put(OTHER, (PAGE + 20 * PAGE_SIZE) | USER);
+	store(L2 + 100 * 8, OTHER | USER);
+	reads(VA + 100 * 2 * MB, 1020);
+	assert_int_equal(frame(OTHER)->writers, 0);
+	for (u64 n = 0; n < 8 * 512; n += 61) {
+		u64 e = (PAGE + n % 64 * PAGE_SIZE) | USER;
+
+		assert_int_equal(run_access(VA + n * PAGE_SIZE, &write_3, e, 8).end, END_OK);
+		invlpg(VA + 100 * 2 * MB);
+		reads(VA + 100 * 2 * MB, 1000 + n % 64);
+	}
+}
+
+/* ---- the list of references ---- */
+
+static refs_t list;
+static bool listed[256];
+static unsigned listed_count;
+
+static void drop(struct shadow *s, entry_id id)
+{
+	refs_del(s, &list, id);
+	if (id <= ARRAY_SIZE(listed)) {
+		listed[id - 1] = false;
+		listed_count--;
+	}
+}
+
+static void test_references(void **state)
+{
+	u64 seed = 1;
+
+	(void)state;
+	list = 0;
+	for (unsigned n = 0; n < 20000; n++) {
+		unsigned i;
+
+		seed = seed * 6364136223846793005ul + 1442695040888963407ul;
+		i = (unsigned)(seed >> 33) % 100;
+		if (listed[i])
+			refs_del(m.s, &list, i + 1);
+		else
+			refs_add(m.s, &list, i + 1, drop);
+		listed[i] = !listed[i];
+		listed_count += listed[i] ? 1u : -1u;
+		assert_int_equal(refs_count(m.s, list), listed_count);
+		assert_int_equal(refs_has(m.s, list, i + 1), listed[i]);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(listed); i++)
+		if (listed[i])
+			refs_del(m.s, &list, i + 1);
+	assert_int_equal(list, 0);
+	/* Longer than a list may get, and than there are nodes. */
+	for (unsigned i = 0; i < 3 * m.s->nodes; i++)
+		refs_add(m.s, &list, 1000 + i, drop);
+	assert_true(refs_has(m.s, list, 1000 + 3 * m.s->nodes - 1));
+	assert_true(refs_count(m.s, list) <= 65);
+	for (entry_id id; refs_first(m.s, list, &id);)
+		refs_del(m.s, &list, id);
+}
+
+/* ---- the auditor ---- */
+
+static void finds(const char *what)
+{
+	unsigned found = shadow_audit(m.s);
+
+	if (!found)
+		fail_msg("the auditor does not find %s", what);
+}
+
+#define plant(lvalue, value, what)                                                                 \
+	do {                                                                                       \
+		__typeof__(lvalue) _old = (lvalue);                                                \
+		(lvalue) = (value);                                                                \
+		finds(what);                                                                       \
+		(lvalue) = _old;                                                                   \
+		assert_int_equal(shadow_audit(m.s), 0);                                            \
+	} while (0)
+
+static void test_the_auditor_finds_what_is_planted(void **state)
+{
+	u64 *leaf, *link, *guest;
+	struct spage *p;
+
+	(void)state;
+	put(L1 + 8, (PAGE + PAGE_SIZE) | SPTE_P | USED);
+	put(L1 + 16, L1 | USER | USED);
+	reads(VA, 1000);
+	reads(VA + PAGE_SIZE, 1001);
+	run_access(VA + 2 * PAGE_SIZE, &read_3, 0, 8);
+	run_access(VA + 3 * PAGE_SIZE, &write_3, 1003, 8);
+	assert_int_equal(shadow_audit(m.s), 0);
+	p = shadow_of_table(L1, 1);
+	leaf = p->table;
+	link = entry(L2, 2, 0);
+	plant(leaf[1], leaf[1] | SPTE_W, "a leaf that allows writing");
+	plant(leaf[1], leaf[1] | SPTE_U, "a leaf that allows level 3");
+	plant(leaf[2], leaf[2] | SPTE_W, "a table in sync that is writable");
+	plant(leaf[0], leaf[0] + PAGE_SIZE, "a leaf that maps another frame");
+	plant(leaf[0], 0, "an entry that says not present");
+	plant(leaf[200], leaf[0], "an entry for what is not there");
+	plant(p->target[0], p->target[0] + 1, "a leaf with another target");
+	plant(*link, *link + PAGE_SIZE, "a link to elsewhere");
+	plant(*link, *link ^ SPTE_NX, "a link with another permission");
+	plant(p->live, p->live + 1, "a wrong count");
+	plant(p->parents, 0, "a page without its parent");
+	plant(frame(PAGE + 3 * PAGE_SIZE)->writers, 0, "a frame without its writer");
+	plant(m.s->in_use, m.s->in_use + 1, "a page too many");
+	/* The guest's entry changes and the shadow does not. */
+	guest = physical(L1);
+	plant(guest[0], (PAGE + 9 * PAGE_SIZE) | USER | USED, "a stale leaf");
+	plant(guest[1], 0, "a leaf for an entry that is not present");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_not_present_is_zero_unknown_is_a_trap),
+		TEST(test_live_only_if_accessed),
+		TEST(test_a_write_needs_the_dirty_flag),
+		TEST(test_each_level_has_its_own_permissions),
+		TEST(test_a_table_in_sync_is_writable_for_nobody),
+		TEST(test_roms_are_never_writable),
+		TEST(test_wp_clear_writes_without_the_right),
+		TEST(test_two_parents_with_different_permissions),
+		TEST(test_a_table_that_maps_itself),
+		TEST(test_table_to_large_page_and_back),
+		TEST(test_a_leaf_table_becomes_a_directory),
+		TEST(test_large_pages_past_the_end_of_memory),
+		TEST(test_tables_outside_memory),
+		TEST(test_out_of_sync_follows_at_a_flush),
+		TEST(test_out_of_sync_ends_when_quiet),
+		TEST(test_only_leaf_tables_go_out_of_sync),
+		TEST(test_many_out_of_sync),
+		TEST(test_the_hypervisors_own_writes),
+		TEST(test_a_table_is_freed_and_becomes_data),
+		TEST(test_unknown_instructions_write_to_tables),
+		TEST(test_memory_that_comes_back),
+		TEST(test_vtlb),
+		TEST(test_32_bit_tables),
+		TEST(test_pae_tables),
+		TEST(test_paging_off_and_on_again),
+		TEST(test_more_tables_than_shadow_pages),
+		TEST(test_no_memory_for_shadow_pages),
+		TEST(test_create_without_memory),
+		TEST(test_many_writers_of_one_page),
+		TEST(test_references),
+		TEST(test_the_auditor_finds_what_is_planted),
+	};
+
+	arena_open();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
