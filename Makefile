@@ -134,7 +134,7 @@ run: deps all $(BENCH)
 # Bochs' true TSC frequency, so that both kernels take timer interrupts at the same rate: natively the
 # kernel measures it against the emulated timers, and is off by a factor.
 BENCH_RUN := $(TRIPTYCH) run --no-interactive --kernel debian:amd64 \
-	--append "console=ttyS0 loglevel=0 tsc_early_khz=100000 rdinit=/bin/bench"
+	--append "console=ttyS0 loglevel=0 tsc_early_khz=100000 norandmaps rdinit=/bin/bench"
 
 bench: deps all $(BENCH)
 	@$(BENCH_RUN) </dev/null

@@ -17,11 +17,18 @@ BOOTS = [
     ("debian:cloud-amd64", "linux64", 256),
     ("debian:amd64", "linux64", 256),
     ("debian:cloud-amd64", "pvh", 256),
-    ("debian:amd64", "pvh", 256),
     ("debian:cloud-amd64", "linux64", 5120),
+    pytest.param("debian:amd64", "pvh", 256, marks=slow),
     pytest.param("debian:cloud-amd64", "pvh", 5120, marks=slow),
     pytest.param("debian:amd64", "linux64", 5120, marks=slow),
     pytest.param("debian:amd64", "pvh", 5120, marks=slow),
+]
+
+
+# What tests/system/smallest.py found natively, in MB.
+SMALLEST = [
+    ("debian:cloud-amd64", 88),
+    pytest.param("debian:amd64", 92, marks=slow),
 ]
 
 
@@ -40,6 +47,14 @@ def test_reaches_the_shell_and_powers_off(triptych: Starter, kernel: str, boot: 
     run.send("poweroff")
     assert run.finish() == 0
     assert run.machine_lines("vm")[0]["end"] == "poweroff"
+
+
+@pytest.mark.parametrize(("kernel", "mem"), SMALLEST)
+def test_what_is_enough_natively_is_enough(triptych: Starter, kernel: str, mem: int) -> None:
+    run = triptych("--kernel", kernel, "--mem", f"{mem}M")
+    assert complaints(run.prompt()) == []
+    run.send("poweroff")
+    assert run.finish() == 0
 
 
 @pytest.mark.parametrize(("command", "end"), [("reboot", "reset"), ("halt", "halt")])

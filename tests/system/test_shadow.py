@@ -31,7 +31,7 @@ ANYWHERE = re.compile(r"audit: type=2000 audit")
 
 CELLS = [
     pytest.param(kernel, model, mem, strategy,
-                 marks=[] if (kernel, model, mem) == (CLOUD, SKYLAKE, 256) else [slow])
+                 marks=[] if (kernel, model, mem) == (CLOUD, SKYLAKE, 256) and strategy != "vtlb" else [slow])
     for kernel in (CLOUD, FULL)
     for model in (SKYLAKE, SANDY_BRIDGE)
     for mem in (256, 5120)
