@@ -16,25 +16,15 @@ static bool in_hole(const struct guestmem *gm, u64 gpa)
 	return gpa >= gm->hole_start.v && gpa < gm->hole_end.v;
 }
 
-/* NULL if gpa is in no slot, or in the hole. */
-static const struct guestmem_slot *slot_of(const struct guestmem *gm, u64 gpa)
-{
-	for (unsigned i = 0; i < gm->slots; i++) {
-		const struct guestmem_slot *s = &gm->slot[i];
-
-		if (gpa >= s->base.v && gpa - s->base.v < s->size)
-			return in_hole(gm, gpa) ? NULL : s;
-	}
-	return NULL;
-}
-
 /* Where gpa lives in the host, and how many bytes follow in the same chunk; 0 if it is not RAM. */
-static u64 locate(const struct guestmem *gm, u64 gpa, hpa_t *hpa)
+static inline u64 locate(const struct guestmem *gm, u64 gpa, hpa_t *hpa)
 {
-	const struct guestmem_slot *s = slot_of(gm, gpa);
+	const struct guestmem_slot *s = guest_slot(gm, GPA(gpa));
 
-	if (!s)
+	if (unlikely(!s)) {
+		*hpa = HPA(0);
 		return 0;
+	}
 
 	u64 offset = gpa - s->base.v;
 	u64 left = GUESTMEM_CHUNK - offset % GUESTMEM_CHUNK;
@@ -48,7 +38,7 @@ static u64 locate(const struct guestmem *gm, u64 gpa, hpa_t *hpa)
 bool guest_is_ram(const struct guestmem *gm, gpa_t gpa, u64 len)
 {
 	while (len) {
-		const struct guestmem_slot *s = slot_of(gm, gpa.v);
+		const struct guestmem_slot *s = guest_slot(gm, gpa);
 
 		if (!s)
 			return false;
@@ -70,33 +60,37 @@ enum status guest_gpa_to_hpa(const struct guestmem *gm, gpa_t gpa, hpa_t *hpa)
 	return locate(gm, gpa.v, hpa) ? OK : ERR_RANGE;
 }
 
-const void *guest_page(const struct guestmem *gm, gpa_t gpa)
+/* memcpy(), but in as few instructions as can be for the sizes that instructions have. */
+static inline void copy(void *dst, const void *src, size_t len)
 {
-	hpa_t hpa;
-
-	return locate(gm, gpa.v & PAGE_MASK, &hpa) ? hpa_to_hva(hpa) : NULL;
+	switch (len) {
+	case 1: __builtin_memcpy(dst, src, 1); break;
+	case 2: __builtin_memcpy(dst, src, 2); break;
+	case 4: __builtin_memcpy(dst, src, 4); break;
+	case 8: __builtin_memcpy(dst, src, 8); break;
+	default: memcpy(dst, src, len);
+	}
 }
 
-static void ring(const struct guestmem *gm, gpa_t gpa, u64 len)
+static inline void ring(const struct guestmem *gm, gpa_t gpa, u64 len)
 {
 	if (unlikely(gm->written) && len)
 		gm->written(gm->written_ctx, gpa, len);
 }
 
+/* Nearly all accesses are short and lie in one chunk. */
+
 enum status guest_read(const struct guestmem *gm, gpa_t gpa, void *dst, size_t len)
 {
 	u8 *to = dst;
 	hpa_t hpa;
+	u64 left = locate(gm, gpa.v, &hpa);
 
-	/* Nearly all reads are short and lie in one chunk; 8 bytes are a page-table entry. */
-	if (likely(locate(gm, gpa.v, &hpa) >= len)) {
-		if (len == sizeof(u64))
-			__builtin_memcpy(dst, hpa_to_hva(hpa), sizeof(u64));
-		else
-			memcpy(dst, hpa_to_hva(hpa), len);
+	if (likely(left >= len)) {
+		copy(dst, hpa_to_hva(hpa), len);
 		return OK;
 	}
-	if (!guest_is_ram(gm, gpa, len))
+	if (!left || !guest_is_ram(gm, gpa, len))
 		return ERR_RANGE;
 	while (len) {
 		u64 n = MIN(locate(gm, gpa.v, &hpa), len);
@@ -113,8 +107,14 @@ enum status guest_write(const struct guestmem *gm, gpa_t gpa, const void *src, s
 {
 	const u8 *from = src;
 	hpa_t hpa;
+	u64 left = locate(gm, gpa.v, &hpa);
 
-	if (!guest_is_ram(gm, gpa, len))
+	if (likely(left >= len)) {
+		copy(hpa_to_hva(hpa), src, len);
+		ring(gm, gpa, len);
+		return OK;
+	}
+	if (!left || !guest_is_ram(gm, gpa, len))
 		return ERR_RANGE;
 	for (u64 done = 0; done < len;) {
 		u64 n = MIN(locate(gm, gpa.v + done, &hpa), len - done);

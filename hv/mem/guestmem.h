@@ -65,9 +65,38 @@ enum status guest_store(
  * EPT and shadow tables. */
 enum status guest_gpa_to_hpa(const struct guestmem *gm, gpa_t gpa, hpa_t *hpa) __must_check;
 
-/* guest_page(): the 4 KB page that gpa lies in, for reading it in place entry by entry, as a
- * page-table walker does; NULL if it is not RAM. What is read there may change at any time. */
-const void *guest_page(const struct guestmem *gm, gpa_t gpa);
+/* The slot of gpa; NULL if it is not RAM. Inline, as is what follows: page-table walks are made of
+ * it. */
+static inline const struct guestmem_slot *guest_slot(const struct guestmem *gm, gpa_t gpa)
+{
+	for (unsigned i = 0; i < gm->slots; i++)
+		if (gpa.v - gm->slot[i].base.v < gm->slot[i].size) {
+			/* Also outside while there is no hole, and both ends are 0. */
+			u64 hole = gm->hole_end.v - gm->hole_start.v;
+
+			return gpa.v - gm->hole_start.v < hole ? NULL : &gm->slot[i];
+		}
+	return NULL;
+}
+
+/* guest_at(): gpa, to be read in place up to the end of its 4 KB page, as a page-table walker does;
+ * NULL if it is not RAM. What is read there may change at any time. */
+static inline const void *guest_at(const struct guestmem *gm, gpa_t gpa)
+{
+	const struct guestmem_slot *s = guest_slot(gm, gpa);
+	u64 offset;
+
+	if (unlikely(!s))
+		return NULL;
+	offset = gpa.v - s->base.v;
+	return hpa_to_hva(HPA(s->chunk[offset / GUESTMEM_CHUNK].v + offset % GUESTMEM_CHUNK));
+}
+
+/* guest_page(): the 4 KB page that gpa lies in, for the same use. */
+static inline const void *guest_page(const struct guestmem *gm, gpa_t gpa)
+{
+	return guest_at(gm, GPA(gpa.v & PAGE_MASK));
+}
 
 /* True if all of [gpa, gpa + len) is RAM; len 0 is true; a range that wraps is false. */
 bool guest_is_ram(const struct guestmem *gm, gpa_t gpa, u64 len);

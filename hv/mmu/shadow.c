@@ -212,6 +212,7 @@ static void read_registers(struct shadow *s, struct vcpu *v)
 	r->cr4 = v->ops->get(v, VREG_CR4);
 	r->efer = v->ops->get(v, VREG_EFER);
 	r->maxphyaddr = cpuid_maxphyaddr(v->cpuid);
+	r->page1gb = cpuid_page1gb(v->cpuid);
 	memcpy(r->pdpte, v->pdpte, sizeof(r->pdpte));
 	s->format = format_of(r);
 	read_pat(s, v->ops->get(v, VREG_PAT));

@@ -37,18 +37,16 @@
 struct paging_format {
 	unsigned levels;
 	unsigned entry_size; /* bytes */
-	unsigned index_bits;
+	u64 index_mask;
 	unsigned shift[LEVELS + 1]; /* lowest bit of the index, by level; also: log2 of the page */
-	bool large[LEVELS + 1];	    /* PS makes the entry a leaf, by level */
 	u64 cr3_mask;
 };
 
 static const struct paging_format format_32 = {
 	.levels = 2,
 	.entry_size = 4,
-	.index_bits = 10,
+	.index_mask = BIT(10) - 1,
 	.shift = { [LEVEL_PTE] = 12, [LEVEL_PDE] = 22 },
-	.large = { [LEVEL_PDE] = true },
 	.cr3_mask = GENMASK(31, 12),
 };
 
@@ -56,18 +54,16 @@ static const struct paging_format format_32 = {
 static const struct paging_format format_pae = {
 	.levels = 2,
 	.entry_size = 8,
-	.index_bits = 9,
+	.index_mask = BIT(9) - 1,
 	.shift = { [LEVEL_PTE] = 12, [LEVEL_PDE] = 21, [LEVEL_PDPTE] = 30 },
-	.large = { [LEVEL_PDE] = true },
 	.cr3_mask = GENMASK(31, 5),
 };
 
 static const struct paging_format format_4level = {
 	.levels = 4,
 	.entry_size = 8,
-	.index_bits = 9,
+	.index_mask = BIT(9) - 1,
 	.shift = { [LEVEL_PTE] = 12, [LEVEL_PDE] = 21, [LEVEL_PDPTE] = 30, [LEVEL_PML4E] = 39 },
-	.large = { [LEVEL_PDE] = true, [LEVEL_PDPTE] = true },
 	.cr3_mask = GENMASK(51, 12),
 };
 
@@ -79,7 +75,41 @@ struct walker {
 	struct walk *w;
 	u64 gva;
 	unsigned flags; /* WALK_* */
+	unsigned large; /* bits by level: PS makes an entry there a leaf */
+	u64 address;	/* of an entry: the bits that can be an address */
+	u64 reserved;	/* the bits that must be 0 in any entry */
+	u64 all;	/* the bits that are set in all entries from the root to the leaf */
 };
+
+static const struct paging_format *format_of(const struct walk_regs *r)
+{
+	if (r->efer & EFER_LMA)
+		return &format_4level;
+	return r->cr4 & CR4_PAE ? &format_pae : &format_32;
+}
+
+/* What the registers say of the format of entries. */
+static inline void prepare(struct walker *k)
+{
+	const struct walk_regs *r = k->r;
+	u64 physical = GENMASK(r->maxphyaddr - 1, 0);
+
+	k->fmt = format_of(r);
+	k->address = GENMASK(51, 12) & physical;
+	if (k->fmt == &format_32) {
+		k->large = r->cr4 & CR4_PSE ? BIT(LEVEL_PDE) : 0;
+		k->reserved = 0;
+		return;
+	}
+	k->large = BIT(LEVEL_PDE);
+	k->reserved = GENMASK(51, 0) & ~physical;
+	if (!(r->efer & EFER_NXE))
+		k->reserved |= PTE_NX;
+	if (k->fmt == &format_pae)
+		k->reserved |= GENMASK(62, 52);
+	else if (r->page1gb)
+		k->large |= BIT(LEVEL_PDPTE);
+}
 
 /* "Page-Fault Exceptions": what the error code says of the access itself. */
 static enum walk_result fault(struct walker *k, u32 why)
@@ -97,18 +127,16 @@ static enum walk_result fault(struct walker *k, u32 why)
 	return WALK_FAULT;
 }
 
-static u64 physical_mask(const struct walker *k)
+/* The table of this level is not in RAM. */
+static enum walk_result outside(struct walker *k, unsigned level)
 {
-	return GENMASK(k->r->maxphyaddr - 1, 0);
+	k->w->gpa = k->w->step[level].entry_gpa;
+	return WALK_BAD_GPA;
 }
 
-static bool is_leaf(const struct walker *k, u64 entry, unsigned level)
+static inline bool is_leaf(const struct walker *k, u64 entry, unsigned level)
 {
-	if (level == LEVEL_PTE)
-		return true;
-	if (!k->fmt->large[level] || !(entry & PTE_PS))
-		return false;
-	return k->fmt != &format_32 || (k->r->cr4 & CR4_PSE);
+	return level == LEVEL_PTE || ((entry & PTE_PS) && (k->large & BIT(level)));
 }
 
 /* Reserved bits of a 4 MB page: bit 21, and the address bits above the physical width. */
@@ -121,67 +149,66 @@ static u64 reserved_4mb(const struct walker *k)
 }
 
 /* The bits that must be 0 in a present entry. */
-static u64 reserved_bits(const struct walker *k, u64 entry, unsigned level)
+static inline u64 reserved_bits(const struct walker *k, u64 entry, unsigned level)
 {
-	u64 reserved;
-
+	if (level == LEVEL_PTE || !(entry & PTE_PS))
+		return k->reserved;
 	if (k->fmt == &format_32)
-		return level == LEVEL_PDE && is_leaf(k, entry, level) ? reserved_4mb(k) : 0;
-	reserved = GENMASK(51, 0) & ~physical_mask(k);
-	if (k->fmt == &format_pae)
-		reserved |= GENMASK(62, 52);
-	if (!(k->r->efer & EFER_NXE))
-		reserved |= PTE_NX;
-	if (level == LEVEL_PML4E)
-		reserved |= PTE_PS;
-	if (level > LEVEL_PTE && is_leaf(k, entry, level))
-		reserved |= GENMASK(k->fmt->shift[level] - 1, 13); /* bit 12 is PAT */
-	return reserved;
+		return k->large ? reserved_4mb(k) : 0;
+	if (!(k->large & BIT(level)))
+		return k->reserved | PTE_PS;
+	return k->reserved | GENMASK(k->fmt->shift[level] - 1, 13); /* bit 12 is PAT */
 }
 
-static enum walk_result read_entry(struct walker *k, u64 table, unsigned level)
+static inline u64 read_entry(const struct paging_format *fmt, const void *table, u64 index)
 {
-	const struct paging_format *fmt = k->fmt;
-	struct walk_step *step = &k->w->step[level];
-	u64 index = (k->gva >> fmt->shift[level]) & (BIT(fmt->index_bits) - 1);
-
-	step->entry_gpa = GPA(table + index * fmt->entry_size);
-	step->entry = 0;
-	k->w->gpa = step->entry_gpa;
-	if (guest_read(k->gm, step->entry_gpa, &step->entry, fmt->entry_size) != OK)
-		return WALK_BAD_GPA;
-	if (!(step->entry & PTE_P))
-		return fault(k, 0);
-	if (step->entry & reserved_bits(k, step->entry, level))
-		return fault(k, (u32)(PF_P | PF_RSVD));
-	return WALK_OK;
+	if (fmt->entry_size == sizeof(u32))
+		return READ_ONCE(((const u32 *)table)[index]);
+	return READ_ONCE(((const u64 *)table)[index]);
 }
 
-static void gather(struct walk *w, u64 entry)
+/* From the table to the leaf, whose level is left in w->level. Inline, with a constant format. */
+static inline __attribute__((always_inline)) enum walk_result descend_in(
+	struct walker *k, const struct paging_format *fmt, u64 table)
 {
-	w->writable &= !!(entry & PTE_W);
-	w->user &= !!(entry & PTE_U);
-	w->executable &= !(entry & PTE_NX); /* with NXE off the bit is reserved, hence 0 */
-}
-
-/* From the table to the leaf; leaves w->level there. */
-static enum walk_result descend(struct walker *k, u64 table)
-{
-	unsigned level = k->fmt->levels;
+	struct walk *w = k->w;
+	u64 all = ~0ul, any = 0;
+	unsigned level = fmt->levels;
 
 	for (;; level--) {
-		enum walk_result res = read_entry(k, table, level);
-		u64 entry = k->w->step[level].entry;
+		u64 index = (k->gva >> fmt->shift[level]) & fmt->index_mask, entry;
+		const void *page = guest_page(k->gm, GPA(table));
 
-		if (res != WALK_OK)
-			return res;
-		gather(k->w, entry);
+		w->step[level].entry_gpa = GPA(table + index * fmt->entry_size);
+		if (unlikely(!page))
+			return outside(k, level);
+		entry = read_entry(fmt, page, index);
+		w->step[level].entry = entry;
+		if (unlikely(!(entry & PTE_P)))
+			return fault(k, 0);
+		if (unlikely(entry & reserved_bits(k, entry, level)))
+			return fault(k, (u32)(PF_P | PF_RSVD));
+		all &= entry;
+		any |= entry;
 		if (is_leaf(k, entry, level))
 			break;
-		table = entry & GENMASK(51, 12) & physical_mask(k);
+		table = entry & k->address;
 	}
-	k->w->level = level;
+	k->all = all;
+	w->level = level;
+	w->writable = all & PTE_W;
+	w->user = all & PTE_U;
+	w->executable = !(any & PTE_NX); /* with NXE off the bit is reserved, hence 0 */
 	return WALK_OK;
+}
+
+static enum walk_result descend(struct walker *k, u64 table)
+{
+	if (likely(k->fmt == &format_4level))
+		return descend_in(k, &format_4level, table);
+	if (k->fmt == &format_pae)
+		return descend_in(k, &format_pae, table);
+	return descend_in(k, &format_32, table);
 }
 
 /* Where the tables start; for PAE, the page directory that a PDPTE register names. */
@@ -190,14 +217,14 @@ static enum walk_result root(struct walker *k, u64 *table)
 	unsigned index = (unsigned)(k->gva >> format_pae.shift[LEVEL_PDPTE]) & 3;
 	struct walk_step *step = &k->w->step[LEVEL_PDPTE];
 
-	*table = k->r->cr3 & k->fmt->cr3_mask & physical_mask(k);
+	*table = k->r->cr3 & k->fmt->cr3_mask & GENMASK(k->r->maxphyaddr - 1, 0);
 	if (k->fmt != &format_pae)
 		return WALK_OK;
 	step->entry_gpa = GPA(*table + index * sizeof(u64));
 	step->entry = k->r->pdpte[index];
 	if (!(step->entry & PTE_P))
 		return fault(k, 0);
-	*table = step->entry & GENMASK(51, 12) & physical_mask(k);
+	*table = step->entry & k->address;
 	return WALK_OK;
 }
 
@@ -235,22 +262,23 @@ static enum walk_result set_flags(struct walker *k, unsigned level, bool *stale)
 
 	if (want == seen)
 		return WALK_OK;
-	if (guest_cmpxchg(k->gm, step->entry_gpa, &seen, want, k->fmt->entry_size) != OK) {
-		k->w->gpa = step->entry_gpa;
-		return WALK_BAD_GPA;
-	}
+	if (guest_cmpxchg(k->gm, step->entry_gpa, &seen, want, k->fmt->entry_size) != OK)
+		return outside(k, level);
 	*stale = seen != step->entry;
 	step->entry = want;
 	return WALK_OK;
 }
 
+/* Most walks find all of them set. */
 static enum walk_result set_all_flags(struct walker *k, bool *stale)
 {
+	const struct walk *w = k->w;
 	enum walk_result res = WALK_OK;
+	bool dirty = !(k->flags & WALK_WRITE) || (w->step[w->level].entry & PTE_D);
 
-	if (k->flags & WALK_PEEK)
+	if ((k->flags & WALK_PEEK) || (dirty && (k->all & PTE_A)))
 		return WALK_OK;
-	for (unsigned level = k->fmt->levels; level >= k->w->level; level--) {
+	for (unsigned level = k->fmt->levels; level >= w->level; level--) {
 		res = set_flags(k, level, stale);
 		if (res != WALK_OK || *stale)
 			break;
@@ -262,7 +290,7 @@ static u64 leaf_address(const struct walker *k)
 {
 	const struct walk *w = k->w;
 	u64 entry = w->step[w->level].entry, offset_mask = BIT(k->fmt->shift[w->level]) - 1;
-	u64 base = entry & GENMASK(51, 12) & physical_mask(k) & ~offset_mask;
+	u64 base = entry & k->address & ~offset_mask;
 
 	if (k->fmt == &format_32) {
 		base = entry & LINEAR_32 & ~offset_mask;
@@ -278,9 +306,6 @@ static enum walk_result walk_once(struct walker *k, bool *stale)
 	enum walk_result res;
 	u64 table;
 
-	w->writable = true;
-	w->user = true;
-	w->executable = true;
 	res = root(k, &table);
 	if (res == WALK_OK)
 		res = descend(k, table);
@@ -304,36 +329,33 @@ static enum walk_result identity(struct walk *w, u64 gva)
 	return WALK_OK;
 }
 
-static const struct paging_format *format_of(const struct walk_regs *r)
-{
-	if (r->efer & EFER_LMA)
-		return &format_4level;
-	return r->cr4 & CR4_PAE ? &format_pae : &format_32;
-}
-
 u64 walk_reserved_bits(const struct walk_regs *r, u64 entry, unsigned level)
 {
-	struct walker k = { .r = r, .fmt = format_of(r) };
+	struct walker k = { .r = r };
 
+	prepare(&k);
 	return reserved_bits(&k, entry, level);
 }
 
 enum walk_result guest_walk(const struct guestmem *gm, const struct walk_regs *r, gva_t gva,
 	unsigned flags, struct walk *w)
 {
-	struct walker k = { .gm = gm, .r = r, .w = w, .gva = gva.v, .flags = flags };
+	struct walker k;
 	enum walk_result res;
 	bool stale;
 
 	w->error = 0;
-	if (!(r->efer & EFER_LMA))
-		k.gva &= LINEAR_32;
+	k.gm = gm;
+	k.r = r;
+	k.w = w;
+	k.gva = r->efer & EFER_LMA ? gva.v : gva.v & LINEAR_32;
+	k.flags = flags;
 	if (!(r->cr0 & CR0_PG))
 		return identity(w, k.gva);
-	k.fmt = format_of(r);
+	prepare(&k);
 	do {
 		stale = false;
 		res = walk_once(&k, &stale);
-	} while (stale);
+	} while (unlikely(stale));
 	return res;
 }

@@ -14,6 +14,7 @@ struct walk_regs {
 	u64 cr0, cr3, cr4, efer, rflags;
 	unsigned cpl;
 	unsigned maxphyaddr;
+	bool page1gb; /* CPUID's: without it, PS is reserved in a PDPTE */
 	u64 pdpte[4]; /* PAE: the registers, not memory */
 };
 

@@ -474,3 +474,8 @@ unsigned cpuid_maxphyaddr(const struct cpuid_table *t)
 {
 	return t->ext[EXT_LAST - EXT_FIRST].eax & 0xff;
 }
+
+bool cpuid_page1gb(const struct cpuid_table *t)
+{
+	return t->ext[1].edx & BIT(26);
+}

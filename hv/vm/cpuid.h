@@ -109,5 +109,6 @@ bool cpuid_has(const struct cpuid_table *t, u32 leaf, u32 subleaf, unsigned reg,
 u64 cpuid_cr4_allowed(const struct cpuid_table *t);
 u64 cpuid_xcr0_allowed(const struct cpuid_table *t);
 unsigned cpuid_maxphyaddr(const struct cpuid_table *t);
+bool cpuid_page1gb(const struct cpuid_table *t); /* pages of 1 GB */
 
 #endif
