@@ -235,18 +235,24 @@ static enum mmu_result fatal(struct ept *ept, const struct mmu_fault *f, const c
 	return MMU_FATAL;
 }
 
-/* The first entry of the walk that the processor cannot take, in words; NULL if there is none. */
-static const char *find_misconfig(const u64 *trail, char *buf, size_t size)
+/* Names the first entry of the walk that the processor cannot take. */
+static enum mmu_result misconfigured(struct ept *ept, const struct mmu_fault *f)
 {
+	u64 trail[PT_LEVELS_MAX + 1];
+	struct pt_entry end;
+	char text[160];
+
+	pt_lookup(&ept->pt, f->gpa.v, &end, trail);
 	for (unsigned level = pt_ept.levels; level >= 1; level--) {
 		const char *why = ept_explain_misconfig(&cpu.caps, trail[level], level);
 
 		if (!why)
 			continue;
-		snprintf(buf, size, "EPT misconfiguration: the %s %s", level_names[level], why);
-		return buf;
+		snprintf(text, sizeof(text), "EPT misconfiguration: the %s %s", level_names[level],
+			why);
+		return fatal(ept, f, text);
 	}
-	return NULL;
+	return fatal(ept, f, "EPT misconfiguration, but no entry of the walk breaks a rule");
 }
 
 /* RAM that is not mapped was dropped: one page of it comes back. */
@@ -293,18 +299,13 @@ static enum mmu_result fault_absent(
 static enum mmu_result ept_fault(struct vcpu *vcpu, struct mmu_fault *f)
 {
 	struct ept *ept = ept_of(vcpu->vm->mmu);
-	u64 trail[PT_LEVELS_MAX + 1];
 	struct pt_entry end;
-	char text[160];
 
 	if (!gpa_range_ok(f->gpa, 1))
 		return fatal(ept, f, "the address is beyond the 48 bits of the walk");
-	pt_lookup(&ept->pt, f->gpa.v, &end, trail);
-	if (find_misconfig(trail, text, sizeof(text)))
-		return fatal(ept, f, text);
 	if (f->misconfigured)
-		return fatal(
-			ept, f, "EPT misconfiguration, but no entry of the walk breaks a rule");
+		return misconfigured(ept, f);
+	pt_lookup(&ept->pt, f->gpa.v, &end, NULL);
 	if (end.present)
 		return fault_present(ept, f, end.entry);
 	ept->spurious = 0;
