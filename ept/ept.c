@@ -296,11 +296,22 @@ static enum mmu_result fault_absent(
 	return MMU_DEVICE;
 }
 
+/* The common case needs no look at our tables: there was nothing where there is no RAM. */
+static bool is_device(const struct guestmem *mem, const struct mmu_fault *f)
+{
+	return !f->allowed && !f->misconfigured && !f->is_walk && !(f->access & MMU_X) &&
+	       !guest_slot(mem, f->gpa) && gpa_range_ok(f->gpa, 1);
+}
+
 static enum mmu_result ept_fault(struct vcpu *vcpu, struct mmu_fault *f)
 {
 	struct ept *ept = ept_of(vcpu->vm->mmu);
 	struct pt_entry end;
 
+	if (likely(is_device(&vcpu->vm->mem, f))) {
+		ept->spurious = 0;
+		return MMU_DEVICE;
+	}
 	if (!gpa_range_ok(f->gpa, 1))
 		return fatal(ept, f, "the address is beyond the 48 bits of the walk");
 	if (f->misconfigured)

@@ -115,6 +115,11 @@ static bool decode_cr(struct vcpu *v, struct vcpu_exit *e)
 	return e->cr.gpr < R12 && e->cr.gpr != RBP;
 }
 
+static_assert(QUAL_EPT_READ == MMU_R && QUAL_EPT_WRITE == MMU_W && QUAL_EPT_FETCH == MMU_X &&
+		      QUAL_EPT_WRITABLE == MMU_W * QUAL_EPT_READABLE &&
+		      QUAL_EPT_EXECUTABLE == MMU_X * QUAL_EPT_READABLE,
+	"MMU_* are bits of the qualification as they are");
+
 /* "Exit Qualification for EPT Violations" */
 static bool decode_ept_violation(struct vcpu *v, struct vcpu_exit *e)
 {
@@ -124,8 +129,8 @@ static bool decode_ept_violation(struct vcpu *v, struct vcpu_exit *e)
 		.gpa = GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)),
 		.gva_valid = (q & QUAL_EPT_LINEAR_VALID) != 0,
 		.is_walk = (q & QUAL_EPT_LINEAR_VALID) && !(q & QUAL_EPT_TRANSLATED),
-		.access = (q & QUAL_EPT_READ ? MMU_R : 0) | (q & QUAL_EPT_WRITE ? MMU_W : 0) |
-			  (q & QUAL_EPT_FETCH ? MMU_X : 0),
+		.access = q & (QUAL_EPT_READ | QUAL_EPT_WRITE | QUAL_EPT_FETCH),
+		.allowed = q / QUAL_EPT_READABLE & (MMU_R | MMU_W | MMU_X),
 	};
 	if (e->memory.gva_valid)
 		e->memory.gva = GVA(vmread(VMCS_GUEST_LINEAR_ADDRESS));

@@ -102,22 +102,51 @@ static const u64 reg_field[VREG_COUNT] = {
 };
 
 /* "Guest/Host Masks and Read Shadows": the guest sees its own bits, and the shadow of ours. */
+static inline u64 get_cr0(const struct vmx_vcpu *x)
+{
+	return (vmread(VMCS_GUEST_CR0) & ~x->cr0_mask) |
+	       (vmread(VMCS_CR0_READ_SHADOW) & x->cr0_mask);
+}
+
+static inline u64 get_cr4(const struct vmx_vcpu *x)
+{
+	return (vmread(VMCS_GUEST_CR4) & ~x->cr4_mask) |
+	       (vmread(VMCS_CR4_READ_SHADOW) & x->cr4_mask);
+}
+
+static inline u64 get_cr3(const struct vmx_vcpu *x)
+{
+	return x->two_level ? vmread(VMCS_GUEST_CR3) : x->cr3;
+}
+
 static u64 get_reg(struct vcpu *v, enum vcpu_reg r)
 {
 	struct vmx_vcpu *x = vmx_of(v);
 
 	switch (r) {
-	case VREG_CR0:
-		return (vmread(VMCS_GUEST_CR0) & ~x->cr0_mask) |
-		       (vmread(VMCS_CR0_READ_SHADOW) & x->cr0_mask);
-	case VREG_CR4:
-		return (vmread(VMCS_GUEST_CR4) & ~x->cr4_mask) |
-		       (vmread(VMCS_CR4_READ_SHADOW) & x->cr4_mask);
-	case VREG_CR3: return x->two_level ? vmread(VMCS_GUEST_CR3) : x->cr3;
+	case VREG_CR0: return get_cr0(x);
+	case VREG_CR3: return get_cr3(x);
+	case VREG_CR4: return get_cr4(x);
 	case VREG_EFER: return x->efer;
 	case VREG_PAT: return x->two_level ? vmread(VMCS_GUEST_PAT) : x->pat;
 	default: return vmread(reg_field[r]);
 	}
+}
+
+/* cpu_ops.get_context */
+static void get_context(struct vcpu *v, struct vcpu_context *out)
+{
+	const struct vmx_vcpu *x = vmx_of(v);
+
+	out->rsp = vmread(VMCS_GUEST_RSP);
+	out->rip = vmread(VMCS_GUEST_RIP);
+	out->rflags = vmread(VMCS_GUEST_RFLAGS);
+	out->cr0 = get_cr0(x);
+	out->cr3 = get_cr3(x);
+	out->cr4 = get_cr4(x);
+	out->efer = x->efer;
+	out->cs_ar = vmread32(VMCS_GUEST_CS_ACCESS_RIGHTS);
+	out->ss_ar = vmread32(VMCS_GUEST_SS_ACCESS_RIGHTS);
 }
 
 /*
@@ -221,6 +250,13 @@ static void set_reg(struct vcpu *v, enum vcpu_reg r, u64 value)
 		break;
 	default: vmwrite(reg_field[r], value); break;
 	}
+}
+
+/* cpu_ops.get_pdptes. With EPT, a CR3 load of the guest changes them without an exit. */
+static void get_pdptes(struct vcpu *v, u64 pdpte[4])
+{
+	for (u64 i = 0; i < 4; i++)
+		pdpte[i] = vmx_of(v)->two_level ? vmread(VMCS_GUEST_PDPTE0 + 2 * i) : v->pdpte[i];
 }
 
 /* Without EPT the processor reads them from our tables, at each entry. */
@@ -616,6 +652,7 @@ const struct cpu_ops vmx_cpu_ops = {
 	.retire = retire,
 	.get = get_reg,
 	.set = set_reg,
+	.get_context = get_context,
 	.get_segment = get_segment,
 	.set_segment = set_segment,
 	.get_table = get_table,
@@ -626,6 +663,7 @@ const struct cpu_ops vmx_cpu_ops = {
 	.pass_msr = pass_msr,
 	.set_cr2 = set_cr2,
 	.set_xcr0 = set_xcr0,
+	.get_pdptes = get_pdptes,
 	.set_pdptes = set_pdptes,
 	.set_root = set_root,
 	.cr0_needed = cr0_needed,

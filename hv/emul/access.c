@@ -93,49 +93,60 @@ static bool is_misaligned(const struct emul_cpu *cpu, u64 linear, unsigned size)
 	       cpu->cpl == CPL_USER;
 }
 
-enum emul_result mem_linear(
+/* Outside 64-bit mode. */
+static enum emul_result linear_checked(
+	struct exec *x, unsigned seg, u64 offset, unsigned size, bool write, u64 *linear)
+{
+	const struct segment *s = &x->cpu->seg[seg];
+
+	if (!type_allows(x->cpu, s, write) || !limit_allows(s, offset, size))
+		return emul_raise(x->cpu, x->f, seg == SEG_SS ? VEC_SS : VEC_GP);
+	*linear = (u32)(offset + s->base);
+	return EMUL_OK;
+}
+
+static inline __attribute__((always_inline)) enum emul_result to_linear(
 	struct exec *x, unsigned seg, u64 offset, unsigned size, bool write, u64 *linear)
 {
 	const struct emul_cpu *cpu = x->cpu;
-	const struct segment *s = &cpu->seg[seg];
-	u8 vector = seg == SEG_SS ? VEC_SS : VEC_GP;
-	u64 a = offset;
+	enum emul_result r = EMUL_OK;
 
-	if (cpu->mode == EMUL_MODE_64) {
-		if (seg >= SEG_FS)
-			a += s->base;
-		if (unlikely(!is_canonical(a) || !is_canonical(a + size - 1)))
-			return emul_raise(cpu, x->f, vector);
+	if (likely(cpu->mode == EMUL_MODE_64)) {
+		*linear = seg >= SEG_FS ? offset + cpu->seg[seg].base : offset;
+		if (unlikely(!is_canonical(*linear) || !is_canonical(*linear + size - 1)))
+			r = emul_raise(cpu, x->f, seg == SEG_SS ? VEC_SS : VEC_GP);
 	} else {
-		if (!type_allows(cpu, s, write) || !limit_allows(s, offset, size))
-			return emul_raise(cpu, x->f, vector);
-		a = (u32)(a + s->base);
+		r = linear_checked(x, seg, offset, size, write, linear);
 	}
-	if (unlikely(is_misaligned(cpu, a, size)))
-		return emul_raise(cpu, x->f, VEC_AC);
-	*linear = a;
-	return EMUL_OK;
+	if (r == EMUL_OK && unlikely(is_misaligned(cpu, *linear, size)))
+		r = emul_raise(cpu, x->f, VEC_AC);
+	return r;
+}
+
+enum emul_result mem_linear(
+	struct exec *x, unsigned seg, u64 offset, unsigned size, bool write, u64 *linear)
+{
+	return to_linear(x, seg, offset, size, write, linear);
 }
 
 enum emul_result mem_read(struct exec *x, unsigned seg, u64 offset, unsigned size, u64 *value)
 {
-	u64 linear, v = 0;
-	enum emul_result r = mem_linear(x, seg, offset, size, MEM_READ, &linear);
+	u64 linear;
+	enum emul_result r = to_linear(x, seg, offset, size, MEM_READ, &linear);
 
-	if (r == EMUL_OK)
-		r = x->ops->read(x->ctx, linear, &v, size, x->f);
-	*value = v;
-	return r;
+	if (r != EMUL_OK)
+		return r;
+	return x->ops->read(x->ctx, linear, size, value, x->f);
 }
 
 enum emul_result mem_write(struct exec *x, unsigned seg, u64 offset, unsigned size, u64 value)
 {
 	u64 linear;
-	enum emul_result r = mem_linear(x, seg, offset, size, MEM_WRITE, &linear);
+	enum emul_result r = to_linear(x, seg, offset, size, MEM_WRITE, &linear);
 
 	if (r != EMUL_OK)
 		return r;
-	return x->ops->write(x->ctx, linear, &value, size, x->f);
+	return x->ops->write(x->ctx, linear, size, value, x->f);
 }
 
 /* Repeats until nobody has changed the location between the look and the exchange. */
@@ -155,18 +166,15 @@ static enum emul_result update_locked(
 
 enum emul_result mem_update(struct exec *x, u64 linear, alu_fn *fn, struct alu *a, u64 *old)
 {
-	u64 new_val;
 	enum emul_result r = x->ops->probe_write(x->ctx, linear, a->size, x->f);
 
-	*old = 0;
 	if (r == EMUL_OK)
-		r = x->ops->read(x->ctx, linear, old, a->size, x->f);
+		r = x->ops->read(x->ctx, linear, a->size, old, x->f);
 	if (r != EMUL_OK)
 		return r;
 	if (x->insn->lock || (x->insn->flags & OP_ATOMIC))
 		return update_locked(x, linear, fn, a, old);
-	new_val = fn(a, *old);
-	return x->ops->write(x->ctx, linear, &new_val, a->size, x->f);
+	return x->ops->write(x->ctx, linear, a->size, fn(a, *old), x->f);
 }
 
 enum emul_result operand_read(struct exec *x, const struct operand *o, unsigned size, u64 *value)

@@ -5,6 +5,7 @@
  */
 #include "hv/cpu/regs.h"
 #include "hv/emul/exec.h"
+#include "hv/lib/string.h"
 
 #define REX_W 0x8u
 #define REX_R 0x4u
@@ -42,8 +43,7 @@ static inline enum emul_result take(struct decoder *d, unsigned n, u64 *value)
 
 	if (unlikely(d->pos + n > d->len))
 		return out_of_bytes(d, n);
-	for (unsigned i = 0; i < n; i++)
-		v |= (u64)d->bytes[d->pos + i] << (8 * i);
+	memcpy(&v, d->bytes + d->pos, n);
 	d->pos += n;
 	*value = sign_extend(v, n);
 	return EMUL_OK;
@@ -326,6 +326,20 @@ static bool is_known(const struct decoder *d, const struct opcode *row, u16 flag
 	return !((flags & OP_NOREP) && d->insn->rep);
 }
 
+/* In 64-bit mode only FS and GS have a base, and no segment has a limit. */
+static u8 segments(const struct decoder *d, const struct insn *insn)
+{
+	unsigned used = (unsigned)BIT(insn->mem.seg);
+
+	if (insn->op->exec == exec_push || insn->op->exec == exec_pop)
+		used |= BIT(SEG_SS);
+	if (insn->flags & OP_STRING)
+		used |= BIT(SEG_ES);
+	if (d->cpu->mode == EMUL_MODE_64)
+		used &= BIT(SEG_FS) | BIT(SEG_GS);
+	return (u8)used;
+}
+
 static void start(struct decoder *d, struct insn *insn)
 {
 	insn->mem.disp = 0;
@@ -364,18 +378,6 @@ enum emul_result emul_decode(struct insn *insn, const u8 *bytes, unsigned len,
 		return r;
 	insn->len = (u8)d.pos;
 	insn->mem.seg = (u8)(d.segment != SEG_NONE ? d.segment : d.stack_base ? SEG_SS : SEG_DS);
+	insn->segments = segments(&d, insn);
 	return check_forms(&d);
-}
-
-unsigned insn_segments(const struct insn *insn, enum emul_mode mode)
-{
-	unsigned segments = (unsigned)BIT(insn->mem.seg);
-
-	if (insn->op->exec == exec_push || insn->op->exec == exec_pop)
-		segments |= BIT(SEG_SS);
-	if (insn->flags & OP_STRING)
-		segments |= BIT(SEG_ES);
-	if (mode == EMUL_MODE_64)
-		segments &= BIT(SEG_FS) | BIT(SEG_GS);
-	return segments;
 }

@@ -39,7 +39,7 @@ enum emul_mode {
 /* The state that an instruction sees and changes. The caller fills it in and writes it back on
  * EMUL_OK, EMUL_AGAIN, EMUL_FAULT (REP). */
 struct emul_cpu {
-	u64 gpr[16]; /* in encoding order: enum gpr */
+	u64 *gpr; /* 16, in encoding order: enum gpr */
 	u64 rip;
 	u64 rflags;
 	u64 cr0, cr4, efer;
@@ -50,20 +50,21 @@ struct emul_cpu {
 };
 
 /*
- * Memory and port access by the caller. Addresses are linear, already checked for canonicality,
- * segment limit and alignment; an access may cross a page and must then be all or nothing.
- * EMUL_FAULT fills in *f.
+ * Memory and port access by the caller, of 1 to 8 bytes (a power of two). Addresses are linear,
+ * already checked for canonicality, segment limit and alignment; an access may cross a page and
+ * must then be all or nothing. Values are little-endian, zero above size. EMUL_FAULT fills in *f.
  */
 struct emul_ops {
 	enum emul_result (*read)(
-		void *ctx, u64 linear, void *buf, unsigned size, struct emul_fault *f);
+		void *ctx, u64 linear, unsigned size, u64 *value, struct emul_fault *f);
 	enum emul_result (*write)(
-		void *ctx, u64 linear, const void *buf, unsigned size, struct emul_fault *f);
-	/* Atomic: if the size bytes at linear equal *old, store *new_val; *old receives what was
+		void *ctx, u64 linear, unsigned size, u64 value, struct emul_fault *f);
+	/* Atomic: if the size bytes at linear equal *old, store new_val; *old receives what was
 	 * there. */
 	enum emul_result (*cmpxchg)(
 		void *ctx, u64 linear, u64 *old, u64 new_val, unsigned size, struct emul_fault *f);
-	/* Permission check for a read-modify-write, before anything is read: as for a write. */
+	/* Permission check for a read-modify-write, before anything is read: as for a write. size
+	 * may be 16. */
 	enum emul_result (*probe_write)(void *ctx, u64 linear, unsigned size, struct emul_fault *f);
 	enum emul_result (*in)(
 		void *ctx, u16 port, unsigned size, u32 *value, struct emul_fault *f);

@@ -185,13 +185,14 @@ static enum emul_result cmpxchg8(struct exec *x)
 }
 
 /*
- * 16 bytes are beyond the cmpxchg callback: a read and a write. That is atomic to the other vCPUs
- * of a VM, since they take turns on one physical CPU.
+ * 16 bytes are beyond the callbacks: reads and writes of halves. Aligned as they must be, they lie
+ * in one page, so that none of these faults but the first; and they are atomic to the other vCPUs
+ * of a VM, which take turns on one physical CPU.
  */
 static enum emul_result cmpxchg16(struct exec *x)
 {
 	struct emul_cpu *cpu = x->cpu;
-	u64 old[2], new_val[2] = { cpu->gpr[RBX], cpu->gpr[RCX] }, linear;
+	u64 old[2], linear;
 	enum emul_result r;
 	bool equal;
 
@@ -200,12 +201,17 @@ static enum emul_result cmpxchg16(struct exec *x)
 		r = emul_raise(cpu, x->f, VEC_GP);
 	if (r == EMUL_OK)
 		r = x->ops->probe_write(x->ctx, linear, sizeof(old), x->f);
-	if (r == EMUL_OK)
-		r = x->ops->read(x->ctx, linear, old, sizeof(old), x->f);
+	for (unsigned i = 0; i < 2 && r == EMUL_OK; i++)
+		r = x->ops->read(x->ctx, linear + i * sizeof(u64), sizeof(u64), &old[i], x->f);
 	if (r != EMUL_OK)
 		return r;
 	equal = old[0] == cpu->gpr[RAX] && old[1] == cpu->gpr[RDX];
-	r = x->ops->write(x->ctx, linear, equal ? new_val : old, sizeof(old), x->f);
+	for (unsigned i = 0; i < 2 && r == EMUL_OK; i++) {
+		u64 new_val = cpu->gpr[i ? RCX : RBX];
+
+		r = x->ops->write(x->ctx, linear + i * sizeof(u64), sizeof(u64),
+			equal ? new_val : old[i], x->f);
+	}
 	if (r != EMUL_OK)
 		return r;
 	if (!equal) {
@@ -245,7 +251,7 @@ static enum emul_result bt_memory(struct exec *x, struct alu *a, u64 offset)
 		return r;
 	if (write)
 		return mem_update(x, linear, x->insn->op->alu, a, &old);
-	r = x->ops->read(x->ctx, linear, &old, a->size, x->f);
+	r = x->ops->read(x->ctx, linear, a->size, &old, x->f);
 	if (r == EMUL_OK)
 		alu_bt(a, old);
 	return r;

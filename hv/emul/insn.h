@@ -108,21 +108,18 @@ struct insn {
 	u64 imm; /* sign-extended */
 	struct mem_operand mem;
 	struct operand dst, src;
-	u16 flags;  /* OP_* of the row and of its group */
-	u8 len;	    /* bytes */
-	u8 opcode;  /* last byte of the opcode */
-	u8 opsize;  /* bytes: 1, 2, 4, 8, 16 */
-	u8 srcsize; /* of the source, where it differs (MOVZX); else opsize */
-	u8 adsize;  /* bytes: 2, 4, 8 */
-	u8 rep;	    /* 0, 0xf2 or 0xf3 */
+	u16 flags;   /* OP_* of the row and of its group */
+	u8 len;	     /* bytes */
+	u8 opcode;   /* last byte of the opcode */
+	u8 opsize;   /* bytes: 1, 2, 4, 8, 16 */
+	u8 srcsize;  /* of the source, where it differs (MOVZX); else opsize */
+	u8 adsize;   /* bytes: 2, 4, 8 */
+	u8 rep;	     /* 0, 0xf2 or 0xf3 */
+	u8 segments; /* bits by enum seg: whose registers executing it looks at */
 	bool lock;
 };
 
 #define PREFIX_REPNE 0xf2u
 #define PREFIX_REP   0xf3u
-
-/* Bits by enum seg: the segments whose registers executing the instruction looks at in this mode.
- */
-unsigned insn_segments(const struct insn *insn, enum emul_mode mode);
 
 #endif

@@ -121,7 +121,7 @@ static enum emul_result step_ins(struct exec *x)
 	if (r == EMUL_OK)
 		r = x->ops->in(x->ctx, port, size, &v, x->f);
 	if (r == EMUL_OK)
-		r = x->ops->write(x->ctx, linear, &v, size, x->f);
+		r = x->ops->write(x->ctx, linear, size, v, x->f);
 	if (r == EMUL_OK)
 		advance(x, RDI);
 	return r;

@@ -39,8 +39,9 @@ struct mmu_fault {
 	gpa_t gpa; /* of the access (second-level), when two_level */
 	gva_t gva; /* linear address, if gva_valid */
 	bool gva_valid;
-	bool is_walk;	 /* the access was to a guest page table, during a walk or an A/D update */
-	unsigned access; /* MMU_R, MMU_W, MMU_X */
+	bool is_walk;	  /* the access was to a guest page table, during a walk or an A/D update */
+	unsigned access;  /* MMU_R, MMU_W, MMU_X */
+	unsigned allowed; /* the same, of what the second-level tables have there; 0: nothing */
 	bool misconfigured; /* the second-level tables themselves are malformed: our own mistake */
 	u32 error;	    /* page-fault error code, when !two_level */
 };

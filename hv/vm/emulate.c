@@ -4,8 +4,7 @@
  * the registers, and carries its memory and port accesses to guest memory and to the platform's
  * buses.
  *
- *   linear address --guest_walk()--> gpa --+--> RAM:    guest_read(), guest_write(),
- * guest_cmpxchg()
+ *   linear address --guest_walk()--> gpa --+--> RAM: guest_read(), guest_write(), guest_cmpxchg()
  *                                          \--> device: the MMIO bus
  */
 #include "hv/cpu/regs.h"
@@ -13,98 +12,104 @@
 #include "hv/emul/insn.h"
 #include "hv/lib/printf.h"
 #include "hv/lib/string.h"
-#include "hv/mmu/walk.h"
 #include "hv/vm/cpuid.h"
 #include "hv/vm/vm.h"
 
 /* Iterations of a REP instruction before events are looked at again. */
-#define MAX_REPS  1024
-/* What an access can touch at most: two pages. */
-#define MAX_SPANS 2
+#define MAX_REPS 1024
+
+#define NO_PAGE (~0ul) /* no page starts there */
 
 struct emulation {
 	struct vcpu *v;
-	const struct mmu_fault *hint; /* what the exit said of the access; NULL: nothing */
-	struct walk_regs regs;
+	u64 hint_read, hint_write; /* pages that the exit has translated, or NO_PAGE */
+	gpa_t hint_gpa;		   /* to this one */
+	u64 rsp, rflags;	   /* before the instruction */
+	u64 cr3;
 	struct emul_cpu cpu;
 };
 
-struct span { /* a part of an access that lies in one page */
-	gpa_t gpa;
-	unsigned size;
+/* An access, cut where a page ends: size[1] is 0 if it lies in one. */
+struct span {
+	gpa_t gpa[2];
+	unsigned size[2];
 };
 
-static bool read_pdptes(struct emulation *e)
+static enum emul_mode mode_of(u64 efer, u32 cs_ar)
 {
-	struct walk_regs *r = &e->regs;
-
-	if (!(r->cr0 & CR0_PG) || !(r->cr4 & CR4_PAE) || (r->efer & EFER_LMA))
-		return true;
-	return guest_read(&e->v->vm->mem, GPA(r->cr3 & 0xffffffe0ul), r->pdpte, sizeof(r->pdpte)) ==
-	       OK;
-}
-
-static enum emul_mode mode_of(const struct emul_cpu *c)
-{
-	u32 ar = c->seg[SEG_CS].ar;
-
-	if ((c->efer & EFER_LMA) && (ar & SEG_AR_L))
+	if ((efer & EFER_LMA) && (cs_ar & SEG_AR_L))
 		return EMUL_MODE_64;
-	return ar & SEG_AR_DB ? EMUL_MODE_32 : EMUL_MODE_16;
+	return cs_ar & SEG_AR_DB ? EMUL_MODE_32 : EMUL_MODE_16;
 }
 
-/* The segments that the instruction needs, but for CS and SS, which are there already. */
+/*
+ * The processor had translated this access itself, permissions and A/D flags included, before the
+ * second level stopped it: the exit says where it went. hint may be NULL.
+ */
+static inline void take_hint(struct emulation *e, const struct mmu_fault *hint)
+{
+	e->hint_read = NO_PAGE;
+	e->hint_write = NO_PAGE;
+	if (!hint || !hint->gva_valid || hint->is_walk)
+		return;
+	e->hint_gpa = GPA(hint->gpa.v & PAGE_MASK);
+	e->hint_read = hint->gva.v & PAGE_MASK;
+	if (hint->access & MMU_W)
+		e->hint_write = e->hint_read;
+}
+
+/*
+ * The emulator works on the vcpu's own registers: an instruction changes none before the last step
+ * that can fault, but those that count the iterations of REP. Nothing here is cleared first.
+ */
+static void begin(struct emulation *e, struct vcpu *v, const struct mmu_fault *hint)
+{
+	struct emul_cpu *c = &e->cpu;
+	struct vcpu_context now;
+
+	v->ops->get_context(v, &now);
+	e->v = v;
+	take_hint(e, hint);
+	e->rsp = now.rsp;
+	e->rflags = now.rflags;
+	e->cr3 = now.cr3;
+	v->gpr[RSP] = now.rsp;
+	c->gpr = v->gpr;
+	c->rip = now.rip;
+	c->rflags = now.rflags;
+	c->cr0 = now.cr0;
+	c->cr4 = now.cr4;
+	c->efer = now.efer;
+	c->cpl = (now.ss_ar & SEG_AR_DPL) >> 5;
+	c->mode = mode_of(now.efer, now.cs_ar);
+	c->real_mode = false;
+	if (c->mode == EMUL_MODE_64)
+		return;
+	c->real_mode = !(now.cr0 & CR0_PE) || (now.rflags & RFLAGS_VM);
+	v->ops->get_segment(v, SEG_CS, &c->seg[SEG_CS]);
+}
+
+/* The segments that the instruction needs, but for CS, which is there already. */
 static void get_segments(struct emulation *e, const struct insn *insn)
 {
-	unsigned need = insn_segments(insn, e->cpu.mode) & ~(unsigned)(BIT(SEG_CS) | BIT(SEG_SS));
+	unsigned need = insn->segments & ~(unsigned)BIT(SEG_CS);
 
 	for (unsigned i = SEG_ES; need >> i; i++)
 		if (need & BIT(i))
 			e->v->ops->get_segment(e->v, (enum seg)i, &e->cpu.seg[i]);
 }
 
-static void begin(struct emulation *e, struct vcpu *v, const struct mmu_fault *hint)
-{
-	struct emul_cpu *c = &e->cpu;
-
-	e->v = v;
-	e->hint = hint;
-	memcpy(c->gpr, v->gpr, sizeof(c->gpr));
-	c->gpr[RSP] = v->ops->get(v, VREG_RSP);
-	c->rip = v->ops->get(v, VREG_RIP);
-	c->rflags = v->ops->get(v, VREG_RFLAGS);
-	c->cr0 = v->ops->get(v, VREG_CR0);
-	c->cr4 = v->ops->get(v, VREG_CR4);
-	c->efer = v->ops->get(v, VREG_EFER);
-	v->ops->get_segment(v, SEG_CS, &c->seg[SEG_CS]);
-	v->ops->get_segment(v, SEG_SS, &c->seg[SEG_SS]);
-	c->real_mode = !(c->cr0 & CR0_PE) || (c->rflags & RFLAGS_VM);
-	c->cpl = (c->seg[SEG_SS].ar & SEG_AR_DPL) >> 5;
-	c->mode = mode_of(c);
-	e->regs = (struct walk_regs){
-		.cr0 = c->cr0,
-		.cr3 = v->ops->get(v, VREG_CR3),
-		.cr4 = c->cr4,
-		.efer = c->efer,
-		.rflags = c->rflags,
-		.cpl = c->cpl,
-		.maxphyaddr = cpuid_maxphyaddr(v->cpuid),
-	};
-}
-
 /* Writes back what the instruction changed; it is over unless RIP stays (AGAIN, FAULT). */
-static void finish(struct emulation *e, bool complete)
+static inline void finish(struct emulation *e, bool complete)
 {
 	struct vcpu *v = e->v;
 	struct emul_cpu *c = &e->cpu;
 
-	if (c->gpr[RSP] != v->ops->get(v, VREG_RSP))
-		v->ops->set(v, VREG_RSP, c->gpr[RSP]);
-	c->gpr[RSP] = v->gpr[RSP];
-	memcpy(v->gpr, c->gpr, sizeof(v->gpr));
+	if (v->gpr[RSP] != e->rsp)
+		v->ops->set(v, VREG_RSP, v->gpr[RSP]);
 	if (complete)
 		v->ops->retire(v, c->rip, c->rflags);
-	else if (c->rflags != v->ops->get(v, VREG_RFLAGS))
+	else if (c->rflags != e->rflags)
 		v->ops->set(v, VREG_RFLAGS, c->rflags);
 }
 
@@ -118,129 +123,150 @@ static enum emul_result page_fault(struct emul_fault *f, u64 linear, u32 error)
 	return EMUL_FAULT;
 }
 
-/*
- * The processor had translated this access itself, permissions and A/D flags included, before the
- * second level stopped it: the exit says where it went.
- */
-static bool hinted(const struct emulation *e, u64 linear, unsigned flags)
+static enum emul_result walk(
+	struct emulation *e, u64 linear, unsigned flags, struct walk *w, struct emul_fault *f)
 {
-	const struct mmu_fault *h = e->hint;
+	const struct emul_cpu *c = &e->cpu;
+	struct walk_regs r = {
+		.cr0 = c->cr0,
+		.cr3 = e->cr3,
+		.cr4 = c->cr4,
+		.efer = c->efer,
+		.rflags = c->rflags,
+		.cpl = c->cpl,
+		.maxphyaddr = cpuid_maxphyaddr(e->v->cpuid),
+		.page1gb = cpuid_page1gb(e->v->cpuid),
+	};
 
-	if (!h || !h->gva_valid || h->is_walk || ((h->gva.v ^ linear) & PAGE_MASK) ||
-		(flags & WALK_FETCH))
-		return false;
-	return !(flags & WALK_WRITE) || (h->access & MMU_W);
-}
-
-static enum emul_result translate(
-	struct emulation *e, u64 linear, unsigned flags, gpa_t *gpa, struct emul_fault *f)
-{
-	struct walk w;
-
-	if (hinted(e, linear, flags)) {
-		*gpa = GPA((e->hint->gpa.v & PAGE_MASK) | (linear & ~PAGE_MASK));
-		return EMUL_OK;
-	}
-	if (e->cpu.cpl == 3)
+	if ((c->cr0 & CR0_PG) && (c->cr4 & CR4_PAE) && !(c->efer & EFER_LMA))
+		e->v->ops->get_pdptes(e->v, r.pdpte);
+	if (c->cpl == 3)
 		flags |= WALK_USER;
-	switch (guest_walk(&e->v->vm->mem, &e->regs, GVA(linear), flags, &w)) {
-	case WALK_OK: *gpa = w.gpa; return EMUL_OK;
-	case WALK_FAULT: return page_fault(f, linear, w.error);
+	switch (guest_walk(&e->v->vm->mem, &r, GVA(linear), flags, w)) {
+	case WALK_OK: return EMUL_OK;
+	case WALK_FAULT: return page_fault(f, linear, w->error);
 	default:
 		log_err("%s: a guest page table lies outside its memory, at 0x%lx",
-			e->v->vm->cfg.name, w.gpa.v);
+			e->v->vm->cfg.name, w->gpa.v);
 		return EMUL_UNKNOWN;
 	}
 }
 
-/* Splits an access at a page boundary; both parts are translated before either is touched. */
-static enum emul_result translate_all(struct emulation *e, u64 linear, unsigned size,
-	unsigned flags, struct span *s, unsigned *n, struct emul_fault *f)
+static inline enum emul_result translate(
+	struct emulation *e, u64 linear, unsigned flags, gpa_t *gpa, struct emul_fault *f)
 {
-	unsigned left = (unsigned)MIN((u64)size, PAGE_SIZE - (linear & ~PAGE_MASK));
+	u64 hint = flags & WALK_WRITE ? e->hint_write : e->hint_read;
 	enum emul_result r;
+	struct walk w;
 
-	for (*n = 0; size; (*n)++) {
-		r = translate(e, linear, flags, &s[*n].gpa, f);
-		if (r != EMUL_OK)
-			return r;
-		s[*n].size = left;
-		linear += left;
-		size -= left;
-		left = size;
+	if (likely((linear & PAGE_MASK) == hint)) {
+		*gpa = GPA(e->hint_gpa.v | (linear & ~PAGE_MASK));
+		return EMUL_OK;
 	}
-	return EMUL_OK;
+	r = walk(e, linear, flags, &w, f);
+	*gpa = w.gpa;
+	return r;
 }
 
-/* The largest power of two that is at most n and 8: device accesses are of such sizes. */
-static unsigned piece(unsigned n)
+/* Both parts of an access that crosses a page are translated before either is touched. */
+static inline enum emul_result translate_all(struct emulation *e, u64 linear, unsigned size,
+	unsigned flags, struct span *s, struct emul_fault *f)
 {
-	return n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
+	unsigned left = (unsigned)(PAGE_SIZE - (linear & ~PAGE_MASK));
+	enum emul_result r = translate(e, linear, flags, &s->gpa[0], f);
+
+	s->size[0] = MIN(size, left);
+	s->size[1] = size - s->size[0];
+	if (likely(!s->size[1]) || r != EMUL_OK)
+		return r;
+	linear += left;
+	if (e->cpu.mode != EMUL_MODE_64)
+		linear = (u32)linear;
+	return translate(e, linear, flags, &s->gpa[1], f);
 }
 
-static void read_span(struct emulation *e, const struct span *s, u8 *buf)
-{
-	struct vm *vm = e->v->vm;
-	u64 value;
+/* Accesses within a page. */
 
-	if (guest_read(&vm->mem, s->gpa, buf, s->size) == OK)
-		return;
-	for (unsigned done = 0, n; done < s->size; done += n) {
-		n = piece(s->size - done);
-		value = bus_read(platform_mmio(vm->platform), s->gpa.v + done, n);
-		memcpy(buf + done, &value, n);
-	}
-}
-
-static void write_span(struct emulation *e, const struct span *s, const u8 *buf)
+static u64 read_gpa(struct emulation *e, gpa_t gpa, unsigned size)
 {
 	struct vm *vm = e->v->vm;
-	u64 value;
+	u64 value = 0;
 
-	if (guest_write(&vm->mem, s->gpa, buf, s->size) == OK)
-		return;
-	for (unsigned done = 0, n; done < s->size; done += n) {
-		n = piece(s->size - done);
-		value = 0;
-		memcpy(&value, buf + done, n);
-		bus_write(platform_mmio(vm->platform), s->gpa.v + done, n, value);
-	}
+	if (!guest_slot(&vm->mem, gpa) || guest_read(&vm->mem, gpa, &value, size) != OK)
+		return bus_read(platform_mmio(vm->platform), gpa.v, size);
+	return value;
+}
+
+static void write_gpa(struct emulation *e, gpa_t gpa, unsigned size, u64 value)
+{
+	struct vm *vm = e->v->vm;
+
+	if (!guest_slot(&vm->mem, gpa) || guest_write(&vm->mem, gpa, &value, size) != OK)
+		bus_write(platform_mmio(vm->platform), gpa.v, size, value);
+}
+
+/* An access that crosses a page goes byte by byte: devices take powers of two only. */
+
+static gpa_t byte_of(const struct span *s, unsigned i)
+{
+	return GPA(i < s->size[0] ? s->gpa[0].v + i : s->gpa[1].v + (i - s->size[0]));
+}
+
+static u64 read_split(struct emulation *e, const struct span *s)
+{
+	u64 value = 0;
+
+	for (unsigned i = 0; i < s->size[0] + s->size[1]; i++)
+		value |= read_gpa(e, byte_of(s, i), 1) << (8 * i);
+	return value;
+}
+
+static void write_split(struct emulation *e, const struct span *s, u64 value)
+{
+	for (unsigned i = 0; i < s->size[0] + s->size[1]; i++)
+		write_gpa(e, byte_of(s, i), 1, (value >> (8 * i)) & 0xff);
+}
+
+static u64 read_span(struct emulation *e, const struct span *s)
+{
+	return unlikely(s->size[1]) ? read_split(e, s) : read_gpa(e, s->gpa[0], s->size[0]);
+}
+
+static void write_span(struct emulation *e, const struct span *s, u64 value)
+{
+	if (unlikely(s->size[1]))
+		write_split(e, s, value);
+	else
+		write_gpa(e, s->gpa[0], s->size[0], value);
 }
 
 static enum emul_result do_read(
-	void *ctx, u64 linear, void *buf, unsigned size, struct emul_fault *f)
+	void *ctx, u64 linear, unsigned size, u64 *value, struct emul_fault *f)
 {
-	struct span s[MAX_SPANS];
-	unsigned n, done = 0;
-	enum emul_result r = translate_all(ctx, linear, size, 0, s, &n, f);
+	struct span s;
+	enum emul_result r = translate_all(ctx, linear, size, 0, &s, f);
 
-	if (r != EMUL_OK)
-		return r;
-	for (unsigned i = 0; i < n; done += s[i++].size)
-		read_span(ctx, &s[i], (u8 *)buf + done);
-	return EMUL_OK;
+	if (r == EMUL_OK)
+		*value = read_span(ctx, &s);
+	return r;
 }
 
 static enum emul_result do_write(
-	void *ctx, u64 linear, const void *buf, unsigned size, struct emul_fault *f)
+	void *ctx, u64 linear, unsigned size, u64 value, struct emul_fault *f)
 {
-	struct span s[MAX_SPANS];
-	unsigned n, done = 0;
-	enum emul_result r = translate_all(ctx, linear, size, WALK_WRITE, s, &n, f);
+	struct span s;
+	enum emul_result r = translate_all(ctx, linear, size, WALK_WRITE, &s, f);
 
-	if (r != EMUL_OK)
-		return r;
-	for (unsigned i = 0; i < n; done += s[i++].size)
-		write_span(ctx, &s[i], (const u8 *)buf + done);
-	return EMUL_OK;
+	if (r == EMUL_OK)
+		write_span(ctx, &s, value);
+	return r;
 }
 
 static enum emul_result do_probe(void *ctx, u64 linear, unsigned size, struct emul_fault *f)
 {
-	struct span s[MAX_SPANS];
-	unsigned n;
+	struct span s;
 
-	return translate_all(ctx, linear, size, WALK_WRITE, s, &n, f);
+	return translate_all(ctx, linear, size, WALK_WRITE, &s, f);
 }
 
 /*
@@ -251,21 +277,18 @@ static enum emul_result do_cmpxchg(
 	void *ctx, u64 linear, u64 *old, u64 new_val, unsigned size, struct emul_fault *f)
 {
 	struct emulation *e = ctx;
-	struct span s[MAX_SPANS];
-	u64 seen = 0;
-	unsigned n;
-	enum emul_result r = translate_all(e, linear, size, WALK_WRITE, s, &n, f);
+	struct span s;
+	u64 seen;
+	enum emul_result r = translate_all(e, linear, size, WALK_WRITE, &s, f);
 
 	if (r != EMUL_OK)
 		return r;
-	if (n == 1 && IS_ALIGNED(s[0].gpa.v, size) &&
-		guest_cmpxchg(&e->v->vm->mem, s[0].gpa, old, new_val, size) == OK)
+	if (!s.size[1] && IS_ALIGNED(s.gpa[0].v, size) &&
+		guest_cmpxchg(&e->v->vm->mem, s.gpa[0], old, new_val, size) == OK)
 		return EMUL_OK;
-	for (unsigned i = 0, done = 0; i < n; done += s[i++].size)
-		read_span(e, &s[i], (u8 *)&seen + done);
+	seen = read_span(e, &s);
 	if (seen == *old)
-		for (unsigned i = 0, done = 0; i < n; done += s[i++].size)
-			write_span(e, &s[i], (const u8 *)&new_val + done);
+		write_span(e, &s, new_val);
 	*old = seen;
 	return EMUL_OK;
 }
@@ -301,71 +324,84 @@ static const struct emul_ops ops = {
 
 /* ---- fetch, decode, execute ---- */
 
-/* Appends to bytes[] what can be fetched, up to the end of the page; EMUL_FAULT if not even one
- * more byte can. */
-static enum emul_result fetch(struct emulation *e, u8 *bytes, unsigned *len, struct emul_fault *f)
+/* Appends to bytes[] what can be fetched, up to the end of the page, whose walk is left in *w;
+ * EMUL_FAULT if not even one more byte can. */
+static enum emul_result fetch(
+	struct emulation *e, u8 *bytes, unsigned *len, struct walk *w, struct emul_fault *f)
 {
 	u64 base = e->cpu.mode == EMUL_MODE_64 ? 0 : e->cpu.seg[SEG_CS].base;
 	u64 linear = base + e->cpu.rip + *len;
 	unsigned n = INSN_MAX - *len;
 	enum emul_result r;
-	gpa_t gpa;
 
 	if (e->cpu.mode != EMUL_MODE_64)
 		linear = (u32)linear;
 	n = (unsigned)MIN((u64)n, PAGE_SIZE - (linear & ~PAGE_MASK));
-	r = translate(e, linear, WALK_FETCH, &gpa, f);
+	r = walk(e, linear, WALK_FETCH, w, f);
 	if (r != EMUL_OK)
 		return r;
-	if (guest_read(&e->v->vm->mem, gpa, bytes + *len, n) != OK)
+	if (guest_read(&e->v->vm->mem, w->gpa, bytes + *len, n) != OK)
 		return EMUL_UNKNOWN;
 	*len += n;
 	return EMUL_OK;
 }
 
-static enum emul_result fetch_and_decode(
-	struct emulation *e, struct insn *insn, u8 *bytes, unsigned *len, struct emul_fault *f)
+/* The instruction at RIP, in *buf or kept from an earlier exit. */
+static enum emul_result next_insn(
+	struct emulation *e, struct insn *buf, const struct insn **insn, struct emul_fault *f)
 {
+	struct fetch_cache *kept = &e->v->fetched;
+	bool is_64 = e->cpu.mode == EMUL_MODE_64;
+	u8 bytes[INSN_MAX];
+	unsigned len = 0;
 	enum emul_result r;
+	struct walk w;
 
-	do {
-		r = fetch(e, bytes, len, f);
+	if (is_64) {
+		*insn = fetch_recall(kept, &e->v->vm->mem, e->cr3, &e->cpu);
+		if (*insn)
+			return EMUL_OK;
+	}
+	*insn = buf;
+	r = fetch(e, bytes, &len, &w, f);
+	if (r == EMUL_OK)
+		r = emul_decode(buf, bytes, len, &e->cpu, f);
+	if (r == EMUL_OK && is_64)
+		fetch_keep(kept, &e->v->vm->mem, e->cr3, &e->cpu, &w, bytes, len, buf);
+	while (r == EMUL_AGAIN) {
+		r = fetch(e, bytes, &len, &w, f);
 		if (r == EMUL_OK)
-			r = emul_decode(insn, bytes, *len, &e->cpu, f);
-	} while (r == EMUL_AGAIN && *len < INSN_MAX);
+			r = emul_decode(buf, bytes, len, &e->cpu, f);
+	}
 	return r;
+}
+
+static void inject(struct vcpu *v, const struct emul_fault *f)
+{
+	if (f->vector == VEC_PF)
+		vcpu_inject_pf(v, f->cr2, f->error);
+	else
+		vcpu_inject_exception(v, f->vector, f->has_error, f->error);
 }
 
 bool vcpu_emulate(struct vcpu *v, const struct mmu_fault *hint)
 {
+	const struct insn *insn;
 	struct emul_fault f;
 	struct emulation e;
-	struct insn insn;
-	u8 bytes[INSN_MAX];
-	unsigned len = 0;
+	struct insn buf;
 	enum emul_result r;
 
 	begin(&e, v, hint);
-	if (!read_pdptes(&e)) {
-		vcpu_crash(v, "PAE page directory pointers lie outside its memory");
-		return true;
-	}
-	r = fetch_and_decode(&e, &insn, bytes, &len, &f);
+	r = next_insn(&e, &buf, &insn, &f);
 	if (r == EMUL_OK) {
-		get_segments(&e, &insn);
-		r = emul_execute(&insn, &e.cpu, &ops, &e, MAX_REPS, &f);
+		get_segments(&e, insn);
+		r = emul_execute(insn, &e.cpu, &ops, &e, MAX_REPS, &f);
 	}
-	switch (r) {
-	case EMUL_OK: finish(&e, true); break;
-	case EMUL_AGAIN: finish(&e, false); break;
-	case EMUL_FAULT:
-		finish(&e, false);
-		if (f.vector == VEC_PF)
-			vcpu_inject_pf(v, f.cr2, f.error);
-		else
-			vcpu_inject_exception(v, f.vector, f.has_error, f.error);
-		break;
-	case EMUL_UNKNOWN: return false;
-	}
+	if (r == EMUL_UNKNOWN)
+		return false;
+	finish(&e, r == EMUL_OK);
+	if (unlikely(r == EMUL_FAULT))
+		inject(v, &f);
 	return true;
 }

@@ -82,6 +82,7 @@ static unsigned peek_instruction(struct vcpu *v, u8 *bytes)
 		.cr4 = v->ops->get(v, VREG_CR4),
 		.efer = v->ops->get(v, VREG_EFER),
 		.maxphyaddr = cpuid_maxphyaddr(v->cpuid),
+		.page1gb = cpuid_page1gb(v->cpuid),
 	};
 	struct segment cs;
 	struct walk w;
@@ -90,9 +91,8 @@ static unsigned peek_instruction(struct vcpu *v, u8 *bytes)
 
 	v->ops->get_segment(v, SEG_CS, &cs);
 	rip = v->ops->get(v, VREG_RIP) + (cs.ar & SEG_AR_L ? 0 : cs.base);
-	if ((r.cr0 & CR0_PG) && (r.cr4 & CR4_PAE) && !(r.efer & EFER_LMA) &&
-		guest_read(&v->vm->mem, GPA(r.cr3 & 0xffffffe0ul), r.pdpte, sizeof(r.pdpte)) != OK)
-		return 0;
+	if ((r.cr0 & CR0_PG) && (r.cr4 & CR4_PAE) && !(r.efer & EFER_LMA))
+		v->ops->get_pdptes(v, r.pdpte);
 	for (n = 0; n < INSN_MAX; n++)
 		if (guest_walk(&v->vm->mem, &r, GVA(rip + n), WALK_PEEK, &w) != WALK_OK ||
 			guest_read(&v->vm->mem, w.gpa, &bytes[n], 1) != OK)

@@ -14,6 +14,7 @@
 #include "hv/cpu/timer.h"
 #include "hv/emul/emul.h"
 #include "hv/vm/exit.h"
+#include "hv/vm/fetch.h"
 #include "hv/vm/regs.h"
 
 struct vm;
@@ -37,6 +38,12 @@ enum vcpu_reg {
 	VREG_DEBUGCTL,
 	VREG_TSC_OFFSET,
 	VREG_COUNT,
+};
+
+/* What decides how any instruction executes and how its addresses are translated. */
+struct vcpu_context {
+	u64 rsp, rip, rflags, cr0, cr3, cr4, efer;
+	u32 cs_ar, ss_ar; /* access rights */
 };
 
 enum event_type {
@@ -94,6 +101,7 @@ struct cpu_ops {
 		u64 rflags); /* the same for an instruction that was emulated: its RIP and RFLAGS */
 	u64 (*get)(struct vcpu *v, enum vcpu_reg r);
 	void (*set)(struct vcpu *v, enum vcpu_reg r, u64 value);
+	void (*get_context)(struct vcpu *v, struct vcpu_context *out); /* in one call */
 	void (*get_segment)(struct vcpu *v, enum seg s, struct segment *out);
 	void (*set_segment)(struct vcpu *v, enum seg s, const struct segment *in);
 	void (*get_table)(struct vcpu *v, bool idt, struct table_reg *out);
@@ -107,6 +115,7 @@ struct cpu_ops {
 	void (*pass_msr)(struct vcpu *v, u32 msr, bool read, bool write);
 	void (*set_cr2)(struct vcpu *v, u64 value);
 	void (*set_xcr0)(struct vcpu *v, u64 value);		/* already checked */
+	void (*get_pdptes)(struct vcpu *v, u64 pdpte[4]);	/* with PAE paging on */
 	void (*set_pdptes)(struct vcpu *v, const u64 pdpte[4]); /* after a change of CR0, CR3 or CR4
 								   that loads them (PAE paging) */
 	/* For an MMU that is not two-level: the tables to run with from the next entry on, and what
@@ -148,6 +157,7 @@ struct vcpu {
 	u64 msr_misc_enable, msr_mtrr_def, msr_mtrr_fix[11];
 	u64 msr_mtrr_var[16]; /* base and mask by turns */
 	u64 msr_kvm_clock;    /* as written: gpa of the vcpu's clock page, bit 0 = on */
+	struct fetch_cache fetched;
 };
 
 /* Queues an exception for the next entry; if one is queued already, merges them as "Interrupt 8 -
