@@ -124,7 +124,7 @@ static u8 operand_size(const struct decoder *d, u16 flags)
 	else if (mode == EMUL_MODE_64 && (flags & OP_D64))
 		size = d->opsize ? 2 : 8;
 	else
-		size = d->opsize == (mode == EMUL_MODE_16) ? 4 : 2;
+		size = d->opsize == (mode == EMUL_MODE_16) || (flags & OP_NO16) ? 4 : 2;
 	return size == 8 && (flags & OP_IO) ? 4 : size;
 }
 

@@ -148,16 +148,35 @@ enum emul_result exec_xadd(struct exec *x)
 	return exchange(x, false);
 }
 
+/* A register that is not equal is not written, and so keeps its upper half. */
+static u64 cmpxchg_register(struct exec *x, struct alu *a)
+{
+	unsigned reg = x->insn->dst.reg, size = x->insn->opsize;
+	u64 old = reg_read(x->cpu, reg, size);
+	u64 new_val = alu_cmpxchg(a, old);
+
+	if (old == a->acc)
+		reg_write(x->cpu, reg, size, new_val);
+	x->cpu->rflags = a->out;
+	return old;
+}
+
 enum emul_result exec_cmpxchg(struct exec *x)
 {
 	const struct insn *insn = x->insn;
 	struct alu a = {
 		.src = reg_read(x->cpu, insn->src.reg, insn->opsize),
 		.acc = reg_read(x->cpu, RAX, insn->opsize),
+		.in = x->cpu->rflags,
+		.size = insn->opsize,
 	};
+	enum emul_result r = EMUL_OK;
 	u64 old;
-	enum emul_result r = update(x, insn->op->alu, &a, &old);
 
+	if (insn->dst.kind == OPND_REG)
+		old = cmpxchg_register(x, &a);
+	else
+		r = update(x, insn->op->alu, &a, &old);
 	if (r == EMUL_OK && old != a.acc)
 		reg_write(x->cpu, RAX, insn->opsize, old);
 	return r;
@@ -196,7 +215,8 @@ static enum emul_result cmpxchg16(struct exec *x)
 	enum emul_result r;
 	bool equal;
 
-	r = mem_linear(x, x->insn->mem.seg, mem_offset(x), sizeof(old), MEM_WRITE, &linear);
+	/* As for one byte: if it is aligned all of it is as good, and if not it is no #AC. */
+	r = mem_linear(x, x->insn->mem.seg, mem_offset(x), 1, MEM_WRITE, &linear);
 	if (r == EMUL_OK && !IS_ALIGNED(linear, sizeof(old)))
 		r = emul_raise(cpu, x->f, VEC_GP);
 	if (r == EMUL_OK)
@@ -267,9 +287,13 @@ enum emul_result exec_bt(struct exec *x)
 	if (r != EMUL_OK)
 		return r;
 	a.src = bit & (8u * insn->opsize - 1);
-	if (insn->dst.kind == OPND_REG)
+	if (insn->dst.kind == OPND_REG && insn->op->alu != alu_bt)
 		return update(x, insn->op->alu, &a, &old);
-	r = bt_memory(x, &a, insn->src.kind == OPND_REG ? bit_offset(x, bit) : mem_offset(x));
+	if (insn->dst.kind == OPND_REG)
+		alu_bt(&a, reg_read(x->cpu, insn->dst.reg, insn->opsize)); /* and writes nothing */
+	else
+		r = bt_memory(
+			x, &a, insn->src.kind == OPND_REG ? bit_offset(x, bit) : mem_offset(x));
 	if (r == EMUL_OK)
 		x->cpu->rflags = a.out;
 	return r;

@@ -64,6 +64,7 @@ enum row_kind {
 #define OP_IO	  0x1000u /* operand size is at most 4 bytes */
 #define OP_NOREP  0x2000u /* with F2 or F3 it is another instruction */
 #define OP_NO66	  0x4000u /* with 66 it is another instruction */
+#define OP_NO16	  0x8000u /* operands have 4 bytes in 16-bit code too */
 
 struct opcode {
 	const char *name;

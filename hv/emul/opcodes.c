@@ -184,7 +184,7 @@ const struct opcode opcode_map[OPCODE_MAPS][256] = {
 		[0xbf] = INSN("movsx", REG, RM, OP_SRC16, movsx),
 		[0xc0] = ALU("xadd", RM, REG, OP_LOCK | OP_BYTE, xadd, add),
 		[0xc1] = ALU("xadd", RM, REG, OP_LOCK, xadd, add),
-		[0xc3] = INSN("movnti", RM, REG, OP_MEM | OP_NOREP | OP_NO66, mov),
+		[0xc3] = INSN("movnti", RM, REG, OP_MEM | OP_NOREP | OP_NO66 | OP_NO16, mov),
 		[0xc7] = GROUP(group_cmpxchg8b, RM, NONE, 0),
 	},
 	[2] = {

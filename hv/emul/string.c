@@ -59,13 +59,14 @@ static enum emul_result step_movs(struct exec *x)
 	return EMUL_OK;
 }
 
+/* Where both operands fault, the processor reports the one at [ES:RDI]. */
 static enum emul_result step_cmps(struct exec *x)
 {
 	u64 left, right;
-	enum emul_result r = source(x, &left);
+	enum emul_result r = destination(x, &right);
 
 	if (r == EMUL_OK)
-		r = destination(x, &right);
+		r = source(x, &left);
 	if (r != EMUL_OK)
 		return r;
 	compare(x, left, right);
