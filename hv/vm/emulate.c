@@ -22,9 +22,11 @@
 
 struct emulation {
 	struct vcpu *v;
-	u64 hint_read, hint_write; /* pages that the exit has translated, or NO_PAGE */
-	gpa_t hint_gpa;		   /* to this one */
-	u64 rsp, rflags;	   /* before the instruction */
+	struct {
+		u64 page; /* linear, or NO_PAGE */
+		gpa_t gpa;
+	} known[2];	 /* translations: the last one for reading, the last one for writing */
+	u64 rsp, rflags; /* before the instruction */
 	u64 cr3;
 	struct emul_cpu cpu;
 };
@@ -48,14 +50,14 @@ static enum emul_mode mode_of(u64 efer, u32 cs_ar)
  */
 static inline void take_hint(struct emulation *e, const struct mmu_fault *hint)
 {
-	e->hint_read = NO_PAGE;
-	e->hint_write = NO_PAGE;
+	e->known[0].page = NO_PAGE;
+	e->known[1].page = NO_PAGE;
 	if (!hint || !hint->gva_valid || hint->is_walk)
 		return;
-	e->hint_gpa = GPA(hint->gpa.v & PAGE_MASK);
-	e->hint_read = hint->gva.v & PAGE_MASK;
+	e->known[0].page = hint->gva.v & PAGE_MASK;
+	e->known[0].gpa = GPA(hint->gpa.v & PAGE_MASK);
 	if (hint->access & MMU_W)
-		e->hint_write = e->hint_read;
+		e->known[1] = e->known[0];
 }
 
 /*
@@ -152,20 +154,25 @@ static enum emul_result walk(
 	}
 }
 
-static inline enum emul_result translate(
+/* What an instruction has translated once holds for all of it, as in a TLB; so REP walks once a
+ * page.
+ */
+static enum emul_result translate(
 	struct emulation *e, u64 linear, unsigned flags, gpa_t *gpa, struct emul_fault *f)
 {
-	u64 hint = flags & WALK_WRITE ? e->hint_write : e->hint_read;
+	bool write = flags & WALK_WRITE;
 	enum emul_result r;
 	struct walk w;
 
-	if (likely((linear & PAGE_MASK) == hint)) {
-		*gpa = GPA(e->hint_gpa.v | (linear & ~PAGE_MASK));
-		return EMUL_OK;
+	if (unlikely((linear & PAGE_MASK) != e->known[write].page)) {
+		r = walk(e, linear, flags, &w, f);
+		if (r != EMUL_OK)
+			return r;
+		e->known[write].page = linear & PAGE_MASK;
+		e->known[write].gpa = GPA(w.gpa.v & PAGE_MASK);
 	}
-	r = walk(e, linear, flags, &w, f);
-	*gpa = w.gpa;
-	return r;
+	*gpa = GPA(e->known[write].gpa.v | (linear & ~PAGE_MASK));
+	return EMUL_OK;
 }
 
 /* Both parts of an access that crosses a page are translated before either is touched. */
