@@ -187,6 +187,29 @@ test: deps all $(BENCH) $(GUEST_ELFS) $(UNIT_BINS)
 test-slow: deps all $(BENCH) $(GUEST_ELFS)
 	@$(PYTHON) scripts/run-tests --slow
 
+# ---- fuzzing: needs clang, with its libFuzzer ----------------------------------------------------
+
+# Inputs that reached something new stay in build/fuzz/corpus/NAME, and are where the next run begins.
+FUZZ_CC      := clang
+FUZZ_CFLAGS  := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	-DDIRECT_MAP_BASE=0ul -I.
+FUZZ_SECONDS ?= 60
+FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(FUZZ_BINS): $(B)/fuzz/%: tests/fuzz/%.c tests/unit/host.c $(wildcard hv/*/*.[ch])
+	@mkdir -p $(@D)
+	@echo "  FUZZ    $<"
+	@command -v $(FUZZ_CC) >/dev/null || { echo "fuzzing needs clang: apt-get install clang" >&2; exit 1; }
+	@$(FUZZ_CC) $(FUZZ_CFLAGS) -o $@ $< tests/unit/host.c $(call unit_sources,$<)
+
+.PHONY: fuzz
+fuzz: $(FUZZ_BINS)
+	@set -e; for t in $(notdir $(FUZZ_BINS)); do \
+		echo "  FUZZ    $$t: $(FUZZ_SECONDS) s"; mkdir -p $(B)/fuzz/corpus/$$t; \
+		$(B)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=8192 -verbosity=0 \
+			-artifact_prefix=$(B)/fuzz/$$t- -print_final_stats=1 $(B)/fuzz/corpus/$$t; \
+	done
+
 # ---- lint ----------------------------------------------------------------------------------------
 
 .PHONY: lint
@@ -204,6 +227,7 @@ help:
 	@echo "make bench     kernel operations, under the hypervisor and natively, in ticks"
 	@echo "make test      unit tests, test guests, whole boots"
 	@echo "make test-slow the test guests in their long form, and boots in every variant: hours"
+	@echo "make fuzz      decoder, emulator, loaders and VM files against random input, with clang"
 	@echo "make lint      formatting, layers, headers, cppcheck, mypy, sizes"
 	@echo "make docs      docs/cpuid-msr.md from the tables"
 	@echo "make deps      the Debian packages that all this needs"
