@@ -11,7 +11,7 @@
 #define DEV ((u8 *)LAYOUT_TESTDEV)
 
 #define LOOPS	  200
-#define MAX_TICKS 1100
+#define MAX_TICKS 1000
 
 static u8 ram[8192] __aligned(4096);
 
