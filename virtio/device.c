@@ -25,15 +25,17 @@ void virtio_log(struct virtio_dev *d, enum log_level level, const char *fmt, ...
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	log_guest(&d->rl, level, "%s: %s", d->name, line);
+	log_guest(&d->rl, level, "%s: %s %u: %s", d->vm, d->ops->name, d->index, line);
 }
 
 /* ---- interrupts ---- */
 
 void virtio_signal(struct virtio_dev *d, unsigned queue)
 {
-	if (vq_signal(virtio_vq(d, queue)))
-		d->irq.queue(d->irq.ctx, queue);
+	if (!vq_signal(virtio_vq(d, queue)))
+		return;
+	d->interrupts++;
+	d->irq.queue(d->irq.ctx, queue);
 }
 
 static void config_interrupt(struct virtio_dev *d)
@@ -190,6 +192,7 @@ void virtio_notify(struct virtio_dev *d, unsigned queue)
 		virtio_complain(d, "notification for queue %u with status 0x%x", queue, d->status);
 		return;
 	}
+	d->kicks++;
 	if (!d->queue[queue].vq.broken)
 		d->ops->kick(d, queue);
 }
@@ -232,6 +235,17 @@ void virtio_config_write(struct virtio_dev *d, u64 offset, unsigned size, u64 va
 
 /* ---- */
 
+void virtio_report(const struct virtio_dev *d)
+{
+	u64 chains = 0;
+
+	for (unsigned i = 0; i < d->queues; i++)
+		chains += d->queue[i].vq.chains;
+	log_machine("@stats {\"vm\":\"%s\",\"device\":\"%s %u\",\"chains\":%lu,\"kicks\":%lu,"
+		    "\"interrupts\":%lu}",
+		d->vm, d->ops->name, d->index, chains, d->kicks, d->interrupts);
+}
+
 void virtio_init(struct virtio_dev *d, const struct virtio_setup *s)
 {
 	struct vq_host host = { .broken = queue_broken, .ctx = d };
@@ -240,7 +254,8 @@ void virtio_init(struct virtio_dev *d, const struct virtio_setup *s)
 		IS_POW2(s->queue_size) && s->config_size <= VIRTIO_CONFIG_MAX);
 	memset(d, 0, sizeof(*d));
 	d->ops = s->ops;
-	snprintf(d->name, sizeof(d->name), "%s: %s %u", s->vm, s->ops->name, s->index);
+	d->vm = s->vm;
+	d->index = s->index;
 	d->offered = s->features | VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT | VIRTIO_F_EVENT_IDX;
 	if (s->packed)
 		d->offered |= VIRTIO_F_PACKED;

@@ -21,7 +21,6 @@
 
 #define VIRTIO_QUEUES_MAX 8u
 #define VIRTIO_CONFIG_MAX 64u
-#define VIRTIO_NAME_MAX	  64u
 
 struct virtio_dev;
 
@@ -54,7 +53,8 @@ struct virtio_queue {
 
 struct virtio_dev {
 	const struct virtio_ops *ops;
-	char name[VIRTIO_NAME_MAX]; /* for the log: the VM's and the device's */
+	const char *vm; /* its name */
+	unsigned index; /* which of the VM's devices of this kind it is */
 	struct virtio_irq irq;
 	u64 offered;  /* features */
 	u64 accepted; /* of these, by the driver; final once FEATURES_OK is set */
@@ -68,11 +68,12 @@ struct virtio_dev {
 	u8 config[VIRTIO_CONFIG_MAX];
 	u8 config_mask[VIRTIO_CONFIG_MAX]; /* bits that the driver may change */
 	struct ratelimit rl;
+	u64 kicks, interrupts; /* notifications from and to the driver, since it was made */
 };
 
 struct virtio_setup {
 	const struct virtio_ops *ops;
-	const char *vm; /* its name */
+	const char *vm; /* the VM's name; kept */
 	unsigned index; /* which of the VM's devices of this kind it is */
 	const struct guestmem *gm;
 	u64 features;	      /* the device's own; those of rings are added */
@@ -111,6 +112,9 @@ void virtio_config_write(struct virtio_dev *d, u64 offset, unsigned size, u64 va
 /* A line in the log about something that the driver should not have done. */
 #define virtio_complain(d, ...) virtio_log(d, LOG_INFO, __VA_ARGS__)
 void virtio_log(struct virtio_dev *d, enum log_level level, const char *fmt, ...) __printf(3, 4);
+
+/* A line of counters, for programs. */
+void virtio_report(const struct virtio_dev *d);
 
 /* ---- for devices ---- */
 

@@ -443,6 +443,7 @@ void vq_push(struct virtqueue *q, const struct vq_chain *c)
 	BUG_ON(q->taken < c->places);
 	q->taken -= c->places;
 	q->unsaid += c->places;
+	q->chains++;
 	if (q->cfg.packed)
 		packed_push(q, c);
 	else
@@ -568,6 +569,8 @@ void vq_init(struct virtqueue *q, const struct guestmem *gm, const struct vq_hos
 void vq_reset(struct virtqueue *q)
 {
 	struct vq_host host = q->host;
+	u64 chains = q->chains;
 
 	vq_init(q, q->gm, &host);
+	q->chains = chains;
 }

@@ -49,6 +49,7 @@ struct virtqueue {
 	bool next_wrap; /* packed: the wrap counters that belong to both */
 	bool used_wrap;
 	unsigned taken;	 /* places popped and not yet pushed: at most cfg.size */
+	u64 chains;	 /* pushed since vq_init() */
 	unsigned unsaid; /* places pushed since the last vq_signal() */
 };
 

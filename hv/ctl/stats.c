@@ -34,6 +34,8 @@ void stats_vm(const struct vm *vm)
 		vcpu_stats(vm->vcpu[i]);
 	if (vm->mmu->ops->report)
 		vm->mmu->ops->report(vm->mmu);
+	if (vm->io_ops)
+		vm->io_ops->report(vm->io);
 }
 
 void stats_memory(const struct vm *vm)

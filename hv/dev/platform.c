@@ -317,6 +317,11 @@ struct bus *platform_mmio(struct platform *p)
 	return &p->mmio;
 }
 
+struct pci_host *platform_pci(struct platform *p)
+{
+	return &p->pci;
+}
+
 /* A redirection entry or LVT register (the fields lie alike) that gets through RFLAGS.IF = 0. */
 static bool beats_if(u64 entry)
 {

@@ -54,6 +54,7 @@ struct platform_config {
 };
 
 struct platform;
+struct pci_host;
 
 /*
  * Creates the devices and their ACPI tables (written into guest memory). ERR_NOMEM; ERR_INVAL: no
@@ -68,6 +69,10 @@ void platform_reset(struct platform *p); /* all devices to their power-on state 
 /* The two buses, for the I/O and MMIO exits. */
 struct bus *platform_pio(struct platform *p);
 struct bus *platform_mmio(struct platform *p);
+
+/* The PCI bus, for devices that others make; they must be gone, or unused, when the platform is
+ * destroyed. Slot 0 is the host bridge's. */
+struct pci_host *platform_pci(struct platform *p);
 
 /* Sets the level of a global system interrupt line (0..23: IOAPIC pin; 0..15 also PIC, with 0 wired
  * as on a PC: PIT is GSI 2 / IRQ 0). */

@@ -103,21 +103,25 @@ static bool set_initrd(struct manifest *m, struct text v)
 	return copy_name(m->initrd, v);
 }
 
+/* Cuts v at its first blank. What follows it, or "", is returned. */
+static struct text split(struct text *v)
+{
+	struct text rest = { v->s + v->len, 0 };
+
+	for (size_t i = 0; i < v->len; i++)
+		if (v->s[i] == ' ') {
+			rest = (struct text){ v->s + i + 1, v->len - i - 1 };
+			v->len = i;
+		}
+	return rest;
+}
+
 static bool set_module(struct manifest *m, struct text v)
 {
-	const char *space = NULL;
-	struct text name = v, args = { v.s + v.len, 0 };
+	struct text name = v, args = split(&name);
 
 	if (m->modules == LOADER_MODULES_MAX)
 		return false;
-	for (size_t i = 0; i < v.len && !space; i++) {
-		if (v.s[i] == ' ')
-			space = v.s + i;
-	}
-	if (space) {
-		name.len = (size_t)(space - v.s);
-		args = (struct text){ space + 1, v.len - name.len - 1 };
-	}
 
 	struct manifest_module *mod = &m->module[m->modules];
 
@@ -132,7 +136,8 @@ static bool set_append(struct manifest *m, struct text v)
 	return copy(m->append, sizeof(m->append), v);
 }
 
-static bool set_mem(struct manifest *m, struct text v)
+/* A number with one of K, M and G behind it, or none. */
+static bool size(struct text v, u64 *to)
 {
 	static const struct {
 		char suffix;
@@ -140,17 +145,22 @@ static bool set_mem(struct manifest *m, struct text v)
 	} units[] = { { 'K', KB }, { 'M', MB }, { 'G', GB } };
 	size_t digits;
 
-	if (!number(v, MEM_MAX, &m->mem, &digits) || v.len - digits > 1)
+	if (!number(v, MEM_MAX, to, &digits) || v.len - digits > 1)
 		return false;
 	for (size_t i = 0; v.len > digits && i < ARRAY_SIZE(units); i++) {
 		if (v.s[digits] != units[i].suffix)
 			continue;
-		if (m->mem > MEM_MAX / units[i].unit)
+		if (*to > MEM_MAX / units[i].unit)
 			return false;
-		m->mem *= units[i].unit;
+		*to *= units[i].unit;
 		v.len--;
 	}
-	return v.len == digits && m->mem >= MEM_MIN && IS_ALIGNED(m->mem, GUESTMEM_CHUNK);
+	return v.len == digits;
+}
+
+static bool set_mem(struct manifest *m, struct text v)
+{
+	return size(v, &m->mem) && m->mem >= MEM_MIN && IS_ALIGNED(m->mem, GUESTMEM_CHUNK);
 }
 
 static bool set_vcpus(struct manifest *m, struct text v)
@@ -235,6 +245,35 @@ static bool set_io(struct manifest *m, struct text v)
 	return i >= 0;
 }
 
+static bool set_disk(struct manifest *m, struct text v)
+{
+	static const char blank[] = "blank:";
+	const size_t blank_len = sizeof(blank) - 1;
+	struct text source = v, option = split(&source);
+	struct manifest_disk *d = &m->disk[m->disks];
+
+	if (m->disks == MANIFEST_DISKS_MAX || (option.len && !text_is(option, "ro")))
+		return false;
+	d->read_only = option.len;
+	m->disks++;
+	if (source.len <= blank_len || memcmp(source.s, blank, blank_len))
+		return copy_name(d->module, source);
+	source.s += blank_len;
+	source.len -= blank_len;
+	return size(source, &d->size) && d->size;
+}
+
+static bool set_rng(struct manifest *m, struct text v)
+{
+	return yes_or_no(v, &m->rng);
+}
+
+static bool set_rings(struct manifest *m, struct text v)
+{
+	m->packed_rings = text_is(v, "packed");
+	return m->packed_rings || text_is(v, "split");
+}
+
 static bool set_testdev(struct manifest *m, struct text v)
 {
 	return yes_or_no(v, &m->testdev);
@@ -277,6 +316,12 @@ static const struct key {
 	{ "shadow_prefetch", set_shadow_prefetch, "yes or no", false },
 	{ "shadow_audit", set_shadow_audit, "yes or no", false },
 	{ "io", set_io, "virtio or emulated", false },
+	{ "disk", set_disk,
+		"a module's name or blank:SIZE, such as blank:64M, and \"ro\" or nothing, up to 8 "
+		"times",
+		true },
+	{ "rng", set_rng, "yes or no", false },
+	{ "rings", set_rings, "packed or split", false },
 	{ "testdev", set_testdev, "yes or no", false },
 	{ "debugexit", set_debugexit, "yes or no", false },
 	{ "kvmclock", set_kvmclock, "yes or no", false },
@@ -284,8 +329,8 @@ static const struct key {
 };
 
 static_assert(SHADOW_PAGES_MIN == 32 && SHADOW_PAGES_MAX == 1048576 && PLATFORM_MAX_VCPUS == 16 &&
-		      LOADER_MODULES_MAX == 32 && MANIFEST_NAME_MAX == 31 &&
-		      LOADER_CMDLINE_MAX == 2047,
+		      LOADER_MODULES_MAX == 32 && MANIFEST_DISKS_MAX == 8 &&
+		      MANIFEST_NAME_MAX == 31 && LOADER_CMDLINE_MAX == 2047,
 	"the sentences above name these");
 
 /* How much of a hostile line a message quotes. */
@@ -324,7 +369,7 @@ static enum status parse_line(
 		"VM file line %u: unknown key \"%.*s\", expected name, boot, kernel, initrd, "
 		"module, "
 		"append, mem, vcpus, mmu, shadow, shadow_pages, shadow_filter, shadow_prefetch, "
-		"shadow_audit, io, testdev, debugexit, kvmclock or reboot",
+		"shadow_audit, io, disk, rng, rings, testdev, debugexit, kvmclock or reboot",
 		number_of, (int)MIN(name.len, (size_t)QUOTE_MAX), name.s);
 }
 
@@ -368,6 +413,7 @@ enum status manifest_parse(const char *text, size_t len, struct manifest *out, c
 		.mmu = VM_MMU_AUTO,
 		.shadow.fast = SHADOW_FAST_ALL,
 		.io = VM_IO_VIRTIO,
+		.packed_rings = true,
 		.reboot = true };
 	while (!st && rest.len) {
 		struct text line = { rest.s, 0 };

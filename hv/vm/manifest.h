@@ -18,6 +18,10 @@
  *   shadow_prefetch=yes  yes | no: a fault fills the neighbours too
  *   shadow_audit=no   yes | no: compare all of it with the guest's tables at each flush
  *   io=virtio         virtio | emulated
+ *   disk=NAME         a boot module as a disk, written to in memory only; or "blank:64M", zeros of
+ *                     that size; " ro" behind it: read-only. Up to 8, in the order of their slots
+ *   rng=no            yes | no: a source of random bytes
+ *   rings=packed      packed | split: the virtqueues that virtio devices offer; packed: both
  *   testdev=no        yes | no
  *   debugexit=no      yes | no (port 0xF4; testdev=yes implies it)
  *   kvmclock=no       yes | no: the KVM paravirtual interface at CPUID 0x40000100
@@ -30,7 +34,8 @@
 #include "hv/mmu/shadow.h"
 #include "hv/vm/loader.h"
 
-#define MANIFEST_NAME_MAX 31
+#define MANIFEST_NAME_MAX  31
+#define MANIFEST_DISKS_MAX 8
 
 enum vm_mmu {
 	VM_MMU_EPT,
@@ -41,12 +46,19 @@ enum vm_mmu {
 };
 enum vm_io {
 	VM_IO_VIRTIO,
-	VM_IO_EMULATED
+	VM_IO_EMULATED,
+	VM_IO_KINDS
 };
 
 struct manifest_module {
 	char name[MANIFEST_NAME_MAX + 1];
 	char args[256];
+};
+
+struct manifest_disk {
+	char module[MANIFEST_NAME_MAX + 1]; /* "": blank */
+	u64 size;			    /* of a blank one, in bytes */
+	bool read_only;
 };
 
 struct manifest {
@@ -62,6 +74,9 @@ struct manifest {
 	enum vm_mmu mmu;
 	struct shadow_config shadow;
 	enum vm_io io;
+	struct manifest_disk disk[MANIFEST_DISKS_MAX];
+	unsigned disks;
+	bool rng, packed_rings;
 	bool testdev, debugexit, kvmclock, reboot;
 };
 

@@ -180,6 +180,24 @@ static enum status make_platform(struct vm *vm, char *err)
 	return s;
 }
 
+/* Devices beyond the platform's, if the VM has any. */
+static enum status make_io(struct vm *vm, const struct vm_providers *with, char *err)
+{
+	const struct vm_io_ops *ops = with->io[vm->cfg.io];
+	enum status s;
+
+	if (!vm->cfg.disks && !vm->cfg.rng)
+		return OK;
+	if (!ops) {
+		snprintf(err, LOADER_ERR_MAX, "io=emulated: this version has no such disks");
+		return ERR_NOTSUP;
+	}
+	s = ops->create(vm, &vm->io, err);
+	if (s == OK)
+		vm->io_ops = ops;
+	return s;
+}
+
 static unsigned order_of(size_t size)
 {
 	unsigned order = 0;
@@ -326,6 +344,8 @@ enum status vm_create(
 		s = make_mmu(vm, with, err);
 	if (s == OK)
 		s = make_platform(vm, err);
+	if (s == OK)
+		s = make_io(vm, with, err);
 	for (unsigned i = 0; s == OK && i < cfg->vcpus; i++)
 		s = add_vcpu(vm, with, err);
 	if (s != OK) {
@@ -342,6 +362,8 @@ void vm_destroy(struct vm *vm)
 		vm->vcpu[i]->ops->destroy(vm->vcpu[i]);
 		page_free(vm->vcpu[i], vm->vcpu[i]->order, PAGE_HV);
 	}
+	if (vm->io_ops)
+		vm->io_ops->destroy(vm->io);
 	if (vm->platform)
 		platform_destroy(vm->platform);
 	if (vm->mmu)
@@ -376,6 +398,8 @@ void vm_run(struct vm *vm)
 		log_info("%s: %s", vm->cfg.name, vm_end_name(vm->end));
 		if (vm->end == VM_END_RESET && vm->cfg.reboot) {
 			platform_reset(vm->platform);
+			if (vm->io_ops)
+				vm->io_ops->reset(vm->io);
 			for (unsigned i = 0; i < vm->vcpus; i++)
 				vcpu_reset_msrs(vm->vcpu[i]);
 		}

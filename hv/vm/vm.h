@@ -10,6 +10,18 @@
 #include "hv/vm/manifest.h"
 #include "hv/vm/vcpu.h"
 
+/*
+ * A way of I/O: the devices of a VM beyond its platform. One const instance a kind (enum vm_io).
+ */
+struct vm_io_ops {
+	/* Makes the devices that vm->cfg asks for and attaches them to the platform's buses. On
+	 * failure nothing is kept, and err (LOADER_ERR_MAX bytes) says why. */
+	enum status (*create)(struct vm *vm, void **out, char *err);
+	void (*reset)(void *io);	/* to their power-on state, after the platform */
+	void (*report)(const void *io); /* counters to the log */
+	void (*destroy)(void *io);	/* before the platform */
+};
+
 struct vm {
 	unsigned id; /* from 1; also the VPID base */
 	struct manifest cfg;
@@ -17,6 +29,8 @@ struct vm {
 	struct mmu *mmu;
 	void *no_rom; /* a page of ones: the option ROMs that are not there */
 	struct platform *platform;
+	const struct vm_io_ops *io_ops; /* NULL: there are no devices but the platform's */
+	void *io;
 	bool fast_strings;     /* of the machine: IA32_MISC_ENABLE bit 0 */
 	struct timerq *timers; /* of the physical CPU that it runs on */
 	struct vcpu *vcpu[PLATFORM_MAX_VCPUS];
@@ -34,6 +48,7 @@ struct vm {
 struct vm_providers {
 	const struct cpu_ops *cpu;
 	const struct mmu_ops *mmu[VM_MMU_KINDS]; /* by enum vm_mmu; NULL: not to be had */
+	const struct vm_io_ops *io[VM_IO_KINDS]; /* by enum vm_io; NULL: not to be had */
 };
 
 /* Creates a VM from its manifest; modules are looked up by name among the boot modules. err:

@@ -18,6 +18,7 @@ from .vmconfig import Vm
 
 VM_OPTIONS = (
     "name", "boot", "kernel", "initrd", "append", "mem", "vcpus", "mmu", "shadow", "io", "mode", "module",
+    "disk", "rng", "rings",
     "testdev", "debugexit", "kvmclock", "reboot",
 )  # fmt: skip
 RUN_MODES = (*vmconfig.MODES, "native")
@@ -36,6 +37,11 @@ def _add_vm_options(p: argparse.ArgumentParser) -> None:
     vm.add_argument("--mmu", help="auto, ept, shadow or direct; auto: EPT where the CPU has it")
     vm.add_argument("--shadow", help="oos, sync or vtlb: when shadow page tables follow the guest's")
     vm.add_argument("--io", help="virtio or emulated")
+    vm.add_argument(
+        "--disk", action="append", metavar="FILE[,ro]", help="a disk; what is written to it stays in memory; or blank:64M"
+    )
+    vm.add_argument("--rng", action="store_true", default=None, help="a source of random bytes")
+    vm.add_argument("--rings", help="packed or split: what virtio devices offer; packed: both")
     vm.add_argument("--boot", help="boot protocol: " + ", ".join(vmconfig.BOOTS))
     vm.add_argument("--kernel", help="bzImage, ELF or multiboot kernel, or debian:cloud-amd64, debian:amd64")
     vm.add_argument("--initrd", help="initial RAM disk; '' for none")
@@ -95,6 +101,12 @@ def _option(key: str) -> str:
     return "--no-reboot" if key == "reboot" else "--" + {"modules": "module"}.get(key, key)
 
 
+def _disk(text: str) -> dict[str, Any]:
+    name = text.removesuffix(",ro")
+    kind, value = ("blank", name.removeprefix(vmconfig.BLANK)) if name.startswith(vmconfig.BLANK) else ("file", name)
+    return {kind: value, "readonly": name != text}
+
+
 def vms_of(args: argparse.Namespace) -> tuple[list[Vm], bool]:
     """The VMs that the options describe, and whether they are to run without the hypervisor."""
     given: dict[str, Any] = {k: getattr(args, k) for k in VM_OPTIONS if getattr(args, k) is not None}
@@ -115,6 +127,8 @@ def vms_of(args: argparse.Namespace) -> tuple[list[Vm], bool]:
     if "module" in given:
         split = [m.partition(" ") for m in given.pop("module")]
         given["modules"] = [{"file": f, "args": a} for f, _, a in split]
+    if "disk" in given:
+        given["disk"] = [_disk(d) for d in given.pop("disk")]
     return [vmconfig.from_mapping(given, "", _option)], native
 
 

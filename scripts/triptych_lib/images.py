@@ -7,6 +7,7 @@ the network; remove a file there to have it fetched again.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -54,7 +55,7 @@ def versioned_kernel(meta: str) -> str:
 
 
 def _unpack(deb: Path, members: list[str], into: Path) -> None:
-    """Takes the named members (globs) out of a package."""
+    """Takes the named members (globs) out of a package; not all need be there."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as unpack:
         done = subprocess.run(
             ["tar", "-x", "-C", str(into), "--wildcards", "--no-same-owner", *members],
@@ -62,14 +63,13 @@ def _unpack(deb: Path, members: list[str], into: Path) -> None:
             capture_output=True,
             text=True,
         )
-    if done.returncode != 0 or unpack.returncode not in (0, -13):
+    said = [line for line in done.stderr.splitlines() if not re.search("Not found in archive|previous errors", line)]
+    if (done.returncode != 0 and said) or unpack.returncode not in (0, -13):
         raise UsageError(f"{deb}: cannot unpack {' '.join(members)}: {done.stderr.strip()}")
 
 
-def _from_package(
-    name: str, package: Callable[[], str], members: list[str], pick: str, progress: Progress
-) -> Path:
-    """The file cache/name, taken from the package's member that matches the glob `pick`."""
+def _from_package(name: str, package: Callable[[], str], members: list[str], pick: str, progress: Progress) -> Path:
+    """The file or directory cache/name: the package's member that matches the glob `pick`, or all members for ""."""
     target = cache_dir() / name
     if target.exists():
         return target
@@ -82,10 +82,12 @@ def _from_package(
             _apt(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package_name], cwd=work)
         deb = next(work.glob("*.deb"))
         with progress.step(f"unpacking {package_name}"):
-            _unpack(deb, members, work)
-        found = sorted(work.glob(pick))
-        if not found:
-            raise UsageError(f"{package_name}: no {pick} in it")
+            tree = work / "tree"
+            tree.mkdir()
+            _unpack(deb, members, tree)
+        found = sorted(tree.glob(pick)) if pick else [tree]
+        if not found or not any(tree.iterdir()):
+            raise UsageError(f"{package_name}: no {pick or ' '.join(members)} in it")
         target.with_name(target.name + ".from").write_text(deb.name + "\n")
         shutil.move(str(found[0]), target)
     return target
@@ -101,6 +103,30 @@ def debian_kernel(flavour: str, progress: Progress) -> Path:
         "boot/vmlinuz-*",
         progress,
     )
+
+
+def _same_package(kernel: Path) -> str:
+    """The package, with its version, that a cached file came from."""
+    name, version, _ = kernel.with_name(kernel.name + ".from").read_text().strip().split("_")
+    return f"{name}:amd64={version.replace('%3a', ':')}"
+
+
+def kernel_modules(spec: str, members: list[str], progress: Progress) -> Path:
+    """The directory lib/modules/RELEASE of the package that a stock kernel came from, with some of its modules."""
+    flavour = spec.removeprefix("debian:")
+    kernel = kernel_path(spec, progress)
+    wanted = [f"./lib/modules/*/kernel/{m}" for m in members]
+    tag = hashlib.sha256(" ".join(wanted).encode()).hexdigest()[:8]
+    found = _from_package(
+        f"debian-{flavour}/modules-{tag}", lambda: _same_package(kernel), wanted, "lib/modules", progress
+    )
+    return next(found.iterdir())
+
+
+def package_files(package: str, members: list[str], progress: Progress) -> Path:
+    """A directory with the members (globs) of a Debian package, those that it has."""
+    tag = hashlib.sha256(" ".join(members).encode()).hexdigest()[:8]
+    return _from_package(f"{package}/files-{tag}", lambda: f"{package}:amd64", [f"./{m}" for m in members], "", progress)
 
 
 def busybox(progress: Progress) -> Path:

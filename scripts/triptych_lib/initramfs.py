@@ -1,18 +1,50 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The root file system of the default guest: busybox, an init script, our benchmark."""
+"""The root file system of the default guest: busybox, an init script, our benchmark.
+
+For a VM with virtio devices also the drivers, and for one with disks what makes and checks ext4.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from pathlib import Path
 
-from . import cpio, images
+from . import cpio, images, kmodules
 from .paths import BENCH, RECIPE
 from .ui import Progress, UsageError
 
-DIRECTORIES = ("bin", "sbin", "dev", "etc", "proc", "sys", "tmp", "root", "run", "var")
+DIRECTORIES = ("bin", "sbin", "lib", "lib64", "dev", "etc", "proc", "sys", "tmp", "root", "run", "var", "mnt")
+DRIVERS = ["virtio_pci", "virtio_blk", "virtio_rng", "virtio_net", "virtio_console", "virtio_balloon"]
+FILE_SYSTEMS = ["ext4", "crc32c_generic", "crc32c_intel"]
+# Where they and what they depend on are, in either of the stock kernels.
+MODULE_FILES = [
+    "drivers/virtio/*",
+    "drivers/block/virtio_blk.*",
+    "drivers/char/virtio_console.*",
+    "drivers/char/hw_random/*",
+    "drivers/net/virtio_net.*",
+    "drivers/net/net_failover.*",
+    "net/core/failover.*",
+    "fs/ext4/*",
+    "fs/jbd2/*",
+    "fs/mbcache.*",
+    "lib/crc16.*",
+    "lib/libcrc32c.*",
+    "crypto/crc32c_generic.*",
+    "arch/x86/crypto/crc32c-intel.*",
+]
+LIBRARIES = "lib/x86_64-linux-gnu"
+DISK_PROGRAMS = {
+    "e2fsprogs": ["sbin/mke2fs", "sbin/e2fsck"],
+    "libext2fs2": [f"{LIBRARIES}/libext2fs.so.*", f"{LIBRARIES}/libe2p.so.*"],
+    "libcom-err2": [f"{LIBRARIES}/libcom_err.so.*"],
+    "libblkid1": [f"{LIBRARIES}/libblkid.so.*"],
+    "libuuid1": [f"{LIBRARIES}/libuuid.so.*"],
+    "libc6": [f"{LIBRARIES}/libc.so.*", f"{LIBRARIES}/ld-linux-x86-64.so.*"],
+}
 OWN_COMMANDS = ("poweroff", "reboot", "halt")  # scripts of ours instead of busybox's
 
 
@@ -34,6 +66,7 @@ def entries(busybox: Path, bench: Path | None) -> list[cpio.Entry]:
         for name in applets(busybox)
         if name not in OWN_COMMANDS and name not in ("busybox", "init", "linuxrc")
     ]
+    result.append(cpio.symlink("sbin/modprobe", "/bin/busybox"))  # where the kernel looks for it
     end = (RECIPE / "end").read_bytes()
     result += [cpio.regular(f"sbin/{name}", end, 0o755) for name in OWN_COMMANDS]
     result += [
@@ -47,10 +80,33 @@ def entries(busybox: Path, bench: Path | None) -> list[cpio.Entry]:
     return result
 
 
-def build(progress: Progress) -> Path:
-    """The default initramfs, in the cache under the hash of its contents."""
+def disk_programs(progress: Progress) -> list[cpio.Entry]:
+    """mke2fs and e2fsck with the libraries that they need, each under the name that the loader looks for."""
+    result = [cpio.directory(LIBRARIES)]
+    for package, members in DISK_PROGRAMS.items():
+        tree = images.package_files(package, [*members, *(f"usr/{m}" for m in members)], progress)
+        for path in sorted(p for p in tree.rglob("*") if p.is_file() and not p.is_symlink()):
+            library = re.match(r"(.*\.so\.\d+)", path.name)
+            place = f"{LIBRARIES}/{library.group(1)}" if library else f"sbin/{path.name}"
+            result.append(cpio.regular(place, path.read_bytes(), 0o755))
+    result.append(cpio.symlink("lib64/ld-linux-x86-64.so.2", f"/{LIBRARIES}/ld-linux-x86-64.so.2"))
+    result.append(cpio.symlink("sbin/mkfs.ext4", "mke2fs"))
+    return result
+
+
+def build(progress: Progress, drivers_for: str | None = None, disks: bool = False) -> Path:
+    """The default initramfs, in the cache under the hash of its contents.
+
+    drivers_for: the stock kernel that needs drivers for virtio; disks: with programs for file systems.
+    """
     busybox = images.busybox(progress)
-    data = cpio.archive(entries(busybox, BENCH if BENCH.exists() else None))
+    content = entries(busybox, BENCH if BENCH.exists() else None)
+    if drivers_for:
+        release = images.kernel_modules(drivers_for, MODULE_FILES, progress)
+        content += kmodules.entries(release, [*DRIVERS, *FILE_SYSTEMS])
+    if disks:
+        content += disk_programs(progress)
+    data = cpio.archive(content)
     path = images.cache_dir() / "initramfs" / (hashlib.sha256(data).hexdigest()[:16] + ".cpio")
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

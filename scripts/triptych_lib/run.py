@@ -63,9 +63,11 @@ class Images:
     kernel: Path
     initrd: Path | None
     modules: list[Path] = field(default_factory=list)
+    disks: list[Path | None] = field(default_factory=list)  # None: blank
 
     def size(self) -> int:
-        return sum(p.stat().st_size for p in [self.kernel, *([self.initrd] if self.initrd else []), *self.modules])
+        found = [self.kernel, self.initrd, *self.modules, *self.disks]
+        return sum(p.stat().st_size for p in found if p is not None)
 
 
 def _readable(path: Path, what: str) -> Path:
@@ -88,8 +90,10 @@ def gather(vm: Vm, progress: Progress) -> Images:
     if vm.initrd:
         initrd = _readable(Path(vm.initrd), f"VM {vm.name}: initrd")
     elif vm.initrd is None and vm.stock:
-        initrd = initramfs.build(progress)
-    return Images(kernel, initrd, [_readable(Path(m.file), f"VM {vm.name}: module") for m in vm.modules])
+        initrd = initramfs.build(progress, vm.kernel if vm.devices else None, bool(vm.disk))
+    modules = [_readable(Path(m.file), f"VM {vm.name}: module") for m in vm.modules]
+    disks = [_readable(Path(d.file), f"VM {vm.name}: disk") if d.file else None for d in vm.disk]
+    return Images(kernel, initrd, modules, disks)
 
 
 def hypervisor_boot(vms: list[Vm], found: list[Images], args: str) -> iso.Boot:
@@ -103,6 +107,7 @@ def hypervisor_boot(vms: list[Vm], found: list[Images], args: str) -> iso.Boot:
         if files.initrd:
             modules.append(iso.Module(f"vm{i}.initrd", files.initrd))
         modules += [iso.Module(f"vm{i}.mod{n}", p) for n, p in enumerate(files.modules)]
+        modules += [iso.Module(f"vm{i}.disk{n}", p) for n, p in enumerate(files.disks) if p is not None]
     return iso.Boot("Triptych", HYPERVISOR, True, args, modules)
 
 
@@ -121,7 +126,8 @@ def host_memory_mb(opts: Options, vms: list[Vm], found: list[Images]) -> int:
     if opts.native:
         return largest
     files = sum(f.size() for f in found) // MB + 1
-    return max(HOST_MEM_MIN_MB, largest + 2 * files + HOST_MEM_OWN_MB)
+    blank = sum(d.blank for vm in vms for d in vm.disk) // MB
+    return max(HOST_MEM_MIN_MB, largest + 2 * files + blank + HOST_MEM_OWN_MB)
 
 
 def _command(opts: Options, name: str, host_mb: int, work: Path, image: Path, ports: tuple[int, int]) -> list[str]:

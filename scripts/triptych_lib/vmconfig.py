@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ MMUS = ("auto", "ept", "shadow", "direct")
 SHADOWS = ("oos", "sync", "vtlb")
 SHADOW_PAGES = range(32, (1 << 20) + 1)
 IOS = ("virtio", "emulated")
+RINGS = ("packed", "split")
+DISKS_MAX = 8
+BLANK = "blank:"
 MODES = {"hw": ("ept", "virtio"), "pure": ("shadow", "emulated"), "para": ("direct", "virtio")}
 DEFAULT_APPEND = "console=ttyS0"
 SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -39,6 +42,15 @@ SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 class ModuleFile:
     file: str
     args: str = ""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A file, whose contents the guest may change in memory only; or zeros of a size."""
+
+    file: str = ""
+    blank: int = 0
+    readonly: bool = False
 
 
 @dataclass
@@ -58,6 +70,9 @@ class Vm:
     shadow_prefetch: bool = True
     shadow_audit: bool = False
     io: str = "virtio"
+    disk: list[Disk] = field(default_factory=list)
+    rng: bool = False
+    rings: str = "packed"
     testdev: bool = False
     debugexit: bool = False
     kvmclock: bool = False
@@ -66,6 +81,11 @@ class Vm:
     @property
     def stock(self) -> bool:
         return self.kernel.startswith("debian:")
+
+    @property
+    def devices(self) -> bool:
+        """Has it any that need drivers beyond those of the platform?"""
+        return bool(self.disk or self.rng)
 
     @property
     def command_line(self) -> str:
@@ -162,6 +182,26 @@ def _modules(value: Any) -> list[ModuleFile]:
     return result
 
 
+def _disk(item: Any) -> Disk:
+    if isinstance(item, str):
+        item = {"blank": item.removeprefix(BLANK)} if item.startswith(BLANK) else {"file": item}
+    if not isinstance(item, dict) or not set(item) <= {"file", "blank", "readonly"} or ("file" in item) == ("blank" in item):
+        raise ValueError('each is a file name, "blank:64M", or { file = "..." or blank = "64M", readonly = true }')
+    readonly = _bool(item.get("readonly", False))
+    if "file" in item:
+        return Disk(file=_string(item["file"]), readonly=readonly)
+    size = parse_size(_string(item["blank"]))
+    if not 0 < size <= MEM_MAX:
+        raise ValueError("a blank disk has 1K to 1024G")
+    return Disk(blank=size, readonly=readonly)
+
+
+def _disks(value: Any) -> list[Disk]:
+    if not isinstance(value, list) or len(value) > DISKS_MAX:
+        raise ValueError(f"a list of at most {DISKS_MAX} disks is expected")
+    return [_disk(item) for item in value]
+
+
 KEYS: dict[str, Callable[[Any], Any]] = {
     "name": _name,
     "boot": _choice(*BOOTS),
@@ -178,6 +218,9 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "shadow_prefetch": _bool,
     "shadow_audit": _bool,
     "io": _choice(*IOS),
+    "disk": _disks,
+    "rng": _bool,
+    "rings": _choice(*RINGS),
     "testdev": _bool,
     "debugexit": _bool,
     "kvmclock": _bool,
@@ -222,6 +265,7 @@ def from_toml(path: Path) -> Vm:
     vm.kernel = beside(vm.kernel)
     vm.initrd = beside(vm.initrd) if vm.initrd is not None else None
     vm.modules = [ModuleFile(beside(m.file), m.args) for m in vm.modules]
+    vm.disk = [replace(d, file=beside(d.file)) for d in vm.disk]
     return vm
 
 
@@ -236,6 +280,10 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         lines.append(f"initrd=vm{index}.initrd")
     lines += [f"module=vm{index}.mod{n} {m.args}".rstrip() for n, m in enumerate(vm.modules)]
     lines += [
+        (f"disk={BLANK}{format_size(d.blank)}" if d.blank else f"disk=vm{index}.disk{n}") + (" ro" if d.readonly else "")
+        for n, d in enumerate(vm.disk)
+    ]
+    lines += [
         f"append={vm.command_line}",
         f"mem={format_size(vm.mem)}",
         f"vcpus={vm.vcpus}",
@@ -246,6 +294,8 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         f"shadow_prefetch={yes(vm.shadow_prefetch)}",
         f"shadow_audit={yes(vm.shadow_audit)}",
         f"io={vm.io}",
+        f"rng={yes(vm.rng)}",
+        f"rings={vm.rings}",
         f"testdev={yes(vm.testdev)}",
         f"debugexit={yes(vm.debugexit)}",
         f"kvmclock={yes(vm.kvmclock)}",

@@ -20,8 +20,8 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from triptych_lib import bochs, bzimage, cli, cpio, engine, iso, protocol, qemu, run, vmconfig  # noqa: E402
-from triptych_lib.ui import UsageError  # noqa: E402
+from triptych_lib import bochs, bzimage, cli, cpio, engine, iso, kmodules, protocol, qemu, run, vmconfig  # noqa: E402
+from triptych_lib.ui import Progress, UsageError  # noqa: E402
 
 INTEL = "processor\t: 0\nflags\t\t: fpu vme vmx sse2\n"
 AMD = "processor\t: 0\nflags\t\t: fpu vme svm sse2\n"
@@ -263,10 +263,85 @@ def test_manifest_has_every_key_of_the_hypervisors_header() -> None:
     """Each key that hv/vm/manifest.h documents is written, and no other."""
     header = (ROOT / "hv/vm/manifest.h").read_text().split("*/")[1]
     documented = {line.split("=")[0].split()[-1] for line in header.splitlines() if line.startswith(" *   ") and "=" in line}
-    vm = vmconfig.Vm(modules=[vmconfig.ModuleFile("f", "one two")])
+    disks = [vmconfig.Disk("f"), vmconfig.Disk(blank=64 << 20, readonly=True)]
+    vm = vmconfig.Vm(modules=[vmconfig.ModuleFile("f", "one two")], disk=disks)
     text = vmconfig.manifest(vm, 3, True)
     assert {line.split("=")[0] for line in text.splitlines()} == documented
     assert "module=vm3.mod0 one two\n" in text and "initrd=vm3.initrd\n" in text and "mem=256M\n" in text
+    assert "disk=vm3.disk0\ndisk=blank:64M ro\n" in text
+
+
+def test_disks_of_a_vm_file(tmp_path: Path) -> None:
+    text = 'disk = ["a", { file = "/b", readonly = true }, "blank:4M", { blank = "1G", readonly = true }]\nrng = true'
+    vm = toml(tmp_path, text)
+    assert vm.disk == [
+        vmconfig.Disk(str(tmp_path / "a")),
+        vmconfig.Disk("/b", readonly=True),
+        vmconfig.Disk(blank=4 << 20),
+        vmconfig.Disk(blank=1 << 30, readonly=True),
+    ]
+    assert vm.rng and vm.devices and not vmconfig.Vm().devices
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['disk = "a"', "disk = [1]", "disk = [{}]", 'disk = [{ file = "a", blank = "1M" }]', 'disk = [{ blank = "0M" }]',
+     'disk = ["blank:"]', 'disk = ["blank:x"]', 'disk = [{ file = "a", size = 1 }]', f"disk = {['a'] * 9}"],
+)  # fmt: skip
+def test_bad_disks(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="disk"):
+        toml(tmp_path, text)
+
+
+def test_disks_on_the_command_line() -> None:
+    args = cli.parser().parse_args(["run", "--disk", "a,ro", "--disk", "blank:2M", "--rng", "--rings", "split"])
+    (vm,), _ = cli.vms_of(args)
+    assert vm.disk == [vmconfig.Disk("a", readonly=True), vmconfig.Disk(blank=2 << 20)]
+    assert vm.rng and vm.rings == "split"
+
+
+def test_disks_go_to_the_boot_image(tmp_path: Path) -> None:
+    for name in ("k", "d"):
+        (tmp_path / name).write_bytes(b"x")
+    disks = [vmconfig.Disk(blank=1 << 20), vmconfig.Disk(str(tmp_path / "d"))]
+    vm = vmconfig.Vm(kernel=str(tmp_path / "k"), initrd="", disk=disks)
+    boot = run.hypervisor_boot([vm], [run.gather(vm, Progress())], "")
+    assert {m.name: m.data for m in boot.modules}["vm0.disk1"] == tmp_path / "d"
+    assert "vm0.disk0" not in {m.name for m in boot.modules}
+    vm.disk = [vmconfig.Disk(str(tmp_path / "absent"))]
+    with pytest.raises(UsageError, match="disk .*absent"):
+        run.gather(vm, Progress())
+
+
+# ---- kernel modules
+
+
+def module(folder: Path, name: str, depends: str, *aliases: str) -> None:
+    info = "".join(f"\0{line}" for line in [f"depends={depends}", *(f"alias={a}" for a in aliases), "name=x", ""])
+    (folder / "kernel").mkdir(parents=True, exist_ok=True)
+    (folder / "kernel" / f"{name}.ko").write_bytes(b"\x7fELF" + info.encode())
+
+
+def test_modules_are_loaded_after_what_they_need(tmp_path: Path) -> None:
+    release = tmp_path / "6.1-x"
+    module(release, "top-most", "ring,core", "pci:v00001AF4d*")
+    module(release, "core", "ring")
+    module(release, "ring", "")
+    module(release, "unwanted", "")
+    found = {e.path: e.data.decode() for e in kmodules.entries(release, ["top_most", "built_in"])}
+    base = "lib/modules/6.1-x"
+    assert found[f"{base}/modules.alias"] == "alias pci:v00001AF4d* top_most\n"
+    dep = found[f"{base}/modules.dep"].splitlines()
+    # modprobe loads from the right to the left
+    assert "kernel/top-most.ko: kernel/core.ko kernel/ring.ko" in dep
+    assert "kernel/core.ko: kernel/ring.ko" in dep and "kernel/ring.ko:" in dep
+    assert f"{base}/kernel/core.ko" in found and f"{base}/kernel/unwanted.ko" not in found
+
+
+def test_a_module_that_is_missing(tmp_path: Path) -> None:
+    module(tmp_path / "r", "a", "b")
+    with pytest.raises(UsageError, match="a depends on b"):
+        kmodules.entries(tmp_path / "r", ["a"])
 
 
 @pytest.mark.parametrize(("size", "text"), [(256 << 20, "256M"), (5 << 30, "5G"), (1 << 10, "1K")])
@@ -296,6 +371,8 @@ def usage_error(*argv: str) -> str:
         (["--timeout", "-1"], ["--timeout"]),
         (["--engine", "xen"], ["xen", "bochs"]),
         (["--vm", "a.toml", "--mem", "64M"], ["--mem", "--vm"]),
+        (["--disk", "blank:lots"], ["--disk", "256M"]),
+        (["--rings", "round"], ["--rings", "packed"]),
     ],
 )
 def test_wrong_options(argv: list[str], words: list[str]) -> None:

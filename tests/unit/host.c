@@ -30,6 +30,15 @@ __attribute__((weak)) void log_write(enum log_level level, const char *fmt, ...)
 		fprintf(stderr, "# %s\n", host_last_log);
 }
 
+__attribute__((weak)) void log_machine(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(host_last_log, sizeof(host_last_log), fmt, ap);
+	va_end(ap);
+}
+
 __attribute__((weak)) bool ratelimit_pass(struct ratelimit *rl)
 {
 	(void)rl;

@@ -158,6 +158,48 @@ static void test_names(void **state)
 	bad("initrd=../x/y", "initrd must be a module's name");
 }
 
+static void test_disks(void **state)
+{
+	static const char *const wrong[] = { "", " ro", "a rw", "a ro ", "a  ro", "a ro ro", "a/b",
+		"blank:", "blank:0", "blank:0M", "blank:x", "blank:-1M", "blank:64M,ro",
+		"blank:513G", "blank:64MM", "01234567890123456789012345678901" };
+	char text[1024];
+
+	(void)state;
+	good("kernel=k\ndisk=vm0.disk0\ndisk=blank:64M ro\ndisk=blank:512\ndisk=d ro\nrng=yes");
+	assert_int_equal(m.disks, 4);
+	assert_string_equal(m.disk[0].module, "vm0.disk0");
+	assert_false(m.disk[0].read_only);
+	assert_string_equal(m.disk[1].module, "");
+	assert_int_equal(m.disk[1].size, 64 * MB);
+	assert_true(m.disk[1].read_only);
+	assert_int_equal(m.disk[2].size, 512);
+	assert_false(m.disk[2].read_only);
+	assert_true(m.disk[3].read_only);
+	assert_true(m.rng);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		snprintf(text, sizeof(text), "kernel=k\ndisk=%s\nmem=4M", wrong[i]);
+		if (strcmp(wrong[i], "a ro ")) /* blanks at the end of a line do not count */
+			bad(text, "disk must be a module's name or blank:SIZE");
+		else
+			good(text);
+	}
+	snprintf(text, sizeof(text), "kernel=k\n");
+	for (unsigned i = 0; i < MANIFEST_DISKS_MAX; i++)
+		strcat(text, "disk=d\n");
+	good(text);
+	strcat(text, "disk=d\n");
+	bad(text, "line 10: disk=d: disk must be");
+	good("kernel=k");
+	assert_int_equal(m.disks, 0);
+	assert_false(m.rng);
+	assert_true(m.packed_rings);
+	good("kernel=k\nrings=split");
+	assert_false(m.packed_rings);
+	bad("rings=round", "rings must be packed or split");
+	bad("rng=maybe", "rng must be yes or no");
+}
+
 static void test_modules(void **state)
 {
 	char text[8192] = "kernel=k\n", args[300];
@@ -241,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_vcpus),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_disks),
 		cmocka_unit_test(test_modules),
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_lines),

@@ -308,6 +308,23 @@ static void notifications_in_memory_too(void **state)
 	assert_int_equal(bus_read(&p.pio, p.ports, 2), 0);
 }
 
+static void counters(void **state)
+{
+	(void)state;
+	start(false);
+	round_trip(0);
+	drv_no_signal(&t.d[1], true);
+	round_trip(1);
+	kick(1);
+	virtio_report(&t.dev);
+	assert_string_equal(host_last_log,
+		"@stats {\"vm\":\"vm\",\"device\":\"virtio-echo 1\",\"chains\":2,\"kicks\":5,"
+		"\"interrupts\":1}"); /* two kicks are those at DRIVER_OK */
+	start(false);
+	virtio_report(&t.dev);
+	assert_non_null(strstr(host_last_log, "\"chains\":2,\"kicks\":7"));
+}
+
 /* ---- 28: status ---- */
 
 static void status_steps(void **state)
@@ -646,6 +663,7 @@ int main(void)
 		TEST(msix_vectors),
 		TEST(intx_through_isr),
 		TEST(notifications_in_memory_too),
+		TEST(counters),
 		TEST(status_steps),
 		TEST(features_never_offered),
 		TEST(features_after_features_ok),

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtio devices of a VM, made from its description: disks in slots 1, 2, ... of the PCI bus,
+ * the entropy device behind them.
+ */
+#include "virtio/vm_io.h"
+
+#include "hv/boot/modules.h"
+#include "hv/cpu/entropy.h"
+#include "hv/ctl/log.h"
+#include "hv/lib/printf.h"
+#include "hv/mem/page.h"
+#include "virtio/blk.h"
+#include "virtio/pci.h"
+#include "virtio/ramdisk.h"
+#include "virtio/rng.h"
+
+#define DEVICES_MAX (MANIFEST_DISKS_MAX + 1)
+
+struct virtio_io {
+	struct virtio_pci pci[DEVICES_MAX];
+	unsigned attached;
+	struct virtio_blk *blk[MANIFEST_DISKS_MAX];
+	unsigned disks;
+	struct virtio_rng *rng;
+};
+
+static unsigned order(void)
+{
+	unsigned o = 0;
+
+	while ((PAGE_SIZE << o) < sizeof(struct virtio_io))
+		o++;
+	return o;
+}
+
+/* The next slot behind the host bridge. */
+static enum status attach(struct vm *vm, struct virtio_io *io, struct virtio_dev *d, char *err)
+{
+	enum status s = virtio_pci_attach(
+		&io->pci[io->attached], d, platform_pci(vm->platform), io->attached + 1);
+
+	if (s == OK)
+		io->attached++;
+	else
+		snprintf(err, LOADER_ERR_MAX, "%s %u: no place on the PCI bus", d->ops->name,
+			d->index);
+	return s;
+}
+
+static enum status open_disk(
+	const struct vm *vm, unsigned index, struct blk_backend **out, char *err)
+{
+	const struct manifest_disk *d = &vm->cfg.disk[index];
+	const struct boot_module *m = NULL;
+	enum status s;
+	char id[BLK_ID_MAX + 1];
+
+	if (d->module[0]) {
+		m = boot_module_find(d->module);
+		if (!m) {
+			snprintf(err, LOADER_ERR_MAX, "there is no boot module \"%s\"", d->module);
+			return ERR_NOENT;
+		}
+	}
+	snprintf(id, sizeof(id), "disk%u", index);
+	if (m)
+		s = ramdisk_create(out, m->data, m->size, m->size, d->read_only, id);
+	else
+		s = ramdisk_create(out, NULL, 0, d->size, d->read_only, id);
+	if (s != OK)
+		snprintf(err, LOADER_ERR_MAX, "disk %u: it is empty, or too large for memory",
+			index);
+	return s;
+}
+
+static enum status add_disk(struct vm *vm, struct virtio_io *io, char *err)
+{
+	struct blk_backend *b;
+	enum status s = open_disk(vm, io->disks, &b, err);
+
+	if (s != OK)
+		return s;
+	s = virtio_blk_create(
+		&io->blk[io->disks], vm->cfg.name, io->disks, vm->cfg.packed_rings, &vm->mem, b);
+	if (s != OK) {
+		b->ops->destroy(b);
+		snprintf(err, LOADER_ERR_MAX, "no memory for disk %u", io->disks);
+		return s;
+	}
+	io->disks++;
+	return attach(vm, io, virtio_blk_dev(io->blk[io->disks - 1]), err);
+}
+
+/* Numbers that only look random would be worse than none. */
+static enum status add_rng(struct vm *vm, struct virtio_io *io, char *err)
+{
+	enum status s = virtio_rng_create(
+		&io->rng, vm->cfg.name, vm->cfg.packed_rings, &vm->mem, vm->timers, entropy_word);
+
+	if (s == ERR_NOTSUP) {
+		log_warn("%s: no virtio-rng: this processor has no random bits to give",
+			vm->cfg.name);
+		return OK;
+	}
+	if (s != OK) {
+		snprintf(err, LOADER_ERR_MAX, "no memory for its entropy device");
+		return s;
+	}
+	return attach(vm, io, virtio_rng_dev(io->rng), err);
+}
+
+static void destroy(void *ctx)
+{
+	struct virtio_io *io = ctx;
+
+	for (unsigned i = 0; i < io->disks; i++)
+		virtio_blk_destroy(io->blk[i]);
+	if (io->rng)
+		virtio_rng_destroy(io->rng);
+	page_free(io, order(), PAGE_HV);
+}
+
+static enum status create(struct vm *vm, void **out, char *err)
+{
+	struct virtio_io *io = page_alloc(order(), PAGE_HV);
+	enum status s = OK;
+
+	if (!io) {
+		snprintf(err, LOADER_ERR_MAX, "no memory for its virtio devices");
+		return ERR_NOMEM;
+	}
+	while (s == OK && io->disks < vm->cfg.disks)
+		s = add_disk(vm, io, err);
+	if (s == OK && vm->cfg.rng)
+		s = add_rng(vm, io, err);
+	if (s != OK) {
+		destroy(io);
+		return s;
+	}
+	*out = io;
+	return OK;
+}
+
+static void reset(void *ctx)
+{
+	struct virtio_io *io = ctx;
+
+	for (unsigned i = 0; i < io->attached; i++)
+		virtio_pci_reset(&io->pci[i]);
+}
+
+static void report(const void *ctx)
+{
+	const struct virtio_io *io = ctx;
+
+	for (unsigned i = 0; i < io->attached; i++)
+		virtio_report(io->pci[i].dev);
+}
+
+const struct vm_io_ops virtio_io_ops = {
+	.create = create,
+	.reset = reset,
+	.report = report,
+	.destroy = destroy,
+};
