@@ -69,13 +69,11 @@ enum status guest_gpa_to_hpa(const struct guestmem *gm, gpa_t gpa, hpa_t *hpa) _
  * it. */
 static inline const struct guestmem_slot *guest_slot(const struct guestmem *gm, gpa_t gpa)
 {
+	if (unlikely(gpa.v < gm->hole_end.v) && gpa.v >= gm->hole_start.v)
+		return NULL;
 	for (unsigned i = 0; i < gm->slots; i++)
-		if (gpa.v - gm->slot[i].base.v < gm->slot[i].size) {
-			/* Also outside while there is no hole, and both ends are 0. */
-			u64 hole = gm->hole_end.v - gm->hole_start.v;
-
-			return gpa.v - gm->hole_start.v < hole ? NULL : &gm->slot[i];
-		}
+		if (gpa.v - gm->slot[i].base.v < gm->slot[i].size)
+			return &gm->slot[i];
 	return NULL;
 }
 

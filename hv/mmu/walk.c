@@ -79,6 +79,8 @@ struct walker {
 	u64 address;	/* of an entry: the bits that can be an address */
 	u64 reserved;	/* the bits that must be 0 in any entry */
 	u64 all;	/* the bits that are set in all entries from the root to the leaf */
+	u64 leaf;	/* the entry that ends the walk */
+	u64 offset;	/* mask: the bits of the address within its page */
 };
 
 static const struct paging_format *format_of(const struct walk_regs *r)
@@ -92,10 +94,10 @@ static const struct paging_format *format_of(const struct walk_regs *r)
 static inline void prepare(struct walker *k)
 {
 	const struct walk_regs *r = k->r;
-	u64 physical = GENMASK(r->maxphyaddr - 1, 0);
+	u64 physical = BIT(r->maxphyaddr) - 1;
 
 	k->fmt = format_of(r);
-	k->address = GENMASK(51, 12) & physical;
+	k->address = PAGE_MASK & physical;
 	if (k->fmt == &format_32) {
 		k->large = r->cr4 & CR4_PSE ? BIT(LEVEL_PDE) : 0;
 		k->reserved = 0;
@@ -195,6 +197,8 @@ static inline __attribute__((always_inline)) enum walk_result descend_in(
 		table = entry & k->address;
 	}
 	k->all = all;
+	k->leaf = w->step[level].entry;
+	k->offset = BIT(fmt->shift[level]) - 1;
 	w->level = level;
 	w->writable = all & PTE_W;
 	w->user = all & PTE_U;
@@ -214,12 +218,13 @@ static enum walk_result descend(struct walker *k, u64 table)
 /* Where the tables start; for PAE, the page directory that a PDPTE register names. */
 static enum walk_result root(struct walker *k, u64 *table)
 {
-	unsigned index = (unsigned)(k->gva >> format_pae.shift[LEVEL_PDPTE]) & 3;
 	struct walk_step *step = &k->w->step[LEVEL_PDPTE];
+	unsigned index;
 
-	*table = k->r->cr3 & k->fmt->cr3_mask & GENMASK(k->r->maxphyaddr - 1, 0);
+	*table = k->r->cr3 & k->fmt->cr3_mask & (k->address | ~PAGE_MASK);
 	if (k->fmt != &format_pae)
 		return WALK_OK;
+	index = (unsigned)(k->gva >> format_pae.shift[LEVEL_PDPTE]) & 3;
 	step->entry_gpa = GPA(*table + index * sizeof(u64));
 	step->entry = k->r->pdpte[index];
 	if (!(step->entry & PTE_P))
@@ -274,9 +279,10 @@ static enum walk_result set_all_flags(struct walker *k, bool *stale)
 {
 	const struct walk *w = k->w;
 	enum walk_result res = WALK_OK;
-	bool dirty = !(k->flags & WALK_WRITE) || (w->step[w->level].entry & PTE_D);
 
-	if ((k->flags & WALK_PEEK) || (dirty && (k->all & PTE_A)))
+	if ((k->all & PTE_A) && (!(k->flags & WALK_WRITE) || (k->leaf & PTE_D)))
+		return WALK_OK;
+	if (k->flags & WALK_PEEK)
 		return WALK_OK;
 	for (unsigned level = k->fmt->levels; level >= w->level; level--) {
 		res = set_flags(k, level, stale);
@@ -288,16 +294,14 @@ static enum walk_result set_all_flags(struct walker *k, bool *stale)
 
 static u64 leaf_address(const struct walker *k)
 {
-	const struct walk *w = k->w;
-	u64 entry = w->step[w->level].entry, offset_mask = BIT(k->fmt->shift[w->level]) - 1;
-	u64 base = entry & k->address & ~offset_mask;
+	u64 base = k->leaf & k->address & ~k->offset;
 
 	if (k->fmt == &format_32) {
-		base = entry & LINEAR_32 & ~offset_mask;
-		if (w->level == LEVEL_PDE)
-			base |= (entry & GENMASK(PSE36_HIGH, PSE36_LOW)) << PSE36_SHIFT;
+		base = k->leaf & LINEAR_32 & ~k->offset;
+		if (k->w->level == LEVEL_PDE)
+			base |= (k->leaf & GENMASK(PSE36_HIGH, PSE36_LOW)) << PSE36_SHIFT;
 	}
-	return base | (k->gva & offset_mask);
+	return base | (k->gva & k->offset);
 }
 
 static enum walk_result walk_once(struct walker *k, bool *stale)
