@@ -52,7 +52,7 @@ $(B)/hv/dev/dsdt.o: $(B)/hv/dev/dsdt.c
 	@$(CC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
 
 .PHONY: all
-all: $(B)/triptych.elf
+all: $(B)/triptych.elf $(B)/triptych.iso
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -98,14 +98,20 @@ $(B)/triptych.elf: $(HV_OBJS) $(B)/symtab.S.o hv/boot/link.ld
 PLATFORM_TABLES := scripts/platform-tables.c hv/vm/cpuid_bits.c hv/vm/msr.c hv/vm/msr_mtrr.c hv/vm/msr_immune.c \
 	hv/vm/msr_kvm.c
 
-.PHONY: docs
-docs: docs/cpuid-msr.md
+DOC := docs/cpuid-msr.md
 
-docs/cpuid-msr.md: $(PLATFORM_TABLES) hv/vm/cpuid.h hv/vm/msr.h hv/vm/msr_emul.h
-	@mkdir -p $(@D) $(B)
+$(B)/cpuid-msr.md: $(PLATFORM_TABLES) hv/vm/cpuid.h hv/vm/msr.h hv/vm/msr_emul.h
+	@mkdir -p $(@D)
 	@echo "  DOC     $@"
 	@$(HOSTCC) -std=gnu11 -I. -static -Wl,--unresolved-symbols=ignore-all -o $(B)/platform-tables $(PLATFORM_TABLES)
 	@$(B)/platform-tables > $@
+
+.PHONY: docs check-docs
+docs: $(B)/cpuid-msr.md
+	@cmp -s $< $(DOC) || { echo "  COPY    $(DOC)"; cp $< $(DOC); }
+
+check-docs: $(B)/cpuid-msr.md
+	@diff -u $(DOC) $< || { echo "$(DOC) is not what the tables say: run 'make docs' and commit it" >&2; exit 1; }
 
 # ---- images and running --------------------------------------------------------------------------
 
@@ -118,7 +124,7 @@ $(BENCH): guest-images/linux/bench.c
 	@$(CROSS_COMPILE)gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -o $@ $<
 
 # Boots to the report of the machine's capabilities.
-$(B)/triptych.iso: $(B)/triptych.elf
+$(B)/triptych.iso: $(B)/triptych.elf $(TRIPTYCH) $(wildcard scripts/triptych_lib/*.py)
 	@echo "  ISO     $@"
 	@$(TRIPTYCH) iso $@ --preflight
 
@@ -128,7 +134,7 @@ deps:
 
 iso: deps $(B)/triptych.iso
 
-run: deps all $(BENCH)
+run: deps $(B)/triptych.elf $(BENCH)
 	@$(TRIPTYCH) run
 
 # Bochs' true TSC frequency, so that both kernels take timer interrupts at the same rate: natively the
@@ -136,7 +142,7 @@ run: deps all $(BENCH)
 BENCH_RUN := $(TRIPTYCH) run --no-interactive --kernel debian:amd64 \
 	--append "console=ttyS0 loglevel=0 tsc_early_khz=100000 norandmaps rdinit=/bin/bench"
 
-bench: deps all $(BENCH)
+bench: deps $(B)/triptych.elf $(BENCH)
 	@$(BENCH_RUN) </dev/null
 	@$(BENCH_RUN) --mode native </dev/null
 
@@ -187,6 +193,12 @@ test: deps all $(BENCH) $(GUEST_ELFS) $(UNIT_BINS)
 test-slow: deps all $(BENCH) $(GUEST_ELFS)
 	@$(PYTHON) scripts/run-tests --slow
 
+# Also with -j, what is missing is installed before anything is built.
+ifneq ($(filter iso run bench test test-slow lint,$(MAKECMDGOALS)),)
+$(HV_OBJS) $(B)/hv/dev/dsdt.c $(B)/symtab0.S $(BENCH) $(GUEST_LIB) $(UNIT_BINS): | deps
+$(GUEST_TESTS:%=$(B)/guest/tests/guest/%/main.o): | deps
+endif
+
 # ---- fuzzing: needs clang, with its libFuzzer ----------------------------------------------------
 
 # Inputs that reached something new stay in build/fuzz/corpus/NAME, and are where the next run begins.
@@ -221,13 +233,13 @@ clean:
 	rm -rf $(B)
 
 help:
-	@echo "make           build/triptych.elf"
-	@echo "make iso       build/triptych.iso, which boots to a report of the machine's capabilities"
+	@echo "make           build/triptych.elf, and build/triptych.iso, which boots (BIOS, UEFI) to a report of the machine's"
+	@echo "               capabilities; make iso is the same, and installs what is missing"
 	@echo "make run       a Debian kernel to its shell prompt; Ctrl-] leaves"
 	@echo "make bench     kernel operations, under the hypervisor and natively, in ticks"
 	@echo "make test      unit tests, test guests, whole boots"
 	@echo "make test-slow the test guests in their long form, and boots in every variant: hours"
 	@echo "make fuzz      decoder, emulator, loaders and VM files against random input, with clang"
 	@echo "make lint      formatting, layers, headers, cppcheck, mypy, sizes"
-	@echo "make docs      docs/cpuid-msr.md from the tables"
+	@echo "make docs      docs/cpuid-msr.md from the tables; make check-docs fails where that would change it"
 	@echo "make deps      the Debian packages that all this needs"

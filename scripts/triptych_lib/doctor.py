@@ -24,6 +24,8 @@ class Need:
         return Path(self.tool).exists() if self.tool.startswith("/") else shutil.which(self.tool) is not None
 
 
+OVMF = "/usr/share/ovmf/OVMF.fd"
+
 NEEDS = (
     Need("gcc", "build-essential", "builds the hypervisor"),
     Need("grub-mkrescue", "grub-common", "makes the boot image"),
@@ -35,6 +37,7 @@ NEEDS = (
     Need(str(bochs.BIOS), "bochsbios", "its firmware"),
     Need(str(bochs.VGABIOS), "vgabios", "its display firmware"),
     Need("qemu-system-x86_64", "qemu-system-x86", "nested KVM, and the test without VT-x", required=False),
+    Need(OVMF, "ovmf", "UEFI firmware for QEMU: the test of a UEFI boot", required=False),
     Need("iasl", "acpica-tools", "compiles the guests' ACPI tables"),
     Need("zstd", "zstd", "unpacks kernels for PVH", required=False),
     Need("apt-get", "apt", "fetches Debian's kernels", required=False),
