@@ -621,6 +621,43 @@ static void special_fully_nested_mode(void **state)
 	assert_int_equal(ack(f), NOTHING);
 }
 
+/* It is about slaves: an input of any other kind never interrupts itself. */
+static void special_fully_nested_mode_is_about_slaves(void **state)
+{
+	struct fixture *f = *state;
+
+	init_chip(f, MASTER, 0x30, 4, 0x11);
+	init_chip(f, SLAVE, 0x38, 2, 0x11);
+	line(f, 4, true);
+	assert_int_equal(ack(f), 0x34);
+	pulse(f, 4);
+	assert_int_equal(ack(f), NOTHING);
+	put(f, MASTER, EOI);
+	assert_int_equal(ack(f), 0x34);
+	line(f, 12, true);
+	assert_int_equal(ack(f), 0x3c);
+	pulse(f, 12);
+	assert_int_equal(ack(f), NOTHING);
+	put(f, SLAVE, EOI);
+	assert_int_equal(ack(f), 0x3c);
+}
+
+/* With automatic end of interrupt the slave's output does not fall between two requests. */
+static void the_cascade_is_a_level(void **state)
+{
+	struct fixture *f = *state;
+
+	init_chip(f, MASTER, 0x30, 4, 1);
+	init_chip(f, SLAVE, 0x38, 2, 3);
+	line(f, 12, true);
+	line(f, 13, true);
+	assert_int_equal(ack(f), 0x3c);
+	put(f, MASTER, EOI);
+	assert_int_equal(ack(f), 0x3d);
+	put(f, MASTER, EOI);
+	assert_int_equal(ack(f), NOTHING);
+}
+
 static void a_level_through_the_cascade(void **state)
 {
 	struct fixture *f = *state;
@@ -730,6 +767,8 @@ int main(void)
 		TEST(irq_2_is_the_slave),
 		TEST(masks_of_both_chips_count),
 		TEST(special_fully_nested_mode),
+		TEST(special_fully_nested_mode_is_about_slaves),
+		TEST(the_cascade_is_a_level),
 		TEST(a_level_through_the_cascade),
 		TEST(linux_serves_irq_12),
 		TEST(word_accesses_are_two_bytes),
