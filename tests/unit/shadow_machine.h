@@ -27,7 +27,9 @@
 #include "tests/unit/host.h"
 
 #define RAM	   (16 * MB)
-#define MAXPHYADDR 40u
+#define MAXPHYADDR 40u /* of the guest */
+
+static unsigned machine_width = MAXPHYADDR; /* of the machine: from 52 on no bit is reserved */
 
 /* ---- pages, at addresses that fit a shadow entry ---- */
 
@@ -201,9 +203,10 @@ static inline void *physical(u64 gpa)
 
 /* ---- the processor ---- */
 
-struct
-try {
+struct attempt {
 	bool user, write, fetch;
+	bool implicit; /* by the processor itself, to a descriptor table */
+	bool at_3;     /* implicit: while at level 3 */
 };
 
 enum end {
@@ -227,7 +230,7 @@ static inline bool guest_exact(void)
 }
 
 /* The machine runs with WP, PAE and NXE on, whatever the guest believes. */
-static bool hw_allowed(const struct try *t, u64 e)
+static bool hw_allowed(const struct attempt *t, u64 e)
 {
 	bool ac = m.reg[VREG_RFLAGS] & RFLAGS_AC;
 
@@ -239,7 +242,7 @@ static bool hw_allowed(const struct try *t, u64 e)
 		return e & SPTE_U;
 	if (t->fetch)
 		return !((e & SPTE_U) && (m.reg[VREG_CR4] & CR4_SMEP));
-	return !((e & SPTE_U) && (m.reg[VREG_CR4] & CR4_SMAP) && !ac);
+	return !((e & SPTE_U) && (m.reg[VREG_CR4] & CR4_SMAP) && (t->implicit || !ac));
 }
 
 static bool is_4level(void)
@@ -265,7 +268,7 @@ static bool hw_entry(u64 *at, u32 *error)
 }
 
 /* False: a fault, *error without the bits of the access. */
-static bool hw_walk(u64 va, const struct try *t, struct tlb_entry *out, u32 *error)
+static bool hw_walk(u64 va, const struct attempt *t, struct tlb_entry *out, u32 *error)
 {
 	struct upper_entry *cached = &m.upper[(va >> 21) % UPPER_SIZE], up;
 	unsigned level = is_4level() ? 4 : 2;
@@ -315,7 +318,7 @@ static bool hw_walk(u64 va, const struct try *t, struct tlb_entry *out, u32 *err
 }
 
 /* Translates as the processor does; false: a page fault. */
-static bool hw_translate(u64 va, const struct try *t, u64 *hpa, u32 *error)
+static bool hw_translate(u64 va, const struct attempt *t, u64 *hpa, u32 *error)
 {
 	struct tlb_entry *slot = &m.tlb[(va >> 12) % TLB_SIZE], fresh;
 
@@ -348,7 +351,7 @@ static struct frame *frame_of_hpa(u64 hpa)
 }
 
 /* What the emulator does, once the access is translated. size is 4 or 8. */
-static void emulate(const struct try *t, u64 gpa, u64 value, unsigned size, struct outcome *o)
+static void emulate(const struct attempt *t, u64 gpa, u64 value, unsigned size, struct outcome *o)
 {
 	o->value = 0;
 	assert_int_equal(guest_read(&m.vm.mem, GPA(gpa), &o->value, size), OK);
@@ -357,7 +360,7 @@ static void emulate(const struct try *t, u64 gpa, u64 value, unsigned size, stru
 }
 
 /* One access of the guest, with all the exits that it takes. */
-static struct outcome run_access(u64 va, const struct try *t, u64 value, unsigned size)
+static struct outcome run_access(u64 va, const struct attempt *t, u64 value, unsigned size)
 {
 	struct outcome o = { 0 };
 	struct mmu_view view;
@@ -365,7 +368,7 @@ static struct outcome run_access(u64 va, const struct try *t, u64 value, unsigne
 	u64 hpa;
 	u32 error;
 
-	m.cpl = t->user ? 3 : 0;
+	m.cpl = t->user || t->at_3 ? 3 : 0;
 	for (unsigned tries = 0; tries < 64; tries++) {
 		if (m.crashes)
 			return (struct outcome){ .end = END_CRASH };
@@ -441,7 +444,7 @@ static inline void machine_start(enum shadow_strategy strategy, unsigned fast, u
 {
 	memset(&m, 0, sizeof(m));
 	arena_clear();
-	shadow_init(MAXPHYADDR);
+	shadow_init(machine_width);
 	m.caches = true;
 	m.v.vm = &m.vm;
 	m.v.ops = &mock_ops;

@@ -28,8 +28,9 @@
 #define USED	(SPTE_A | SPTE_D)
 #define LAST_2M (RAM - 2 * MB)
 
-static const struct try read_0 = { 0 }, write_0 = { .write = true }, fetch_0 = { .fetch = true },
-			read_3 = { .user = true }, write_3 = { .user = true, .write = true };
+static const struct attempt read_0 = { 0 }, write_0 = { .write = true },
+			    fetch_0 = { .fetch = true }, read_3 = { .user = true },
+			    write_3 = { .user = true, .write = true };
 
 /* A write that no instruction makes: as a device would. */
 static void put(u64 gpa, u64 e)
@@ -271,6 +272,24 @@ static void test_wp_clear_writes_without_the_right(void **state)
 	faults(VA, &write_3, PF_P | PF_W | PF_U);
 	set_registers(CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PAE, m.reg[VREG_EFER]);
 	faults(VA, &write_0, PF_P | PF_W);
+}
+
+/* EFLAGS.AC allows explicit accesses only; the error code does not tell the kinds apart. */
+static void test_smap_and_implicit_accesses(void **state)
+{
+	static const struct attempt implicit = { .implicit = true },
+				    at_3 = { .implicit = true, .at_3 = true };
+
+	(void)state;
+	set_registers(
+		CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PAE | CR4_SMEP | CR4_SMAP, m.reg[VREG_EFER]);
+	faults(VA, &read_0, PF_P);
+	faults(VA, &implicit, PF_P);
+	m.reg[VREG_RFLAGS] |= RFLAGS_AC;
+	reads(VA, 1000);
+	faults(VA, &at_3, PF_P);
+	faults(VA, &implicit, PF_P);
+	reads(VA, 1000);
 }
 
 /* ---- one shadow for a table, whoever points to it ---- */
@@ -860,6 +879,7 @@ int main(void)
 		TEST(test_a_table_in_sync_is_writable_for_nobody),
 		TEST(test_roms_are_never_writable),
 		TEST(test_wp_clear_writes_without_the_right),
+		TEST(test_smap_and_implicit_accesses),
 		TEST(test_two_parents_with_different_permissions),
 		TEST(test_a_table_that_maps_itself),
 		TEST(test_table_to_large_page_and_back),

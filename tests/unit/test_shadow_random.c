@@ -140,7 +140,7 @@ static bool may_change(u64 gpa)
 /* By the guest, through its own mapping; by the hypervisor, as a device that it emulates would. */
 static void store(u64 gpa, u64 value)
 {
-	const struct try t = { .write = true };
+	const struct attempt t = { .write = true };
 
 	if (chance(10)) {
 		assert_int_equal(guest_write(&m.vm.mem, GPA(gpa), &value, entry_size()), OK);
@@ -285,7 +285,7 @@ static void set_mode(void)
 
 /* ---- an access ---- */
 
-static void explain(u64 va, const struct try *t, enum walk_result res, const struct walk *w,
+static void explain(u64 va, const struct attempt *t, enum walk_result res, const struct walk *w,
 	const struct outcome *o)
 {
 	print_message(
@@ -313,7 +313,7 @@ static void explain(u64 va, const struct try *t, enum walk_result res, const str
 	} while (0)
 
 /* Flags of what the walk has used, from the top down to its leaf. */
-static void check_flags(u64 va, const struct try *t, enum walk_result res, const struct walk *w,
+static void check_flags(u64 va, const struct attempt *t, enum walk_result res, const struct walk *w,
 	const struct outcome *o)
 {
 	for (unsigned l = 1; l <= 4; l++) {
@@ -329,7 +329,7 @@ static void check_flags(u64 va, const struct try *t, enum walk_result res, const
 	}
 }
 
-static bool tame(struct try *t, const struct walk *w, enum walk_result res)
+static bool tame(struct attempt *t, const struct walk *w, enum walk_result res)
 {
 	if (res != WALK_OK || !t->write || may_change(w->gpa.v) || w->gpa.v >= RAM)
 		return false;
@@ -340,7 +340,8 @@ static bool tame(struct try *t, const struct walk *w, enum walk_result res)
 static void access_and_check(u64 va)
 {
 	unsigned what = (unsigned)below(3), flags, size = entry_size();
-	struct try access = { chance(50), what == 1, what == 2 }, *t = &access;
+	struct attempt access = { .user = chance(50), .write = what == 1, .fetch = what == 2 },
+		       *t = &access;
 	struct walk_regs r;
 	struct walk walked, *w = &walked;
 	struct outcome outcome, *o = &outcome;
@@ -421,6 +422,7 @@ static void run_seed(u64 n, u64 steps)
 	first_seed = n;
 	seed = n * 0x9e3779b97f4a7c15ul | 1;
 	format = (enum shadow_format[]){ FORMAT_4LEVEL, FORMAT_PAE, FORMAT_32 }[n % 3];
+	machine_width = chance(10) ? 52 : MAXPHYADDR;
 	machine_start((enum shadow_strategy)(n / 3 % SHADOW_STRATEGIES), (unsigned)below(4),
 		pools[below(ARRAY_SIZE(pools))]);
 	efer = (format == FORMAT_4LEVEL ? EFER_LME | EFER_LMA : 0) | (chance(70) ? EFER_NXE : 0);
