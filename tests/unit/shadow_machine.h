@@ -31,6 +31,8 @@
 
 static unsigned machine_width = MAXPHYADDR; /* of the machine: from 52 on no bit is reserved */
 
+static bool page1gb = true;
+
 /* ---- pages, at addresses that fit a shadow entry ---- */
 
 #define ARENA_BASE  0x20000000ul
@@ -148,6 +150,12 @@ unsigned cpuid_maxphyaddr(const struct cpuid_table *t)
 {
 	(void)t;
 	return MAXPHYADDR;
+}
+
+bool cpuid_page1gb(const struct cpuid_table *t)
+{
+	(void)t;
+	return page1gb;
 }
 
 static u64 mock_get(struct vcpu *v, enum vcpu_reg r)

@@ -183,7 +183,8 @@ static struct walk_regs walk_regs(bool user)
 		.efer = m.reg[VREG_EFER],
 		.rflags = m.reg[VREG_RFLAGS],
 		.cpl = user ? 3 : 0,
-		.maxphyaddr = MAXPHYADDR };
+		.maxphyaddr = MAXPHYADDR,
+		.page1gb = page1gb };
 
 	memcpy(r.pdpte, m.v.pdpte, sizeof(r.pdpte));
 	return r;
@@ -423,6 +424,7 @@ static void run_seed(u64 n, u64 steps)
 	seed = n * 0x9e3779b97f4a7c15ul | 1;
 	format = (enum shadow_format[]){ FORMAT_4LEVEL, FORMAT_PAE, FORMAT_32 }[n % 3];
 	machine_width = chance(10) ? 52 : MAXPHYADDR;
+	page1gb = chance(75);
 	machine_start((enum shadow_strategy)(n / 3 % SHADOW_STRATEGIES), (unsigned)below(4),
 		pools[below(ARRAY_SIZE(pools))]);
 	efer = (format == FORMAT_4LEVEL ? EFER_LME | EFER_LMA : 0) | (chance(70) ? EFER_NXE : 0);
