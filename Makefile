@@ -239,7 +239,7 @@ help:
 	@echo "make bench     kernel operations, under the hypervisor and natively, in ticks"
 	@echo "make test      unit tests, test guests, whole boots"
 	@echo "make test-slow the test guests in their long form, and boots in every variant: hours"
-	@echo "make fuzz      decoder, emulator, loaders and VM files against random input, with clang"
+	@echo "make fuzz      decoder, emulator, page walk, loaders and VM files against any input, with clang"
 	@echo "make lint      formatting, layers, headers, cppcheck, mypy, sizes"
 	@echo "make docs      docs/cpuid-msr.md from the tables; make check-docs fails where that would change it"
 	@echo "make deps      the Debian packages that all this needs"

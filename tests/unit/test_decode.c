@@ -278,6 +278,21 @@ static void bad_forms(void **state)
 	}
 }
 
+static void nothing_but_prefixes(void **state)
+{
+	static const u8 prefixes[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2,
+		0xf3, 0x40, 0x4f };
+	u8 bytes[INSN_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(prefixes); i++) {
+		memset(bytes, prefixes[i], sizeof(bytes));
+		assert_int_equal(decode(M64, bytes, INSN_MAX - 1), EMUL_AGAIN);
+		assert_int_equal(decode(M64, bytes, INSN_MAX), EMUL_FAULT);
+		assert_int_equal(fault.vector, VEC_GP);
+	}
+}
+
 static void fifteen_bytes_and_no_more(void **state)
 {
 	u8 bytes[INSN_MAX];
@@ -366,6 +381,7 @@ int main(void)
 		cmocka_unit_test(operands_of_all_forms),
 		cmocka_unit_test(segments_that_are_looked_at),
 		cmocka_unit_test(bad_forms),
+		cmocka_unit_test(nothing_but_prefixes),
 		cmocka_unit_test(fifteen_bytes_and_no_more),
 		cmocka_unit_test(instructions_cut_short),
 	};
