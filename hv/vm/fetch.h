@@ -5,11 +5,12 @@
  * exits again. So both results are kept with what they follow from, and hold while that is found
  * unchanged:
  *
- *   RIP, CR4, EFER, CPL, entries of the guest's tables --guest_walk()--> gpa
+ *   RIP, CR4, CPL, entries of the guest's tables --guest_walk()--> gpa
  *   bytes at gpa, mode                                 --emul_decode()--> struct insn
  *
- * It all is looked at each time, so nothing has to be told when it changes. For 64-bit code only,
- * which is where exits are frequent.
+ * It all is looked at each time, so nothing has to be told when it changes. EFER.NXE is not among
+ * it: it matters to entries with NX alone, and nothing was ever fetched through one. For 64-bit
+ * code only, which is where exits are frequent.
  */
 #ifndef HV_VM_FETCH_H
 #define HV_VM_FETCH_H
@@ -20,7 +21,7 @@
 #define FETCH_LINES 8
 
 struct fetch_line {
-	u64 rip, cr3, cr4, efer;
+	u64 rip, cr3, cr4;
 	unsigned cpl;
 	unsigned level; /* of the leaf; 0: nothing is kept here */
 	struct {
