@@ -10,8 +10,6 @@
 #include "hv/cpu/regs.h"
 #include "hv/ctl/log.h"
 #include "hv/emul/insn.h"
-#include "hv/lib/printf.h"
-#include "hv/lib/string.h"
 #include "hv/vm/cpuid.h"
 #include "hv/vm/vm.h"
 
