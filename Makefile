@@ -219,7 +219,8 @@ fuzz: $(FUZZ_BINS)
 	@set -e; for t in $(notdir $(FUZZ_BINS)); do \
 		echo "  FUZZ    $$t: $(FUZZ_SECONDS) s"; mkdir -p $(B)/fuzz/corpus/$$t; \
 		$(B)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=8192 -verbosity=0 \
-			-artifact_prefix=$(B)/fuzz/$$t- -print_final_stats=1 $(B)/fuzz/corpus/$$t; \
+			-artifact_prefix=$(B)/fuzz/$$t- -print_final_stats=1 \
+			$$([ ! -f tests/fuzz/$$t.dict ] || echo -dict=tests/fuzz/$$t.dict) $(B)/fuzz/corpus/$$t; \
 	done
 
 # ---- lint ----------------------------------------------------------------------------------------

@@ -78,7 +78,8 @@ static inline const struct guestmem_slot *guest_slot(const struct guestmem *gm, 
 }
 
 /* guest_at(): gpa, to be read in place up to the end of its 4 KB page, as a page-table walker does;
- * NULL if it is not RAM. What is read there may change at any time. */
+ * NULL if it is not RAM. What is read there may change at any time; where it is does not, until
+ * guestmem_destroy(). */
 static inline const void *guest_at(const struct guestmem *gm, gpa_t gpa)
 {
 	const struct guestmem_slot *s = guest_slot(gm, gpa);

@@ -179,8 +179,9 @@ void vcpu_run(struct vcpu *v, const struct vcpu_state *s);
 /*
  * vcpu_emulate(): fetches, decodes and executes the instruction at RIP, with its memory and port
  * accesses going to guest memory or to the platform's buses; injects what faults. hint: the memory
- * exit that it is for, whose translation need not be repeated, or NULL. False, and nothing was
- * changed, where the instruction is unknown. (hv/vm/emulate.c)
+ * exit that it is for, whose translation need not be repeated, or NULL. False, with RIP where it
+ * was, if the instruction is unknown or the guest's tables lead out of its memory; nothing was
+ * changed but by iterations of REP that were complete. (hv/vm/emulate.c)
  */
 bool vcpu_emulate(struct vcpu *v, const struct mmu_fault *hint) __must_check;
 

@@ -30,8 +30,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct input {
-	u8 mode;       /* enum emul_mode in the low bits, then real mode, CPL 3, CR0.AM */
-	u8 fault_at;   /* the access that faults, counted from 1 */
+	u8 mode;       /* see load_state() */
+	u8 fault_at;   /* the access that faults, counted from 1; 0x80: others write, too */
 	u8 insn_bytes; /* are there at first */
 	u8 seg_ar[6];
 	u32 seg_limit[6];
@@ -59,7 +59,7 @@ static enum emul_result check_access(u64 linear, unsigned size, struct emul_faul
 		CHECK(is_canonical(linear) && is_canonical(linear + size - 1));
 	else
 		CHECK(linear <= 0xffffffff);
-	if (++accesses != in.fault_at)
+	if (++accesses != (in.fault_at & 0x7f))
 		return EMUL_OK;
 	*f = (struct emul_fault){ .vector = VEC_PF, .has_error = true, .cr2 = linear };
 	return EMUL_FAULT;
@@ -96,6 +96,8 @@ static enum emul_result mock_cmpxchg(
 {
 	u64 expected = *old;
 
+	if (in.fault_at & 0x80)
+		memory[linear % MEMORY]++;
 	if (mock_read(ctx, linear, size, old, f) != EMUL_OK)
 		return EMUL_FAULT;
 	if (*old == expected)
@@ -157,6 +159,8 @@ static void load_state(void)
 		cpu.seg[i].limit = in.seg_limit[i];
 		cpu.seg[i].ar = in.seg_ar[i] | (in.mode & 0x40 ? SEG_AR_DB : 0);
 	}
+	if (in.mode & 0x80)
+		cpu.seg[SEG_ES].ar |= SEG_AR_UNUSABLE;
 	if (cpu.mode != EMUL_MODE_64)
 		cpu.rip = (u32)cpu.rip;
 	for (unsigned i = 0; i < MEMORY; i++)
@@ -229,7 +233,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(!(cpu.rflags & RFLAGS_RF));
 		break;
 	case EMUL_FAULT: check_fault(&insn, &f, &was); break;
-	case EMUL_AGAIN: CHECK(cpu.rip == was.rip && insn.rep); break;
+	case EMUL_AGAIN:
+		CHECK(cpu.rip == was.rip);
+		CHECK(insn.rep || ((in.fault_at & 0x80) && memcmp(gpr, in.gpr, sizeof(gpr)) == 0));
+		break;
 	case EMUL_UNKNOWN: CHECK(!"a known instruction that cannot be executed"); break;
 	}
 	return 0;
