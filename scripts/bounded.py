@@ -19,6 +19,7 @@ from pathlib import Path
 
 MARK = "TRIPTYCH_BOUNDED"
 KILL_SECONDS = 10.0
+NOT_STARTED = 127
 _numbers = itertools.count(1)
 
 
@@ -60,9 +61,12 @@ def run(command: list[str], timeout: float, cwd: Path | None = None) -> Ended:
     status: int | None = None
     running: list[str] = []
     with tempfile.TemporaryFile() as out:
-        process = subprocess.Popen(
-            command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, MARK: mark}
-        )
+        try:
+            process = subprocess.Popen(
+                command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, MARK: mark}
+            )
+        except OSError as e:
+            return Ended(f"{command[0]}: {e.strerror}\n", NOT_STARTED, [])
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:

@@ -73,6 +73,11 @@ def test_nothing_is_left_after_a_good_end(tmp_path: Path) -> None:
     assert not alive(orphan_of(file))
 
 
+def test_what_cannot_start_has_failed(tmp_path: Path) -> None:
+    done = bounded.run([str(tmp_path / "not built")], 1)
+    assert (done.status, done.output) == (127, f"{tmp_path}/not built: No such file or directory\n")
+
+
 def test_others_are_left_alone() -> None:
     """Two at once, as the rungs run: the one that is killed takes nothing of the other's along."""
     inner = "import bounded; d = bounded.run(['sleep', '60'], 1); print(d.status, len(d.running))"
