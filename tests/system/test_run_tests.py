@@ -121,6 +121,35 @@ def test_what_pytest_says(runner: ModuleType, output: str, status: int, expected
     assert (count.passed, count.failed, count.skipped) == expected
 
 
+@pytest.mark.parametrize(
+    ("says", "status", "expected"),
+    [
+        ("[       OK ] a\n[       OK ] b\n", 0, (2, 0, 0)),
+        ("[       OK ] a\n[  FAILED  ] b\n[  FAILED  ] b\n", 1, (1, 1, 0)),
+        ("[       OK ] a\nsanitizer: no\n", 1, (1, 1, 0)),
+        ("[       OK ] a\n[  SKIPPED ] b\n", 0, (1, 0, 1)),
+        ("", 0, (0, 1, 0)),
+    ],
+    ids=["passes", "fails", "crashes", "skips", "is silent"],
+)
+def test_what_a_unit_test_says(
+    runner: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    says: str,
+    status: int,
+    expected: tuple[int, int, int],
+) -> None:
+    binary = tmp_path / "build/unit/test_some"
+    binary.parent.mkdir(parents=True)
+    binary.write_text(f"#!/bin/sh\ncat <<'E'\n{says}E\nexit {status}\n")
+    binary.chmod(0o755)
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    text, count = runner.unit_test(Path("test_some.c"))
+    assert (count.passed, count.failed, count.skipped) == expected
+    assert (says in text) == bool(count.failed) or not says
+
+
 def test_a_guest_that_does_not_end(runner: ModuleType) -> None:
     assert runner.guest_verdict("cpuid", None) == "failed"
     assert runner.guest_verdict("cpuid", {"end": "exit", "status": 3}) == "failed"
