@@ -11,6 +11,7 @@
 
 #define EXT_FIRST    0x80000000u
 #define EXT_LAST     0x80000008u
+#define EXT_FEATURES 0x80000001u
 #define HV_FIRST     0x40000000u
 #define HV_TIMING    0x40000010u
 #define KVM_FIRST    0x40000100u
@@ -475,7 +476,10 @@ unsigned cpuid_maxphyaddr(const struct cpuid_table *t)
 	return t->ext[EXT_LAST - EXT_FIRST].eax & 0xff;
 }
 
+/* Leaf 0x80000001, EDX */
+#define FEATURE_PAGE1GB BIT(26)
+
 bool cpuid_page1gb(const struct cpuid_table *t)
 {
-	return t->ext[1].edx & BIT(26);
+	return t->ext[EXT_FEATURES - EXT_FIRST].edx & FEATURE_PAGE1GB;
 }

@@ -137,6 +137,7 @@ static void test_each_row(void **state)
 		if (b->leaf == 7 && b->subleaf == 0)
 			seen[b->reg] |= 1u << b->bit;
 	}
+	assert_true(cpuid_page1gb(t));
 	assert_int_equal(look(7, 0).ebx & ~seen[CPUID_EBX], 0);
 	assert_int_equal(look(7, 0).ecx & ~seen[CPUID_ECX], 0);
 	assert_int_equal(look(7, 0).edx & ~seen[CPUID_EDX], 0);
@@ -158,6 +159,7 @@ static void test_poor_machine(void **state)
 			assert_true(cpuid_has(t, b->leaf, b->subleaf, b->reg, b->bit));
 	}
 	assert_int_equal(look(0, 0).eax, 0x16);
+	assert_false(cpuid_page1gb(t));
 	assert_int_equal(cpuid_xcr0_allowed(t), 0);
 	assert_int_equal(look(0xd, 0).ebx, 0);
 	assert_int_equal(look(0xd, 1).eax, 0);
