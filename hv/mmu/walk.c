@@ -67,11 +67,13 @@ static const struct paging_format format_4level = {
 	.cr3_mask = GENMASK(51, 12),
 };
 
-/* One walk under way. */
+/*
+ * One walk under way. All of it is inlined into guest_walk(), once a format, and nothing that is
+ * not may take its address: so it lives in registers.
+ */
 struct walker {
 	const struct guestmem *gm;
 	const struct walk_regs *r;
-	const struct paging_format *fmt;
 	struct walk *w;
 	u64 gva;
 	unsigned flags; /* WALK_* */
@@ -83,22 +85,16 @@ struct walker {
 	u64 offset;	/* mask: the bits of the address within its page */
 };
 
-static const struct paging_format *format_of(const struct walk_regs *r)
-{
-	if (r->efer & EFER_LMA)
-		return &format_4level;
-	return r->cr4 & CR4_PAE ? &format_pae : &format_32;
-}
+#define INLINE static inline __attribute__((always_inline))
 
 /* What the registers say of the format of entries. */
-static inline void prepare(struct walker *k)
+INLINE void prepare(struct walker *k, const struct paging_format *fmt)
 {
 	const struct walk_regs *r = k->r;
 	u64 physical = BIT(r->maxphyaddr) - 1;
 
-	k->fmt = format_of(r);
 	k->address = PAGE_MASK & physical;
-	if (k->fmt == &format_32) {
+	if (fmt == &format_32) {
 		k->large = r->cr4 & CR4_PSE ? BIT(LEVEL_PDE) : 0;
 		k->reserved = 0;
 		return;
@@ -107,89 +103,89 @@ static inline void prepare(struct walker *k)
 	k->reserved = GENMASK(51, 0) & ~physical;
 	if (!(r->efer & EFER_NXE))
 		k->reserved |= PTE_NX;
-	if (k->fmt == &format_pae)
+	if (fmt == &format_pae)
 		k->reserved |= GENMASK(62, 52);
 	else if (r->page1gb)
 		k->large |= BIT(LEVEL_PDPTE);
 }
 
 /* "Page-Fault Exceptions": what the error code says of the access itself. */
-static enum walk_result fault(struct walker *k, u32 why)
+static enum walk_result fault(struct walk *w, const struct walk_regs *r, unsigned flags, u32 why)
 {
-	bool i_bit = (k->r->cr4 & CR4_SMEP) || ((k->r->cr4 & CR4_PAE) && (k->r->efer & EFER_NXE));
+	bool i_bit = (r->cr4 & CR4_SMEP) || ((r->cr4 & CR4_PAE) && (r->efer & EFER_NXE));
 	u64 error = why;
 
-	if (k->flags & WALK_WRITE)
+	if (flags & WALK_WRITE)
 		error |= PF_W;
-	if (k->flags & WALK_USER)
+	if (flags & WALK_USER)
 		error |= PF_U;
-	if ((k->flags & WALK_FETCH) && i_bit)
+	if ((flags & WALK_FETCH) && i_bit)
 		error |= PF_I;
-	k->w->error = (u32)error;
+	w->error = (u32)error;
 	return WALK_FAULT;
 }
 
 /* The table of this level is not in RAM. */
-static enum walk_result outside(struct walker *k, unsigned level)
+static enum walk_result outside(struct walk *w, unsigned level)
 {
-	k->w->gpa = k->w->step[level].entry_gpa;
+	w->gpa = w->step[level].entry_gpa;
 	return WALK_BAD_GPA;
 }
 
-static inline bool is_leaf(const struct walker *k, u64 entry, unsigned level)
+INLINE bool is_leaf(const struct walker *k, u64 entry, unsigned level)
 {
 	return level == LEVEL_PTE || ((entry & PTE_PS) && (k->large & BIT(level)));
 }
 
 /* Reserved bits of a 4 MB page: bit 21, and the address bits above the physical width. */
-static u64 reserved_4mb(const struct walker *k)
+static u64 reserved_4mb(unsigned maxphyaddr)
 {
-	unsigned width = MIN(k->r->maxphyaddr, (unsigned)PSE36_WIDTH);
+	unsigned width = MIN(maxphyaddr, (unsigned)PSE36_WIDTH);
 	u64 high = GENMASK(PSE36_WIDTH - 1, 32) & ~GENMASK(width - 1, 0);
 
 	return PSE_RSVD | high >> PSE36_SHIFT;
 }
 
 /* The bits that must be 0 in a present entry. */
-static inline u64 reserved_bits(const struct walker *k, u64 entry, unsigned level)
+INLINE u64 reserved_bits(
+	const struct walker *k, const struct paging_format *fmt, u64 entry, unsigned level)
 {
 	if (level == LEVEL_PTE || !(entry & PTE_PS))
 		return k->reserved;
-	if (k->fmt == &format_32)
-		return k->large ? reserved_4mb(k) : 0;
+	if (fmt == &format_32)
+		return k->large ? reserved_4mb(k->r->maxphyaddr) : 0;
 	if (!(k->large & BIT(level)))
 		return k->reserved | PTE_PS;
-	return k->reserved | GENMASK(k->fmt->shift[level] - 1, 13); /* bit 12 is PAT */
+	return k->reserved | GENMASK(fmt->shift[level] - 1, 13); /* bit 12 is PAT */
 }
 
-static inline u64 read_entry(const struct paging_format *fmt, const void *table, u64 index)
+INLINE u64 read_entry(const struct paging_format *fmt, const void *table, u64 index)
 {
 	if (fmt->entry_size == sizeof(u32))
 		return READ_ONCE(((const u32 *)table)[index]);
 	return READ_ONCE(((const u64 *)table)[index]);
 }
 
-/* From the table to the leaf, whose level is left in w->level. Inline, with a constant format. */
-static inline __attribute__((always_inline)) enum walk_result descend_in(
-	struct walker *k, const struct paging_format *fmt, u64 table)
+/* From the table to the leaf, whose level is left in w->level. */
+INLINE enum walk_result descend(struct walker *k, const struct paging_format *fmt, u64 table)
 {
 	struct walk *w = k->w;
-	u64 all = ~0ul, any = 0;
+	u64 all = ~0ul, any = 0, entry;
 	unsigned level = fmt->levels;
 
 	for (;; level--) {
-		u64 index = (k->gva >> fmt->shift[level]) & fmt->index_mask, entry;
+		u64 index = (k->gva >> fmt->shift[level]) & fmt->index_mask;
 		const void *page = guest_page(k->gm, GPA(table));
 
 		w->step[level].entry_gpa = GPA(table + index * fmt->entry_size);
 		if (unlikely(!page))
-			return outside(k, level);
+			return outside(w, level);
 		entry = read_entry(fmt, page, index);
 		w->step[level].entry = entry;
 		if (unlikely(!(entry & PTE_P)))
-			return fault(k, 0);
-		if (unlikely(entry & reserved_bits(k, entry, level)))
-			return fault(k, (u32)(PF_P | PF_RSVD));
+			return fault(w, k->r, k->flags, 0);
+		if (unlikely(entry & reserved_bits(k, fmt, entry, level)))
+			return fault(w, k->r, k->flags, (u32)(PF_P | PF_RSVD));
 		all &= entry;
 		any |= entry;
 		if (is_leaf(k, entry, level))
@@ -197,7 +193,7 @@ static inline __attribute__((always_inline)) enum walk_result descend_in(
 		table = entry & k->address;
 	}
 	k->all = all;
-	k->leaf = w->step[level].entry;
+	k->leaf = entry;
 	k->offset = BIT(fmt->shift[level]) - 1;
 	w->level = level;
 	w->writable = all & PTE_W;
@@ -206,35 +202,26 @@ static inline __attribute__((always_inline)) enum walk_result descend_in(
 	return WALK_OK;
 }
 
-static enum walk_result descend(struct walker *k, u64 table)
-{
-	if (likely(k->fmt == &format_4level))
-		return descend_in(k, &format_4level, table);
-	if (k->fmt == &format_pae)
-		return descend_in(k, &format_pae, table);
-	return descend_in(k, &format_32, table);
-}
-
 /* Where the tables start; for PAE, the page directory that a PDPTE register names. */
-static enum walk_result root(struct walker *k, u64 *table)
+INLINE enum walk_result root(struct walker *k, const struct paging_format *fmt, u64 *table)
 {
 	struct walk_step *step = &k->w->step[LEVEL_PDPTE];
 	unsigned index;
 
-	*table = k->r->cr3 & k->fmt->cr3_mask & (k->address | ~PAGE_MASK);
-	if (k->fmt != &format_pae)
+	*table = k->r->cr3 & fmt->cr3_mask & (k->address | ~PAGE_MASK);
+	if (fmt != &format_pae)
 		return WALK_OK;
-	index = (unsigned)(k->gva >> format_pae.shift[LEVEL_PDPTE]) & 3;
+	index = (unsigned)(k->gva >> fmt->shift[LEVEL_PDPTE]) & 3;
 	step->entry_gpa = GPA(*table + index * sizeof(u64));
 	step->entry = k->r->pdpte[index];
 	if (!(step->entry & PTE_P))
-		return fault(k, 0);
+		return fault(k->w, k->r, k->flags, 0);
 	*table = step->entry & k->address;
 	return WALK_OK;
 }
 
 /* "Determination of Access Rights" for supervisor-mode accesses. */
-static bool supervisor_allowed(const struct walker *k)
+INLINE bool supervisor_allowed(const struct walker *k)
 {
 	const struct walk_regs *r = k->r;
 	const struct walk *w = k->w;
@@ -247,7 +234,7 @@ static bool supervisor_allowed(const struct walker *k)
 	return !(k->flags & WALK_WRITE) || w->writable || !(r->cr0 & CR0_WP);
 }
 
-static bool user_allowed(const struct walker *k)
+INLINE bool user_allowed(const struct walker *k)
 {
 	const struct walk *w = k->w;
 
@@ -258,45 +245,36 @@ static bool user_allowed(const struct walker *k)
 	return !(k->flags & WALK_WRITE) || w->writable;
 }
 
-/* "Accessed and Dirty Flags". False: the entry has changed since it was read. */
-static enum walk_result set_flags(struct walker *k, unsigned level, bool *stale)
+/* "Accessed and Dirty Flags". Most walks find all of them set. */
+INLINE bool flags_are_set(const struct walker *k)
 {
-	struct walk_step *step = &k->w->step[level];
-	bool dirty = level == k->w->level && (k->flags & WALK_WRITE);
-	u64 want = step->entry | PTE_A | (dirty ? PTE_D : 0), seen = step->entry;
+	return (k->all & PTE_A) && (!(k->flags & WALK_WRITE) || (k->leaf & PTE_D));
+}
 
-	if (want == seen)
-		return WALK_OK;
-	if (guest_cmpxchg(k->gm, step->entry_gpa, &seen, want, k->fmt->entry_size) != OK)
-		return outside(k, level);
-	*stale = seen != step->entry;
-	step->entry = want;
+/* *stale: an entry has changed since it was read. */
+static enum walk_result set_flags(const struct guestmem *gm, struct walk *w,
+	const struct paging_format *fmt, unsigned flags, bool *stale)
+{
+	for (unsigned level = fmt->levels; level >= w->level && !*stale; level--) {
+		struct walk_step *step = &w->step[level];
+		bool dirty = level == w->level && (flags & WALK_WRITE);
+		u64 want = step->entry | PTE_A | (dirty ? PTE_D : 0), seen = step->entry;
+
+		if (want == seen)
+			continue;
+		if (guest_cmpxchg(gm, step->entry_gpa, &seen, want, fmt->entry_size) != OK)
+			return outside(w, level);
+		*stale = seen != step->entry;
+		step->entry = want;
+	}
 	return WALK_OK;
 }
 
-/* Most walks find all of them set. */
-static enum walk_result set_all_flags(struct walker *k, bool *stale)
-{
-	const struct walk *w = k->w;
-	enum walk_result res = WALK_OK;
-
-	if ((k->all & PTE_A) && (!(k->flags & WALK_WRITE) || (k->leaf & PTE_D)))
-		return WALK_OK;
-	if (k->flags & WALK_PEEK)
-		return WALK_OK;
-	for (unsigned level = k->fmt->levels; level >= w->level; level--) {
-		res = set_flags(k, level, stale);
-		if (res != WALK_OK || *stale)
-			break;
-	}
-	return res;
-}
-
-static u64 leaf_address(const struct walker *k)
+INLINE u64 leaf_address(const struct walker *k, const struct paging_format *fmt)
 {
 	u64 base = k->leaf & k->address & ~k->offset;
 
-	if (k->fmt == &format_32) {
+	if (fmt == &format_32) {
 		base = k->leaf & LINEAR_32 & ~k->offset;
 		if (k->w->level == LEVEL_PDE)
 			base |= (k->leaf & GENMASK(PSE36_HIGH, PSE36_LOW)) << PSE36_SHIFT;
@@ -304,22 +282,24 @@ static u64 leaf_address(const struct walker *k)
 	return base | (k->gva & k->offset);
 }
 
-static enum walk_result walk_once(struct walker *k, bool *stale)
+INLINE enum walk_result walk_once(struct walker *k, const struct paging_format *fmt, bool *stale)
 {
 	struct walk *w = k->w;
 	enum walk_result res;
 	u64 table;
 
-	res = root(k, &table);
+	prepare(k, fmt);
+	res = root(k, fmt, &table);
 	if (res == WALK_OK)
-		res = descend(k, table);
+		res = descend(k, fmt, table);
 	if (res != WALK_OK)
 		return res;
 	if (!(k->flags & WALK_USER ? user_allowed(k) : supervisor_allowed(k)))
-		return fault(k, (u32)PF_P);
-	res = set_all_flags(k, stale);
+		return fault(w, k->r, k->flags, (u32)PF_P);
+	if (unlikely(!flags_are_set(k)) && !(k->flags & WALK_PEEK))
+		res = set_flags(k->gm, w, fmt, k->flags, stale);
 	if (res == WALK_OK)
-		w->gpa = GPA(leaf_address(k));
+		w->gpa = GPA(leaf_address(k, fmt));
 	return res;
 }
 
@@ -333,33 +313,42 @@ static enum walk_result identity(struct walk *w, u64 gva)
 	return WALK_OK;
 }
 
+static const struct paging_format *format_of(const struct walk_regs *r)
+{
+	if (r->efer & EFER_LMA)
+		return &format_4level;
+	return r->cr4 & CR4_PAE ? &format_pae : &format_32;
+}
+
 u64 walk_reserved_bits(const struct walk_regs *r, u64 entry, unsigned level)
 {
 	struct walker k = { .r = r };
 
-	prepare(&k);
-	return reserved_bits(&k, entry, level);
+	prepare(&k, format_of(r));
+	return reserved_bits(&k, format_of(r), entry, level);
 }
 
 enum walk_result guest_walk(const struct guestmem *gm, const struct walk_regs *r, gva_t gva,
 	unsigned flags, struct walk *w)
 {
-	struct walker k;
+	struct walker k = { .gm = gm, .r = r, .w = w, .gva = gva.v, .flags = flags };
+	const struct paging_format *fmt = format_of(r);
 	enum walk_result res;
 	bool stale;
 
 	w->error = 0;
-	k.gm = gm;
-	k.r = r;
-	k.w = w;
-	k.gva = r->efer & EFER_LMA ? gva.v : gva.v & LINEAR_32;
-	k.flags = flags;
+	if (fmt != &format_4level)
+		k.gva &= LINEAR_32;
 	if (!(r->cr0 & CR0_PG))
 		return identity(w, k.gva);
-	prepare(&k);
 	do {
 		stale = false;
-		res = walk_once(&k, &stale);
+		if (likely(fmt == &format_4level))
+			res = walk_once(&k, &format_4level, &stale);
+		else if (fmt == &format_pae)
+			res = walk_once(&k, &format_pae, &stale);
+		else
+			res = walk_once(&k, &format_32, &stale);
 	} while (unlikely(stale));
 	return res;
 }
