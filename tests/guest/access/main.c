@@ -269,6 +269,8 @@ static void probe(u64 *pte, u64 *pde, u64 table)
 	*pde = table | all;
 	invlpg(VA);
 	set_registers(&c);
+	/* First an access that fills what a hypervisor may keep: the processor is to be asked. */
+	ring_try(3, RING_WRITE, VA + AT_DATA, 0, RFLAGS_AC);
 	implicit_faults =
 		ring_try(3, RING_LOAD_FS, VA + AT_LDT, SEL_ACCESSED, RFLAGS_AC).vector == VEC_PF;
 	if (!implicit_faults)

@@ -129,6 +129,12 @@ static u64 random_address(void)
 
 /* ---- changes ---- */
 
+/* By an instruction that no emulator of table writes has to know. (The compiler uses no XMM.) */
+static void store_sse(volatile u64 *at, u64 value)
+{
+	__asm__ volatile("movq %1, %%xmm0; movq %%xmm0, %0" : "=m"(*at) : "r"(value));
+}
+
 /* As kernels write entries: whole, in halves, by locked instructions. */
 static void store(volatile u64 *at, u64 value)
 {
@@ -148,6 +154,13 @@ static void store(volatile u64 *at, u64 value)
 	case 4:
 		__asm__ volatile("lock and %1, %0" : "+m"(*at) : "r"(value) : "cc");
 		__asm__ volatile("or %1, %0" : "+m"(*at) : "r"(value) : "cc");
+		break;
+	case 5:
+		if (in_frames((u64 *)(u64)at)) {
+			store_sse(at, value);
+			break;
+		}
+		*at = value;
 		break;
 	default: *at = value;
 	}
@@ -235,7 +248,7 @@ static void set_mode(void)
 	mode.wp = chance(80);
 	mode.smep = has_smep() && chance(50);
 	mode.smap = has_smap() && chance(50);
-	pge = (step / GLOBAL_STEPS) & 1;
+	pge = (step / GLOBAL_STEPS) % 4 == 3;
 	write_cr0((read_cr0() & ~CR0_WP) | (mode.wp ? CR0_WP : 0));
 	write_cr4((read_cr4() & ~(CR4_SMEP | CR4_SMAP | CR4_PGE)) | (mode.smep ? CR4_SMEP : 0) |
 		  (mode.smap ? CR4_SMAP : 0) | (pge ? CR4_PGE : 0));
@@ -248,7 +261,7 @@ static void invalidate(u64 va)
 		count.unflushed++;
 		return;
 	}
-	if (chance(3))
+	if (chance(2))
 		flush_all();
 	else
 		invlpg(va);
@@ -410,6 +423,7 @@ static void start(void)
 	seed = cmdline_number("seed", 1) * 0x9e3779b97f4a7c15ul | 1;
 	steps = cmdline_number("steps", STEPS);
 	ring_init(USER_CODE);
+	write_cr4(read_cr4() | CR4_OSFXSR);
 	if (has_nx())
 		wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
 	mode.nxe = has_nx();
@@ -460,7 +474,7 @@ void test_main(void)
 			set_mode();
 		mutate(va);
 		access(chance(85) ? va : random_address());
-		if (chance(3))
+		if (chance(2))
 			grow_and_access();
 		if (step % COMPARE == 0)
 			compare_all();
@@ -470,7 +484,7 @@ void test_main(void)
 		count.changes, count.accesses, count.faults, count.writes, count.fetches,
 		count.unflushed);
 	check(count.accesses > steps / 2 && count.writes > steps / 25 &&
-			count.fetches > steps / 50 && count.unflushed > steps / 100,
+			count.fetches > steps / 50 && count.unflushed > steps / 40,
 		"too little was tried");
 	pass();
 }
