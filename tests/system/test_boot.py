@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import COMPLAINT, NATIVE_TOO, Run, Starter, complaints, slow
+from test_numbers import check_exits, check_memory
 
 MB = 1 << 20
 KERNELS = ["debian:cloud-amd64", "debian:amd64"]
@@ -38,7 +39,7 @@ def memory_kb(run: Run) -> int:
 
 @pytest.mark.parametrize(("kernel", "boot", "mem"), BOOTS)
 def test_reaches_the_shell_and_powers_off(triptych: Starter, kernel: str, boot: str, mem: int) -> None:
-    run = triptych("--kernel", kernel, "--boot", boot, "--mem", f"{mem}M")
+    run = triptych("--kernel", kernel, "--boot", boot, "--mem", f"{mem}M", "--mmu", "ept")
     log = run.prompt()
     assert complaints(log) == []
     assert "x86_64" in run.command("uname -m")
@@ -47,6 +48,9 @@ def test_reaches_the_shell_and_powers_off(triptych: Starter, kernel: str, boot: 
     run.send("poweroff")
     assert run.finish() == 0
     assert run.machine_lines("vm")[0]["end"] == "poweroff"
+    if mem == 256:
+        check_exits(run.machine_lines("stats"))
+        check_memory(run.machine_lines("stats"), run.log())
 
 
 @pytest.mark.parametrize(("kernel", "mem"), SMALLEST)
@@ -57,12 +61,19 @@ def test_what_is_enough_natively_is_enough(triptych: Starter, kernel: str, mem: 
     assert run.finish() == 0
 
 
-@pytest.mark.parametrize(("command", "end"), [("reboot", "reset"), ("halt", "halt")])
-def test_other_ends(triptych: Starter, command: str, end: str) -> None:
-    run = triptych("--no-reboot")
+@pytest.mark.parametrize(
+    ("append", "command", "end", "status"),
+    [
+        ("", "reboot", "reset", 0),
+        ("", "halt", "halt", 0),
+        ("reboot=t", "reboot", "triple", 1),  # Linux restarts a machine by a triple fault if told so
+    ],
+)
+def test_other_ends(triptych: Starter, append: str, command: str, end: str, status: int) -> None:
+    run = triptych("--no-reboot", "--append", f"console=ttyS0 {append}")
     run.prompt()
     run.send(command)
-    assert run.finish() == 0
+    assert run.finish() == status
     assert run.machine_lines("vm")[0]["end"] == end
 
 
