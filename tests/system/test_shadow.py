@@ -33,8 +33,8 @@ TIMES = [
     (re.compile(r"(Memory:) \d+K(/\d{7,}K available)"), r"\1 FREE\2"),
 ]
 
-# Printed by a thread of its own, between any two lines of the first one's.
-ANYWHERE = re.compile(r"audit: type=2000 audit")
+# Printed by threads of their own, between any two lines of the first one's.
+ANYWHERE = re.compile(r"audit: type=2000 audit|Freeing initrd memory")
 
 # Penryn has no EPT, so Sandy Bridge is its reference; what the kernel says of the processor itself is left out.
 REFERENCE = {PENRYN: SANDY_BRIDGE}
@@ -80,7 +80,7 @@ def timeless(line: str) -> str:
 def comparable(lines: list[str], but: re.Pattern[str]) -> list[str]:
     """Without times and some lines, and with those at the end that may stand anywhere."""
     rest = (x for x in map(timeless, lines) if not but.match(x) and not SOMETIMES.match(x))
-    return sorted(rest, key=lambda x: ANYWHERE.match(x) is not None)
+    return sorted(rest, key=lambda x: x if ANYWHERE.match(x) else "")
 
 
 def differences(a: list[str], b: list[str], but: re.Pattern[str] = NEVER) -> list[str]:
