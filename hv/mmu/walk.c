@@ -150,12 +150,14 @@ static u64 reserved_4mb(unsigned maxphyaddr)
 INLINE u64 reserved_bits(
 	const struct walker *k, const struct paging_format *fmt, u64 entry, unsigned level)
 {
-	if (level == LEVEL_PTE || !(entry & PTE_PS))
+	if (level == LEVEL_PTE)
+		return k->reserved;
+	if (!(k->large & BIT(level))) /* 32-bit paging ignores what is no leaf's */
+		return fmt == &format_32 ? 0 : k->reserved | PTE_PS;
+	if (!(entry & PTE_PS))
 		return k->reserved;
 	if (fmt == &format_32)
-		return k->large ? reserved_4mb(k->r->maxphyaddr) : 0;
-	if (!(k->large & BIT(level)))
-		return k->reserved | PTE_PS;
+		return reserved_4mb(k->r->maxphyaddr);
 	return k->reserved | GENMASK(fmt->shift[level] - 1, 13); /* bit 12 is PAT */
 }
 

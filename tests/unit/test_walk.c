@@ -326,8 +326,23 @@ static void walk_reserved_bits_says_the_same(void **state)
 	assert_int_equal(
 		walk_reserved_bits(&regs, P | PS, 3), GENMASK(51, MAXPA) | GENMASK(29, 13));
 	assert_int_equal(walk_reserved_bits(&regs, P | PS, 4), GENMASK(51, MAXPA) | PS);
+	assert_int_equal(walk_reserved_bits(&regs, P, 2), GENMASK(51, MAXPA));
+	assert_int_equal(walk_reserved_bits(&regs, P, 3), GENMASK(51, MAXPA));
+	/* PS itself, where it makes no leaf, whether it is set or not. */
+	assert_int_equal(walk_reserved_bits(&regs, P, 4), GENMASK(51, MAXPA) | PS);
 	regs.page1gb = false;
 	assert_int_equal(walk_reserved_bits(&regs, P | PS, 3), GENMASK(51, MAXPA) | PS);
+	assert_int_equal(walk_reserved_bits(&regs, P, 3), GENMASK(51, MAXPA) | PS);
+	regs.efer = 0;
+	assert_int_equal(walk_reserved_bits(&regs, P, 2), GENMASK(62, MAXPA) | NX);
+	assert_int_equal(
+		walk_reserved_bits(&regs, P | PS, 2), GENMASK(62, MAXPA) | NX | GENMASK(20, 13));
+	regs.cr4 = 0;
+	for (unsigned level = 1; level <= 2; level++)
+		assert_int_equal(walk_reserved_bits(&regs, P | PS, level), 0);
+	regs.cr4 = CR4_PSE;
+	assert_int_equal(walk_reserved_bits(&regs, P | PS, 2), BIT(21));
+	assert_int_equal(walk_reserved_bits(&regs, P, 2), 0);
 }
 
 /* ---- permissions ---- */
