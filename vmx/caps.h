@@ -105,6 +105,12 @@ static inline bool vmx_caps_may(const struct vmx_caps *caps, enum vmx_word w, u3
 	return (caps->word[w].may & bit) != 0;
 }
 
+/* Can it only be 1? */
+static inline bool vmx_caps_must(const struct vmx_caps *caps, enum vmx_word w, u32 bit)
+{
+	return (caps->word[w].must & bit) != 0;
+}
+
 /* VMX preemption timer: it counts down once every 2^n TSC ticks. */
 static inline unsigned vmx_caps_timer_shift(const struct vmx_caps *caps)
 {

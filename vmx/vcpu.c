@@ -101,6 +101,14 @@ static const u64 reg_field[VREG_COUNT] = {
 	[VREG_TSC_OFFSET] = VMCS_TSC_OFFSET,
 };
 
+/* One-level: the guest's own is what it loaded last, be it without an exit. */
+static u64 get_cr3(const struct vmx_vcpu *x)
+{
+	u64 cr3 = vmread(VMCS_GUEST_CR3);
+
+	return x->two_level || cr3 != x->root ? cr3 : x->cr3;
+}
+
 /* "Guest/Host Masks and Read Shadows": the guest sees its own bits, and the shadow of ours. */
 static inline u64 get_cr0(const struct vmx_vcpu *x)
 {
@@ -112,11 +120,6 @@ static inline u64 get_cr4(const struct vmx_vcpu *x)
 {
 	return (vmread(VMCS_GUEST_CR4) & ~x->cr4_mask) |
 	       (vmread(VMCS_CR4_READ_SHADOW) & x->cr4_mask);
-}
-
-static inline u64 get_cr3(const struct vmx_vcpu *x)
-{
-	return x->two_level ? vmread(VMCS_GUEST_CR3) : x->cr3;
 }
 
 static u64 get_reg(struct vcpu *v, enum vcpu_reg r)
@@ -172,7 +175,8 @@ static u64 fix_cr0(const struct vmx_vcpu *x, u64 value)
  */
 static void write_fault_filter(const struct vmx_vcpu *x, u64 cr4, u64 efer)
 {
-	bool exact = (cr4 & CR4_SMEP) || ((cr4 & CR4_PAE) && (efer & EFER_NXE));
+	bool exact =
+		x->fault_filter && ((cr4 & CR4_SMEP) || ((cr4 & CR4_PAE) && (efer & EFER_NXE)));
 
 	vmwrite(VMCS_PF_ERROR_CODE_MASK, exact ? x->fault_mask : 0);
 	vmwrite(VMCS_PF_ERROR_CODE_MATCH, exact ? x->fault_match : 0);
@@ -238,6 +242,7 @@ static void set_reg(struct vcpu *v, enum vcpu_reg r, u64 value)
 		break;
 	case VREG_CR3:
 		x->cr3 = value;
+		x->root = vmread(VMCS_GUEST_CR3);
 		if (x->two_level)
 			vmwrite(VMCS_GUEST_CR3, value);
 		break;
@@ -268,11 +273,37 @@ static void set_pdptes(struct vcpu *v, const u64 pdpte[4])
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
 }
 
-/* cpu_ops.set_root */
+/*
+ * cpu_ops.set_root. Where the root is at the address that the guest has in its CR3, what it reads
+ * there is right, and it need not exit for it.
+ */
 static void set_root(struct vcpu *v, hpa_t root)
 {
-	(void)v;
+	struct vmx_vcpu *x = vmx_of(v);
+
+	x->root = root.v;
 	vmwrite(VMCS_GUEST_CR3, root.v);
+	if (!vmx_caps_must(&vmx_caps, VMX_PROC, PROC_CR3_STORE))
+		vmx_set_proc(x, PROC_CR3_STORE, root.v != x->cr3);
+}
+
+/* cpu_ops.set_fault_filter */
+static void set_fault_filter(struct vcpu *v, bool on)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+
+	x->fault_filter = on;
+	write_fault_filter(x, get_reg(v, VREG_CR4), x->efer);
+}
+
+/* cpu_ops.set_cr3_targets */
+static void set_cr3_targets(struct vcpu *v, const u64 *value, unsigned count)
+{
+	(void)v;
+	count = MIN(count, vmx_caps_cr3_targets(&vmx_caps));
+	for (unsigned i = 0; i < count; i++)
+		vmwrite(VMCS_CR3_TARGET0 + 2 * i, value[i]);
+	vmwrite(VMCS_CR3_TARGET_COUNT, count);
 }
 
 static bool has_vpid(const struct vmx_vcpu *x)
@@ -431,6 +462,7 @@ static void write_paging(struct vcpu *v, struct vmx_vcpu *x)
 	vmwrite(VMCS_PF_ERROR_CODE_MATCH, 0);
 	x->fault_mask = view.fault_mask;
 	x->fault_match = view.fault_match;
+	x->fault_filter = true;
 	if (x->two_level)
 		vmwrite(VMCS_EPT_POINTER, view.root);
 	vmwrite(VMCS_CR0_MASK, x->cr0_mask);
@@ -666,6 +698,8 @@ const struct cpu_ops vmx_cpu_ops = {
 	.get_pdptes = get_pdptes,
 	.set_pdptes = set_pdptes,
 	.set_root = set_root,
+	.set_fault_filter = set_fault_filter,
+	.set_cr3_targets = set_cr3_targets,
 	.cr0_needed = cr0_needed,
 	.flush_tlb = flush_tlb,
 	.dump = vmx_dump,

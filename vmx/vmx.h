@@ -51,7 +51,9 @@ struct vmx_vcpu {
 	u64 cr3;  /* one-level: as the guest sees it; the processor's is the root of our tables */
 	u64 efer; /* as the guest sees it */
 	u64 pat;  /* one-level: as the guest wrote it; the machine's stays in force */
+	u64 root; /* one-level: what the processor's CR3 is while the guest's is that of above */
 	u32 fault_mask, fault_match; /* one-level: page faults that exit, when it is exact */
+	bool fault_filter;	     /* ... and it may be: otherwise all exit */
 	u16 vpid;
 	u32 proc;     /* VMCS_PROC_BASED_CONTROLS as written */
 	u32 reason;   /* of the last exit, raw */

@@ -95,25 +95,35 @@ static void give_back(u64 frame, unsigned order)
 	push(frame, order);
 }
 
-/* Takes a block from the smallest order that has one, and puts the halves that are left over back.
- */
+/* Takes the block of `order` at `frame` out of a free one of order `from`, and puts the halves that
+ * are left over back. */
+static void *split(u64 frame, unsigned order, unsigned from, enum page_owner owner)
+{
+	u64 block = frame & ~((1ul << from) - 1);
+
+	take(block);
+	while (from-- > order) {
+		u64 half = 1ul << from;
+
+		push((frame & half) ? block : block + half, from);
+		block += frame & half;
+	}
+	*tag_of(frame) = tag_make(TAG_OWNED + owner, order);
+	pages.stats.free -= 1ul << order;
+	pages.stats.used[owner] += 1ul << order;
+	return node_of(frame);
+}
+
+/* From the smallest order that has a block. */
 static void *carve(unsigned order, enum page_owner owner)
 {
 	unsigned o = order;
-	u64 frame;
 
 	while (o <= PAGE_ORDER_MAX && list_empty(&pages.free[o]))
 		o++;
 	if (o > PAGE_ORDER_MAX)
 		return NULL;
-	frame = frame_of(pages.free[o].next);
-	take(frame);
-	while (o-- > order)
-		push(frame + (1ul << o), o);
-	*tag_of(frame) = tag_make(TAG_OWNED + owner, order);
-	pages.stats.free -= 1ul << order;
-	pages.stats.used[owner] += 1ul << order;
-	return node_of(frame);
+	return split(frame_of(pages.free[o].next), order, o, owner);
 }
 
 /*
@@ -159,6 +169,21 @@ void *page_alloc(unsigned order, enum page_owner owner)
 	p = carve(order, owner);
 	spin_unlock(&pages.lock);
 	return p ? scrub(p, order) : NULL;
+}
+
+void *page_alloc_at(hfn_t frame, enum page_owner owner)
+{
+	unsigned o = 0;
+	void *p = NULL;
+
+	BUG_ON(owner >= PAGE_OWNERS);
+	spin_lock(&pages.lock);
+	while (o <= PAGE_ORDER_MAX && !is_free_block(frame.v & ~((1ul << o) - 1), o))
+		o++;
+	if (o <= PAGE_ORDER_MAX)
+		p = split(frame.v, PAGE_ORDER_4K, o, owner);
+	spin_unlock(&pages.lock);
+	return p ? scrub(p, PAGE_ORDER_4K) : NULL;
 }
 
 void page_free(void *p, unsigned order, enum page_owner owner)

@@ -47,6 +47,9 @@ void page_free(void *p, unsigned order, enum page_owner owner);
  * is set. */
 void *page_alloc_largest(unsigned *order, enum page_owner owner);
 
+/* page_alloc_at(): the page with this number, of order 0; NULL where it is not free. */
+void *page_alloc_at(hfn_t frame, enum page_owner owner);
+
 void page_stats(struct page_stats *out);
 
 /*

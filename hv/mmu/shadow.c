@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The seam of the shadow MMU: guest memory as it is mapped, the roots that the processor runs with,
- * and what the guest's loads of CR3, INVLPG and changes of CR0, CR4 and EFER mean for it.
- *
- *   4-level guest    root: the page of (CR3, level 4)
- *   PAE              root: pae_root, four entries -> the pages of the PDPTEs' directories
- *   32-bit           root: pae_root -> the four quarters of the page directory
- *   paging off       root: pae_root -> four direct pages: linear addresses are guest-physical ones
- *
- * A guest that is not in IA-32e mode thus runs with PAE tables, whatever its own format is.
+ * The seam of the shadow MMU: guest memory as it is mapped, and what the guest's loads of CR3,
+ * INVLPG and changes of CR0, CR4, EFER and the PAT mean for it.
  */
 #include "hv/cpu/cpu.h"
 #include "hv/ctl/log.h"
@@ -21,8 +14,10 @@
 /* Shadow pages for so many pages of guest memory, and at least. */
 #define GUEST_PAGES_PER_PAGE 32
 #define NODES_PER_PAGE	     4
+/* An instruction faults no more often than this before it gets to a table that was given up. */
+#define GIVE_UP_FAULTS	     8
+#define GIVE_UP_TIMES	     16
 #define PAE_ROOT_LIMIT	     (4 * GB)
-#define PAE_GFN_SHIFT	     18 /* frames that a directory of 1 GB maps */
 #define HFN_LIMIT	     BIT(28)
 #define PAT_ALL_WRITE_BACK   (MEMTYPE_WB * 0x0101010101010101ul)
 
@@ -33,7 +28,8 @@ void shadow_init(unsigned maxphyaddr)
 	host_maxphyaddr = maxphyaddr;
 }
 
-/* ---- roots --------------------------------------------------------------------------------------
+/* ---- what the guest loads and flushes
+ * ------------------------------------------------------------
  */
 
 static enum shadow_format format_of(const struct walk_regs *r)
@@ -43,93 +39,6 @@ static enum shadow_format format_of(const struct walk_regs *r)
 	if (r->efer & EFER_LMA)
 		return FORMAT_4LEVEL;
 	return r->cr4 & CR4_PAE ? FORMAT_PAE : FORMAT_32;
-}
-
-/* What the guest's registers say of where page directory i is; false: there is none. */
-static bool directory(const struct shadow *s, unsigned i, u64 *gfn, struct shadow_role *role)
-{
-	*role = (struct shadow_role){ .level = 2 };
-	if (s->cfg.strategy == SHADOW_VTLB) {
-		role->direct = true;
-		*gfn = i; /* what of the address space it maps, in units of 1 GB */
-		return true;
-	}
-	switch (s->format) {
-	case FORMAT_32:
-		role->quadrant = (u8)i;
-		*gfn = (u32)s->regs.cr3 >> PAGE_SHIFT;
-		return true;
-	case FORMAT_PAE:
-		*gfn = (s->regs.pdpte[i] & GENMASK(51, 12)) >> PAGE_SHIFT;
-		return s->regs.pdpte[i] & SPTE_P;
-	default:
-		role->direct = true;
-		*gfn = (u64)i << PAE_GFN_SHIFT;
-		return true;
-	}
-}
-
-static bool load_pae_roots(struct shadow *s)
-{
-	struct shadow_role role;
-	struct spage *p;
-	u64 gfn;
-
-	s->root = 0;
-	memset(s->pd, 0, sizeof(s->pd));
-	for (unsigned i = 0; i < SHADOW_PAE_ENTRIES; i++) {
-		s->pae_root[i] = 0;
-		if (!directory(s, i, &gfn, &role))
-			continue;
-		p = page_get(s, gfn, role);
-		if (!p)
-			return false;
-		s->pd[i] = (u32)(p - s->page);
-		s->pae_root[i] = hva_to_hpa(p->table).v | SPTE_P;
-	}
-	return true;
-}
-
-static bool load_root(struct shadow *s)
-{
-	struct shadow_role role = { .level = 4, .direct = s->cfg.strategy == SHADOW_VTLB };
-	u64 gfn = (s->regs.cr3 & GENMASK(s->regs.maxphyaddr - 1, 12)) >> PAGE_SHIFT;
-	struct spage *p;
-
-	if (s->format != FORMAT_4LEVEL)
-		return load_pae_roots(s);
-	memset(s->pd, 0, sizeof(s->pd));
-	p = page_get(s, role.direct ? 0 : gfn, role);
-	s->root = p ? (u32)(p - s->page) : 0;
-	return p != NULL;
-}
-
-static hpa_t root_address(const struct shadow *s)
-{
-	return hva_to_hpa(s->root ? s->page[s->root].table : s->pae_root);
-}
-
-/* Makes the root that the registers name the one that the processor walks. */
-static void activate(struct shadow *s, struct vcpu *v)
-{
-	s->epoch++;
-	s->reload = false;
-	if (!load_root(s)) {
-		vcpu_crash(v, "the page-table root at 0x%lx lies outside its memory", s->regs.cr3);
-		return;
-	}
-	v->ops->set_root(v, root_address(s));
-}
-
-void shadow_settle(struct shadow *s, struct vcpu *v)
-{
-	while (s->reload)
-		activate(s, v);
-	if (!s->flush)
-		return;
-	s->flush = s->stale = false;
-	s->stats.flushes++;
-	v->ops->flush_tlb(v, TLB_ALL, GVA(0));
 }
 
 /* What the tests ask for: nothing may differ now. */
@@ -151,11 +60,12 @@ static void shadow_set_cr3(struct vcpu *v, u64 cr3)
 
 	s->stats.cr3_loads++;
 	s->regs.cr3 = cr3;
-	memcpy(s->regs.pdpte, v->pdpte, sizeof(s->regs.pdpte));
-	if (s->cfg.strategy == SHADOW_VTLB)
+	if (s->format == FORMAT_PAE)
+		memcpy(s->regs.pdpte, v->pdpte, sizeof(s->regs.pdpte));
+	if (shadow_is_vtlb(s))
 		page_zap_all(s);
-	unsync_sync_all(s);
-	activate(s, v);
+	unsync_end_all(s);
+	root_activate(s, v);
 	if (!s->flush)
 		v->ops->flush_tlb(v, TLB_NON_GLOBAL, GVA(0));
 	shadow_settle(s, v);
@@ -182,7 +92,8 @@ static void shadow_invlpg(struct vcpu *v, gva_t gva)
 	struct shadow *s = shadow_of(v->vm->mmu);
 
 	s->stats.invlpgs++;
-	if (s->cfg.strategy == SHADOW_VTLB)
+	root_find(s, v);
+	if (shadow_is_vtlb(s))
 		vtlb_invlpg(s, gva.v);
 	else if (s->unsyncs)
 		unsync_invlpg(s, gva.v);
@@ -227,27 +138,59 @@ static void shadow_paging_changed(struct vcpu *v)
 	struct shadow *s = shadow_of(v->vm->mmu);
 	struct walk_regs old = s->regs;
 	enum shadow_format format = s->format;
+	bool vtlb = shadow_is_vtlb(s);
 	u64 pat = s->pat;
 
 	read_registers(s, v);
 	/* What decides how tables are read: nothing that was derived holds any more. */
 	if (format != s->format || ((old.cr4 ^ s->regs.cr4) & CR4_PSE) ||
-		((old.efer ^ s->regs.efer) & EFER_NXE) || pat != s->pat ||
-		s->cfg.strategy == SHADOW_VTLB)
+		((old.efer ^ s->regs.efer) & EFER_NXE) || pat != s->pat || vtlb ||
+		shadow_is_vtlb(s))
 		page_zap_all(s);
-	unsync_sync_all(s);
-	activate(s, v);
+	unsync_end_all(s);
+	root_activate(s, v);
 	s->flush = true;
 	shadow_settle(s, v);
 	after_flush(s, v);
 }
 
+/*
+ * An instruction that the emulator does not know writes to a table: it is no longer shadowed, and
+ * the instruction may go ahead; unless its own translation goes through that table, which is then
+ * shadowed anew before it gets there. Told by its coming back again and again.
+ */
+static bool gets_nowhere(struct shadow *s, struct vcpu *v, u64 gfn)
+{
+	u64 rip = v->ops->get(v, VREG_RIP);
+	bool again = s->given_up.rip == rip && s->given_up.gfn == gfn &&
+		     s->stats.faults - s->given_up.faults <= GIVE_UP_FAULTS &&
+		     !memcmp(s->given_up.gpr, v->gpr, sizeof(v->gpr));
+
+	s->given_up.rip = rip;
+	s->given_up.gfn = gfn;
+	s->given_up.faults = s->stats.faults;
+	memcpy(s->given_up.gpr, v->gpr, sizeof(v->gpr));
+	s->given_up.times = again ? s->given_up.times + 1 : 0;
+	return s->given_up.times == GIVE_UP_TIMES;
+}
+
 static void shadow_give_up(struct vcpu *v, const struct mmu_fault *f)
 {
 	struct shadow *s = shadow_of(v->vm->mmu);
+	struct mmu_fault again = *f;
 
+	if (gets_nowhere(s, v, f->gpa.v >> PAGE_SHIFT)) {
+		vcpu_crash(v,
+			"an instruction that the emulator does not know writes to a page "
+			"table in use, at 0x%lx",
+			f->gpa.v);
+		return;
+	}
+	root_find(s, v);
 	page_unshadow(s, f->gpa.v >> PAGE_SHIFT);
-	shadow_settle(s, v);
+	s->insist = true;
+	(void)shadow_fault(v, &again); /* of no avail: the instruction faults once more */
+	s->insist = false;
 }
 
 /* ---- guest memory -------------------------------------------------------------------------------
@@ -271,7 +214,7 @@ static void forget_frames(struct shadow *s, u64 first, u64 count)
 
 		if (!p->in_use || p->role.level != 1)
 			continue;
-		for (unsigned i = 0; p->live && i < SHADOW_ENTRIES; i++)
+		for (unsigned i = 0; (i = spage_next(p, i)) < SHADOW_ENTRIES; i++)
 			if (spte_live(p->table[i]) && p->target[i] - first < count)
 				shadow_set(s, id_of(s, p, i), s->trap, 0);
 	}
@@ -346,8 +289,10 @@ static void shadow_flush(struct mmu *mmu)
 	struct shadow *s = shadow_of(mmu);
 
 	s->flush = true;
-	if (s->vm->vcpus)
-		shadow_settle(s, s->vm->vcpu[0]);
+	if (!s->vm->vcpus)
+		return;
+	root_find(s, s->vm->vcpu[0]);
+	shadow_settle(s, s->vm->vcpu[0]);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------
@@ -408,7 +353,12 @@ static enum status shadow_create(struct vm *vm, struct mmu **out)
 	s->vm = vm;
 	s->mem = &vm->mem;
 	s->cfg = vm->cfg.shadow;
-	s->trap = host_maxphyaddr < 52 ? SPTE_TRAP : 0;
+	/* Without the filter every fault exits, and an entry need not say why it is not there. */
+	if (host_maxphyaddr >= 52 || s->cfg.strategy == SHADOW_VTLB)
+		s->cfg.fast &= ~(unsigned)SHADOW_FILTER;
+	s->trap = s->cfg.fast & SHADOW_FILTER ? SPTE_TRAP : 0;
+	if (s->cfg.audit)
+		s->cfg.fast &= ~(unsigned)SHADOW_TARGETS; /* it wants to see each CR3 load */
 	st = add_ranges(s, &vm->mem, &guest_pages);
 	s->pages = s->cfg.pages ? s->cfg.pages : (unsigned)(guest_pages / GUEST_PAGES_PER_PAGE);
 	s->pages = ALIGN_UP(MAX(s->pages, SHADOW_PAGES_MIN), 2u);
@@ -432,11 +382,10 @@ static enum status shadow_create(struct vm *vm, struct mmu **out)
 static void shadow_view(struct vcpu *v, struct mmu_view *out)
 {
 	struct shadow *s = shadow_of(v->vm->mmu);
-	bool filter = (s->cfg.fast & SHADOW_FILTER) && s->trap && s->cfg.strategy != SHADOW_VTLB;
 
 	*out = (struct mmu_view){ .trap_paging = true,
-		.fault_mask = filter ? PF_P : 0,
-		.fault_match = filter ? PF_P : 0 };
+		.fault_mask = s->trap ? PF_P : 0,
+		.fault_match = s->trap ? PF_P : 0 };
 }
 
 static void shadow_describe(struct mmu *mmu, gpa_t gpa)
@@ -458,13 +407,13 @@ static void shadow_report(struct mmu *mmu)
 
 	log_machine("@shadow {\"vm\":\"%s\",\"faults\":%lu,\"guest_faults\":%lu,\"fills\":%lu,"
 		    "\"prefetched\":%lu,\"device\":%lu,\"emulated\":%lu,\"wp_emulated\":%lu,"
-		    "\"table_writes\":%lu,\"unsyncs\":%lu,\"resyncs\":%lu,\"resync_clean\":%lu,"
+		    "\"table_writes\":%lu,\"unsyncs\":%lu,"
 		    "\"unshadows\":%lu,\"cr3_loads\":%lu,\"invlpgs\":%lu,\"flushes\":%lu,"
 		    "\"created\":%lu,\"reclaimed\":%lu,\"audits\":%lu,\"pages\":%u,\"pool\":%u}",
 		shadow_of(mmu)->vm->cfg.name, t->faults, t->guest_faults, t->fills, t->prefetched,
-		t->device, t->emulated, t->wp_emulated, t->table_writes, t->unsyncs, t->resyncs,
-		t->resync_clean, t->unshadows, t->cr3_loads, t->invlpgs, t->flushes, t->created,
-		t->reclaimed, t->audits, shadow_of(mmu)->in_use, shadow_of(mmu)->pages);
+		t->device, t->emulated, t->wp_emulated, t->table_writes, t->unsyncs, t->unshadows,
+		t->cr3_loads, t->invlpgs, t->flushes, t->created, t->reclaimed, t->audits,
+		shadow_of(mmu)->in_use, shadow_of(mmu)->pages);
 }
 
 const struct mmu_ops shadow_mmu_ops = {

@@ -15,14 +15,21 @@ struct audit {
 	u64 references; /* seen from the entries */
 };
 
+static bool out_of_sync(struct shadow *s, const struct spage *p)
+{
+	const struct frame *f = p->role.direct ? NULL : shadow_frame(s, p->gfn);
+
+	return f && f->unsync;
+}
+
 static void complain(struct audit *a, const struct spage *p, unsigned i, const char *what, u64 want)
 {
 	if (a->found++ < LOGGED_MAX)
 		log_err("shadow audit: page %lu (gfn %#lx, level %u%s%s) entry %u: %s: is %#lx, "
 			"should be %#lx",
 			(u64)(p - a->s->page), p->gfn, p->role.level,
-			p->role.direct ? ", direct" : "", p->unsync ? ", out of sync" : "", i, what,
-			p->table[i], want);
+			p->role.direct ? ", direct" : "",
+			out_of_sync(a->s, p) ? ", out of sync" : "", i, what, p->table[i], want);
 }
 
 static void audit_reference(struct audit *a, const struct spage *p, unsigned i)
@@ -60,7 +67,7 @@ static void audit_entry(struct audit *a, const struct spage *p, const void *tabl
 	u64 e = p->table[i], want;
 	u32 target;
 
-	if (s->cfg.strategy == SHADOW_VTLB || p->unsync)
+	if (shadow_is_vtlb(s) || out_of_sync(s, p))
 		return; /* may be behind, until the guest flushes */
 	want = shadow_derive(s, p, table, i, &target);
 	if (!spte_live(e)) {
@@ -68,27 +75,25 @@ static void audit_entry(struct audit *a, const struct spage *p, const void *tabl
 			complain(a, p, i, "says not present", want);
 		return;
 	}
-	if ((e ^ want) & ~(SPTE_W | SPTE_D) || (e & ~want & SPTE_W) || p->target[i] != target)
+	if ((e ^ want) & ~(SPTE_W | SPTE_D | SPTE_HELD) || (e & ~want & SPTE_W) ||
+		((e & SPTE_HELD) && !(want & (SPTE_W | SPTE_HELD))) || p->target[i] != target)
 		complain(a, p, i, "is not what follows from the guest's", want);
 }
 
 static void audit_page(struct audit *a, const struct spage *p)
 {
 	const void *table = p->role.direct ? NULL : shadow_table(a->s, p->gfn);
-	unsigned live = 0;
 
 	if (!p->role.direct && (!table || !shadow_frame(a->s, p->gfn)->table))
 		complain(a, p, 0, "its frame is no table", 0);
 	for (unsigned i = 0; i < SHADOW_ENTRIES; i++) {
 		if (table || p->role.direct)
 			audit_entry(a, p, table, i);
-		if (spte_live(p->table[i])) {
+		if (spte_live(p->table[i]))
 			audit_reference(a, p, i);
-			live++;
-		}
+		if (!p->table[i] == !!(p->known[i / 64] & BIT(i % 64)))
+			complain(a, p, i, "and the page's list of entries disagree", 0);
 	}
-	if (live != p->live)
-		complain(a, p, 0, "its count of live entries is wrong", live);
 }
 
 static u64 count_references(struct shadow *s)

@@ -27,9 +27,10 @@ struct frame *shadow_frame(struct shadow *s, u64 gfn)
 {
 	for (unsigned i = 0; i < s->ranges; i++) {
 		const struct frame_range *r = &s->range[i];
+		struct frame *f = &r->frame[gfn - r->first];
 
 		if (gfn - r->first < r->count)
-			return r->frame[gfn - r->first].mapped ? &r->frame[gfn - r->first] : NULL;
+			return f->mapped ? f : NULL;
 	}
 	return NULL;
 }
@@ -51,7 +52,7 @@ static void drop_writer(struct shadow *s, entry_id id)
 	u64 e = *entry_of(s, id);
 
 	s->flush = true;
-	shadow_set(s, id, e & ~(SPTE_W | SPTE_D), *target_of(s, id));
+	shadow_set(s, id, (e & ~(SPTE_W | SPTE_D)) | SPTE_HELD, *target_of(s, id));
 }
 
 static void drop_link(struct shadow *s, entry_id id)
@@ -83,38 +84,36 @@ static bool same_referent(u64 a, u64 b)
 	return !((a ^ b) & (SPTE_ADDR | SPTE_LINK)) && ((a & SPTE_LINK) || !((a ^ b) & SPTE_W));
 }
 
-/* The processor's note that a table out of sync was written must not get lost with the entry. */
-static void keep_dirty(struct shadow *s, u64 old, u64 value, u32 target)
+/* The entry comes to refer to something else: for a moment it refers to nothing. */
+static void refer(struct shadow *s, entry_id id, u64 old, u64 value, u32 *target, u32 to)
 {
-	if (!(old & SPTE_D) || (value & SPTE_D) || !frame_of(s, target)->unsync)
-		return;
-	for (u32 n = page_first(s, target); n; n = page_next(s, n))
-		s->page[n].dirty = true;
+	u64 *e = entry_of(s, id);
+
+	WRITE_ONCE(*e, s->trap);
+	if (spte_live(old))
+		forget(s, id, old, *target);
+	*target = to;
+	if (spte_live(value))
+		remember(s, id, value, to);
+	WRITE_ONCE(*e, value);
 }
 
 void shadow_set(struct shadow *s, entry_id id, u64 value, u32 target)
 {
-	u64 *e = entry_of(s, id), old = *e;
-	u32 old_target = *target_of(s, id);
-	bool was = spte_live(old), is = spte_live(value);
+	unsigned index = id & (SHADOW_ENTRIES - 1);
+	struct spage *p = page_of(s, id);
+	u64 *e = &p->table[index], old = *e;
+	u32 *t = &p->target[index];
+	bool was = spte_live(old);
 
-	if (old == value && old_target == target)
+	if (old == value && *t == target)
 		return;
-	if (spte_writable_leaf(old))
-		keep_dirty(s, old, value, old_target);
-	if (was && is && target == old_target && same_referent(old, value)) {
+	if (was && target == *t && spte_live(value) && same_referent(old, value))
 		WRITE_ONCE(*e, value);
-	} else {
-		WRITE_ONCE(*e, is ? s->trap : value);
-		if (was)
-			forget(s, id, old, old_target);
-		*target_of(s, id) = target;
-		if (is) {
-			remember(s, id, value, target);
-			WRITE_ONCE(*e, value);
-		}
-		page_of(s, id)->live = (u16)(page_of(s, id)->live + is - was);
-	}
+	else
+		refer(s, id, old, value, t, target);
+	if (!old != !value)
+		p->known[index / 64] ^= BIT(index % 64);
 	if (was)
 		s->stale = true;
 }
@@ -158,9 +157,8 @@ bool shadow_entry_is_large(const struct shadow *s, u64 g, unsigned level)
 
 bool shadow_entry_usable(const struct shadow *s, u64 g, unsigned level)
 {
-	bool large = shadow_entry_is_large(s, g, level);
-
-	return (g & (SPTE_P | SPTE_A)) == (SPTE_P | SPTE_A) && !(g & s->rsvd[level][large]);
+	return (g & (SPTE_P | SPTE_A)) == (SPTE_P | SPTE_A) &&
+	       !(g & s->rsvd[level][!!(g & GPTE_PS)]);
 }
 
 u64 shadow_guest_entry(const struct shadow *s, const struct spage *p, const void *table, unsigned i)
@@ -223,10 +221,8 @@ static u64 leaf(struct shadow *s, u64 gfn, u64 flags, bool write, u32 *target)
 		return s->trap; /* a device, or nothing at all */
 	e = (u64)f->hfn << PAGE_SHIFT | (flags & LEAF_FROM_GUEST) | SPTE_P | SPTE_A |
 	    shadow_type(s, flags);
-	/* To be told of writes to a table that is out of sync, the dirty flag is left to the
-	 * processor. */
-	if (write && f->writable && (!f->table || f->unsync))
-		e |= SPTE_W | (f->unsync ? 0 : SPTE_D);
+	if (write && f->writable)
+		e |= f->table && !f->unsync ? SPTE_HELD : SPTE_W | SPTE_D;
 	*target = (u32)gfn;
 	return e;
 }
@@ -268,7 +264,7 @@ u64 shadow_derive(
 		return derive_direct(s, p, index, target);
 	g = shadow_guest_entry(s, p, table, index);
 	if (!(g & SPTE_P))
-		return p->unsync ? s->trap : 0;
+		return 0;
 	if (!shadow_entry_usable(s, g, level))
 		return s->trap;
 	if (level == 1)

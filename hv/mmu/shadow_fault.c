@@ -16,10 +16,11 @@
 
 /* Entries filled at a time, around the one that faulted: one cache line of the guest's. */
 #define PREFETCH	 8u
-/* Trapped writes to present entries of a leaf table before it goes out of sync. */
-#define WRITES_TO_UNSYNC 3
-/* Trapped writes to an upper table, with no walk through it in between, before it is taken for
- * data. */
+/* Trapped writes to a table come one upon the other when no more ticks than this are between. */
+#define BURST_TICKS	 3000u
+/* So many of them, and a leaf table goes out of sync; */
+#define WRITES_TO_UNSYNC 4
+/* so many, and what cannot go out of sync is taken for data. */
 #define WRITES_TO_DATA	 24
 /* Roles that one frame can have: 32-bit paging, four as a directory and two as a table. */
 #define PAGES_PER_FRAME	 8u
@@ -40,7 +41,6 @@ static struct spage *top(struct shadow *s, u64 gva)
 	struct spage *p = &s->page[s->root ? s->root : s->pd[(gva >> 30) & 3]];
 
 	p->used = s->epoch;
-	p->writes = 0;
 	return p;
 }
 
@@ -57,7 +57,7 @@ static bool descend(
 	u64 g = SPTE_W | SPTE_U, gfn;
 
 	*below = NULL;
-	if (s->cfg.strategy == SHADOW_VTLB) {
+	if (shadow_is_vtlb(s)) {
 		role.level--;
 		gfn = gva >> (PAGE_SHIFT + SHADOW_SHIFT * (level - 1));
 	} else if (p->role.direct) {
@@ -92,14 +92,15 @@ static void fill_leaf(struct shadow *s, struct spage *p, unsigned index)
 	if (!(s->cfg.fast & SHADOW_PREFETCH))
 		return;
 	for (unsigned i = first; i < first + PREFETCH; i++)
-		if (p->table[i] == s->trap) {
+		if (!spte_live(p->table[i])) {
 			shadow_refresh(s, p, table, i);
 			s->stats.prefetched += spte_live(p->table[i]);
 		}
 }
 
 /* A virtual TLB holds what the walk yielded, all permissions in the leaf. */
-static void fill_vtlb(struct shadow *s, struct spage *p, unsigned index, const struct walk *w)
+static void fill_vtlb(
+	struct shadow *s, struct spage *p, unsigned index, const struct walk *w, unsigned access)
 {
 	const struct frame *f = shadow_frame(s, w->gpa.v >> PAGE_SHIFT);
 	u64 g = w->level ? w->step[w->level].entry : SPTE_W | SPTE_D;
@@ -114,12 +115,21 @@ static void fill_vtlb(struct shadow *s, struct spage *p, unsigned index, const s
 		e |= SPTE_NX;
 	if (w->writable && (g & SPTE_D) && f->writable)
 		e |= SPTE_W | SPTE_D;
+	/* CR0.WP is off: the supervisor may write, and a user may not even read before the next
+	 * fault. */
+	if (!w->writable && (access & MMU_W)) {
+		e |= SPTE_W | SPTE_D;
+		e &= ~SPTE_U;
+		if (w->user && (s->regs.cr4 & CR4_SMEP))
+			e |= SPTE_NX;
+	}
 	shadow_set(s, id_of(s, p, index), e, (u32)(w->gpa.v >> PAGE_SHIFT));
 }
 
 /* False: no page can be had. */
-static bool fill(struct shadow *s, u64 gva, const struct walk *w)
+static bool fill(struct shadow *s, const struct mmu_fault *f, const struct walk *w)
 {
+	u64 gva = f->gva.v;
 	struct spage *p = top(s, gva);
 
 	while (p && p->role.level > 1)
@@ -127,8 +137,8 @@ static bool fill(struct shadow *s, u64 gva, const struct walk *w)
 			return false;
 	if (!p)
 		return true; /* the access faults again, and finds what is there now */
-	if (s->cfg.strategy == SHADOW_VTLB)
-		fill_vtlb(s, p, index_at(gva, 1), w);
+	if (shadow_is_vtlb(s))
+		fill_vtlb(s, p, index_at(gva, 1), w, f->access);
 	else
 		fill_leaf(s, p, index_at(gva, 1));
 	s->stats.fills++;
@@ -140,40 +150,35 @@ static bool fill(struct shadow *s, u64 gva, const struct walk *w)
 
 static bool only_leaf_tables(struct shadow *s, u64 gfn)
 {
-	unsigned pages = 0;
-
-	for (u32 n = page_first(s, gfn); n; n = page_next(s, n), pages++)
-		if (s->page[n].role.level != 1 || pages == SHADOW_UNSYNC_MAX)
+	for (u32 n = page_first(s, gfn); n; n = page_next(s, n))
+		if (s->page[n].role.level != 1)
 			return false;
 	return true;
 }
 
-/* Counts the write, if it is to change an entry that is present: bulk work, and no page added. */
-static unsigned count_write(struct shadow *s, gpa_t gpa)
+/* Nothing leads to the table: the guest has taken it away, and uses the page for something else. */
+static bool abandoned(struct shadow *s, u64 gfn)
 {
-	unsigned most = 0;
-	u64 g = 0;
+	for (u32 n = page_first(s, gfn); n; n = page_next(s, n))
+		if (s->page[n].parents || root_is(s, n))
+			return false;
+	return true;
+}
 
-	if (guest_read(s->mem, GPA(ALIGN_DOWN(gpa.v, sizeof(g))), &g, sizeof(g)) != OK)
-		return 0;
-	for (u32 n = page_first(s, gpa.v >> PAGE_SHIFT); n; n = page_next(s, n)) {
-		struct spage *p = &s->page[n];
-
-		if (p->writes_at != (u32)s->stats.cr3_loads)
-			p->writes = 0;
-		p->writes_at = (u32)s->stats.cr3_loads;
-		if ((g & SPTE_P) && p->writes < UINT8_MAX)
-			p->writes++;
-		most = MAX(most, (unsigned)p->writes);
-	}
-	return most;
+/* How many trapped writes to this table have come one upon the other, this one included. */
+static unsigned count_write(struct shadow *s, const struct vcpu *v, u64 gfn)
+{
+	if (gfn != s->burst.gfn || v->exit_tsc - s->burst.tsc > BURST_TICKS)
+		s->burst.count = 0;
+	s->burst.gfn = gfn;
+	s->burst.tsc = v->exit_tsc;
+	return ++s->burst.count;
 }
 
 /* True: the write may go ahead, and the fault is filled in; false: it is to be emulated. */
-static bool give_way(struct shadow *s, struct vcpu *v, gpa_t gpa)
+static bool give_way(struct shadow *s, struct vcpu *v, u64 gfn)
 {
-	unsigned writes = count_write(s, gpa);
-	u64 gfn = gpa.v >> PAGE_SHIFT;
+	unsigned writes = count_write(s, v, gfn);
 
 	if (s->cfg.strategy == SHADOW_OOS && writes >= WRITES_TO_UNSYNC &&
 		only_leaf_tables(s, gfn)) {
@@ -182,7 +187,7 @@ static bool give_way(struct shadow *s, struct vcpu *v, gpa_t gpa)
 	}
 	/* An event that is delivered cannot be emulated: what it pushes to is no table, or not for
 	 * long. */
-	if (writes >= WRITES_TO_DATA || (v->work & WORK_EVENT)) {
+	if (writes >= WRITES_TO_DATA || (v->work & WORK_EVENT) || abandoned(s, gfn)) {
 		page_unshadow(s, gfn);
 		return true;
 	}
@@ -192,32 +197,32 @@ static bool give_way(struct shadow *s, struct vcpu *v, gpa_t gpa)
 /* Entries of page p that stand for the guest's bytes [from, to) of its table. */
 static void follow(struct shadow *s, struct spage *p, unsigned from, unsigned to)
 {
-	unsigned size = s->format == FORMAT_32 ? 4 : 8, shift = 0, base;
+	unsigned size_shift = s->format == FORMAT_32 ? 2 : 3;
+	/* A 32-bit directory entry has two of ours. */
+	unsigned twins = s->format == FORMAT_32 && p->role.level == 2;
+	unsigned first = (from >> size_shift) << twins,
+		 last = ((to - 1) >> size_shift) << twins | twins;
+	unsigned base = p->role.quadrant * SHADOW_ENTRIES;
 	const void *table = shadow_table(s, p->gfn);
 	u32 target;
 	u64 e;
 
-	if (s->format == FORMAT_32 && p->role.level == 2)
-		shift = 1;
-	base = p->role.quadrant * SHADOW_ENTRIES;
-	for (unsigned g = from / size; table && g <= (to - 1) / size; g++)
-		for (unsigned i = g << shift; i < (g + 1) << shift; i++) {
-			if (i - base >= SHADOW_ENTRIES)
-				continue;
-			e = shadow_derive(s, p, table, i - base, &target);
-			page_set_and_reap(s, p, i - base, e, target);
-		}
+	if (p->role.level > 1)
+		root_find(s, s->vm->vcpu[0]); /* a table that falls away may be the root */
+	for (unsigned i = first - base; table && i != last - base + 1; i++) {
+		if (i >= SHADOW_ENTRIES)
+			continue;
+		e = shadow_derive(s, p, table, i, &target);
+		page_set_and_reap(s, p, i, e, target);
+	}
 }
 
-static void table_written(struct shadow *s, struct frame *f, u64 gfn, unsigned from, unsigned to)
+/* A table with several roles: one page's reaping may take another with it. */
+static void follow_all(struct shadow *s, u64 gfn, unsigned from, unsigned to)
 {
 	u32 pages[PAGES_PER_FRAME];
 	unsigned count = 0;
 
-	if (to - from > WRITE_MAX && !f->unsync) {
-		page_unshadow(s, gfn);
-		return;
-	}
 	for (u32 n = page_first(s, gfn); n; n = page_next(s, n)) {
 		BUG_ON(count == PAGES_PER_FRAME);
 		pages[count++] = n;
@@ -225,11 +230,23 @@ static void table_written(struct shadow *s, struct frame *f, u64 gfn, unsigned f
 	for (unsigned i = 0; i < count; i++) {
 		struct spage *p = &s->page[pages[i]];
 
-		if (p->unsync)
-			p->dirty = true;
-		else if (p->in_use && p->gfn == gfn) /* not reaped by the one before */
+		if (p->in_use && p->gfn == gfn)
 			follow(s, p, from, to);
 	}
+}
+
+static void table_written(struct shadow *s, u64 gfn, unsigned from, unsigned to)
+{
+	u32 n = page_first(s, gfn);
+
+	s->stats.table_writes++;
+	s->epoch++;
+	if (to - from > WRITE_MAX)
+		page_unshadow(s, gfn);
+	else if (page_next(s, n))
+		follow_all(s, gfn, from, to);
+	else
+		follow(s, &s->page[n], from, to);
 }
 
 void shadow_written(void *ctx, gpa_t gpa, u64 len)
@@ -238,15 +255,12 @@ void shadow_written(void *ctx, gpa_t gpa, u64 len)
 	u64 end = gpa.v + len;
 
 	for (u64 at = gpa.v, next; at < end; at = next) {
-		struct frame *f = shadow_frame(s, at >> PAGE_SHIFT);
+		const struct frame *f = shadow_frame(s, at >> PAGE_SHIFT);
 
 		next = MIN((at & PAGE_MASK) + PAGE_SIZE, end);
-		if (!f || !f->table)
-			continue;
-		s->stats.table_writes++;
-		s->epoch++;
-		table_written(s, f, at >> PAGE_SHIFT, (unsigned)(at & ~PAGE_MASK),
-			(unsigned)(next - (at & PAGE_MASK)));
+		if (f && f->table && !f->unsync)
+			table_written(s, at >> PAGE_SHIFT, (unsigned)(at & ~PAGE_MASK),
+				(unsigned)(next - (at & PAGE_MASK)));
 	}
 	if (s->reload || s->flush)
 		shadow_settle(s, s->vm->vcpu[0]);
@@ -254,6 +268,35 @@ void shadow_written(void *ctx, gpa_t gpa, u64 len)
 
 /* ---- the fault ----------------------------------------------------------------------------------
  */
+
+/*
+ * The most frequent fault of all, told from our own tables: a supervisor's write to a table in
+ * sync, which the guest's tables allow at all levels, all flags set.
+ */
+static bool is_table_write(struct shadow *s, const struct mmu_fault *f, u64 *gfn)
+{
+	const struct spage *p = &s->page[s->root ? s->root : s->pd[(f->gva.v >> 30) & 3]];
+	const struct frame *frame;
+	u64 e, user = SPTE_U;
+	unsigned index;
+
+	if (f->error != (PF_P | PF_W) || shadow_is_vtlb(s))
+		return false;
+	for (;; p = &s->page[p->target[index]]) {
+		index = index_at(f->gva.v, p->role.level);
+		e = p->table[index];
+		user &= e;
+		if (p->role.level == 1)
+			break;
+		if (!spte_live(e) || !(e & SPTE_W))
+			return false;
+	}
+	if (!spte_live(e) || !(e & SPTE_HELD) || (user & SPTE_U))
+		return false;
+	*gfn = p->target[index];
+	frame = shadow_frame(s, *gfn);
+	return frame->table && !frame->unsync;
+}
 
 static unsigned walk_flags(const struct mmu_fault *f, unsigned cpl)
 {
@@ -270,6 +313,30 @@ static unsigned walk_flags(const struct mmu_fault *f, unsigned cpl)
 	return flags;
 }
 
+/*
+ * With SMAP on and RFLAGS.AC set, the walk allows a supervisor the user's pages; but not where the
+ * processor itself reads a descriptor there, which the error code does not tell. So: is this the
+ * fault that the access was to go ahead after?
+ */
+static bool implicit(
+	struct shadow *s, struct vcpu *v, const struct mmu_fault *f, const struct walk *w)
+{
+	u64 rip;
+	bool again;
+
+	if (!(s->regs.cr4 & CR4_SMAP) || !w->user || (f->access & MMU_X) || s->regs.cpl == 3 ||
+		(f->error & (PF_P | PF_RSVD)) != PF_P)
+		return false;
+	rip = v->ops->get(v, VREG_RIP);
+	again = s->allowed.rip == rip && s->allowed.gva == f->gva.v &&
+		s->allowed.error == f->error && s->allowed.faults + 1 == s->stats.faults;
+	s->allowed.rip = rip;
+	s->allowed.gva = f->gva.v;
+	s->allowed.error = f->error;
+	s->allowed.faults = s->stats.faults;
+	return again;
+}
+
 /* The walk has succeeded: what keeps the access from going ahead? */
 static enum mmu_result resolve(
 	struct shadow *s, struct vcpu *v, struct mmu_fault *f, struct walk *w)
@@ -282,17 +349,25 @@ static enum mmu_result resolve(
 		s->stats.device++;
 		return MMU_DEVICE;
 	}
-	if ((f->access & MMU_W) && !w->writable) {
-		/* With CR0.WP clear the supervisor may write to it; our tables cannot say so. */
+	/* CR0.WP is off, and RFLAGS.AC on: that this is a user's page must be known to SMAP, and
+	 * then an entry cannot allow the supervisor alone to write. An instruction that the
+	 * emulator does not know gets one all the same. */
+	if ((f->access & MMU_W) && !w->writable && w->user && (s->regs.cr4 & CR4_SMAP) &&
+		!s->insist) {
 		s->stats.wp_emulated++;
-		return MMU_DEVICE;
+		return MMU_TABLE;
 	}
-	if ((f->access & MMU_W) && frame->table && !frame->unsync && !give_way(s, v, w->gpa)) {
+	if ((f->access & MMU_W) && frame->table && !frame->unsync &&
+		!give_way(s, v, w->gpa.v >> PAGE_SHIFT)) {
 		s->stats.emulated++;
 		return MMU_TABLE;
 	}
 	shadow_settle(s, v); /* a table that was given up may have been a root */
-	if (!fill(s, f->gva.v, w)) {
+	if (implicit(s, v, f, w)) {
+		f->error |= PF_P;
+		return MMU_GUEST;
+	}
+	if (!fill(s, f, w)) {
 		log_err("%s: shadow paging: no page for the tables of 0x%lx", v->vm->cfg.name,
 			f->gva.v);
 		return MMU_FATAL;
@@ -307,9 +382,18 @@ enum mmu_result shadow_fault(struct vcpu *v, struct mmu_fault *f)
 	struct segment ss;
 	struct walk w;
 	unsigned flags;
+	u64 gfn;
 
 	s->stats.faults++;
 	s->epoch++;
+	root_find(s, v);
+	if (is_table_write(s, f, &gfn) && !give_way(s, v, gfn)) {
+		f->gpa = GPA(gfn << PAGE_SHIFT | (f->gva.v & ~PAGE_MASK));
+		f->access = MMU_W;
+		s->stats.emulated++;
+		shadow_settle(s, v);
+		return MMU_TABLE;
+	}
 	v->ops->get_segment(v, SEG_SS, &ss);
 	s->regs.cpl = (ss.ar & SEG_AR_DPL) >> 5;
 	s->regs.rflags = v->ops->get(v, VREG_RFLAGS);

@@ -8,13 +8,17 @@
  * through and what is no root: the VM becomes slower, and nobody else notices.
  */
 #include "hv/ctl/log.h"
-#include "hv/lib/string.h"
+#include "hv/lib/words.h"
 #include "hv/mem/page.h"
 #include "hv/mmu/shadow_priv.h"
 
-#define TARGETS_PER_PAGE (PAGE_SIZE / (SHADOW_ENTRIES * sizeof(u32)))
+/*
+ * Memory comes in chunks of 2 MB, and not page by page: where pages lie scattered over the memory,
+ * the places of roots (shadow_root.c) are taken. Two tables and their targets make three pages.
+ */
+#define PAIR_PAGES 3u
 
-static_assert(TARGETS_PER_PAGE == 2, "pages share the memory of their targets in pairs");
+static_assert(2 * SHADOW_ENTRIES * sizeof(u32) == PAGE_SIZE, "the targets of a pair fill a page");
 
 static u32 *bucket(struct shadow *s, u64 gfn)
 {
@@ -58,26 +62,21 @@ u32 page_next(const struct shadow *s, u32 n)
 /* ---- the pool ----------------------------------------------------------------------------------
  */
 
-/* Gives a page number its memory, once. */
+/* Gives page number n its memory, and those that share a chunk with it. */
 static bool furnish(struct shadow *s, u32 n)
 {
-	struct spage *p = &s->page[n], *twin = &s->page[n ^ 1];
+	u32 first = n - n % s->chunk_pages;
+	u8 *chunk, *pair;
 
-	if (!p->table)
-		p->table = page_alloc(PAGE_ORDER_4K, PAGE_TABLE);
-	if (!p->target && twin->target)
-		p->target = (u32 *)((u64)twin->target ^ PAGE_SIZE / TARGETS_PER_PAGE);
-	if (!p->target)
-		p->target = page_alloc(PAGE_ORDER_4K, PAGE_TABLE);
-	return p->table && p->target;
-}
-
-static bool is_root(const struct shadow *s, u32 n)
-{
-	for (unsigned i = 0; i < SHADOW_PAE_ENTRIES; i++)
-		if (s->pd[i] == n)
-			return true;
-	return s->root == n;
+	if (s->page[n].home)
+		return true;
+	chunk = page_alloc(s->chunk_order, PAGE_TABLE);
+	for (n = first; chunk && n < MIN(first + s->chunk_pages, s->pages); n++) {
+		pair = chunk + (n - first) / 2 * PAIR_PAGES * PAGE_SIZE;
+		s->page[n].home = (u64 *)(pair + (n % 2) * PAGE_SIZE);
+		s->page[n].target = (u32 *)(pair + 2 * PAGE_SIZE + (n % 2) * (PAGE_SIZE / 2));
+	}
+	return chunk;
 }
 
 /* Zaps a page that is neither a root nor in use by the present fault. */
@@ -88,7 +87,7 @@ static u32 reclaim(struct shadow *s)
 
 		s->hand = s->hand + 1 < s->fresh ? s->hand + 1 : 1;
 		p = &s->page[s->hand];
-		if (!p->in_use || p->used == s->epoch || is_root(s, s->hand))
+		if (!p->in_use || p->used == s->epoch || root_is(s, s->hand))
 			continue;
 		page_zap(s, p);
 		s->stats.reclaimed++;
@@ -113,28 +112,29 @@ static u32 take(struct shadow *s)
 /* ---- making and zapping ------------------------------------------------------------------------
  */
 
-/*
- * What can be said of a new page at once: where the guest's entry is not present, or links to a
- * table that has a shadow already. The rest is filled in on demand.
- */
+/* What is said of a table's entries at once; the rest is filled in on demand. */
+#define FIRST_LOOK_MAX 64
+
 static void first_look(struct shadow *s, struct spage *p)
 {
 	const void *table = shadow_table(s, p->gfn);
+	unsigned most = p->role.level > 1 ? SHADOW_ENTRIES : FIRST_LOOK_MAX;
 
-	for (unsigned i = 0; i < SHADOW_ENTRIES; i++) {
-		u64 g = shadow_guest_entry(s, p, table, i);
-
-		if (!(g & SPTE_P))
-			p->table[i] = 0;
-		else if (p->role.level > 1)
+	words_fill(p->table, SHADOW_ENTRIES, 0);
+	for (unsigned i = 0; (i = shadow_next_entry(s, p, table, i)) < SHADOW_ENTRIES; i++)
+		if (most && (s->cfg.fast & SHADOW_PREFETCH)) {
 			shadow_refresh(s, p, table, i);
-	}
+			most--;
+		} else if (shadow_guest_entry(s, p, table, i) & SPTE_P) {
+			shadow_set(s, id_of(s, p, i), s->trap, 0);
+		}
 }
 
-static void fill(struct spage *p, u64 value)
+/* All of it is there, and nothing known yet. */
+static void all_traps(const struct shadow *s, struct spage *p)
 {
-	for (unsigned i = 0; i < SHADOW_ENTRIES; i++)
-		p->table[i] = value;
+	words_fill(p->table, SHADOW_ENTRIES, s->trap);
+	words_fill(p->known, SHADOW_WORDS, s->trap ? ~0ul : 0);
 }
 
 /* The frame is a table from now on, and nobody may write to it unseen. */
@@ -145,7 +145,7 @@ static bool adopt_frame(struct shadow *s, u64 gfn)
 	if (!f)
 		return false;
 	if (f->unsync)
-		unsync_end_frame(s, gfn);
+		unsync_end(s, gfn);
 	f->table = 1;
 	shadow_protect(s, f);
 	return true;
@@ -158,7 +158,6 @@ struct spage *page_get(struct shadow *s, u64 gfn, struct shadow_role role)
 
 	if (p) {
 		p->used = s->epoch;
-		p->writes = 0;
 		return p;
 	}
 	if (!role.direct && !shadow_frame(s, gfn) && !shadow_map_again(s, gfn))
@@ -167,20 +166,24 @@ struct spage *page_get(struct shadow *s, u64 gfn, struct shadow_role role)
 	if (!n)
 		return NULL;
 	p = &s->page[n];
-	*p = (struct spage){ .table = p->table,
+	*p = (struct spage){ .table = p->home,
+		.home = p->home,
 		.target = p->target,
 		.gfn = gfn,
 		.role = role,
 		.used = s->epoch,
 		.in_use = true };
-	fill(p, s->trap);
 	if (!role.direct && !adopt_frame(s, gfn))
 		BUG("a frame that is memory is none any more");
+	if (role.level == 4)
+		root_place(s, p);
 	p->next = *bucket(s, gfn);
 	*bucket(s, gfn) = n;
 	s->in_use++;
 	s->stats.created++;
-	if (!role.direct)
+	if (role.direct)
+		all_traps(s, p);
+	else
 		first_look(s, p);
 	return p;
 }
@@ -199,7 +202,7 @@ static bool orphan(const struct shadow *s, u32 n)
 {
 	const struct spage *p = &s->page[n];
 
-	return p->in_use && !p->parents && p->used != s->epoch && !is_root(s, n);
+	return p->in_use && !p->parents && p->used != s->epoch && !root_is(s, n);
 }
 
 void page_set_and_reap(struct shadow *s, struct spage *p, unsigned index, u64 value, u32 target)
@@ -223,16 +226,18 @@ void page_zap(struct shadow *s, struct spage *p)
 	p->in_use = false;
 	while (refs_first(s, p->parents, &id))
 		shadow_set(s, id, s->trap, 0);
-	for (unsigned i = 0; p->live && i < SHADOW_ENTRIES; i++)
+	for (unsigned i = 0; (i = spage_next(p, i)) < SHADOW_ENTRIES; i++)
 		if (spte_live(p->table[i]))
-			page_set_and_reap(s, p, i, s->trap, 0);
-	if (p->unsync)
-		unsync_forget(s, p);
+			page_set_and_reap(s, p, i, 0, 0);
 	f = p->role.direct ? NULL : shadow_frame(s, p->gfn);
-	if (f && !page_first(s, p->gfn))
-		f->table = f->unsync = 0;
-	if (is_root(s, n))
+	if (f && !page_first(s, p->gfn)) {
+		if (f->unsync)
+			unsync_forget(s, p->gfn);
+		f->table = 0;
+	}
+	if (root_is(s, n))
 		s->reload = true;
+	root_leave(s, p);
 	p->next = s->free;
 	s->free = n;
 	s->in_use--;
@@ -269,6 +274,9 @@ static unsigned order_for(u64 bytes)
 
 enum status pages_init(struct shadow *s)
 {
+	s->chunk_order =
+		MIN(order_for(s->pages / 2ul * PAIR_PAGES * PAGE_SIZE), (unsigned)PAGE_ORDER_2M);
+	s->chunk_pages = 2 * ((1u << s->chunk_order) / PAIR_PAGES);
 	s->page_order = order_for(s->pages * sizeof(struct spage));
 	s->page = page_alloc(s->page_order, PAGE_TABLE);
 	s->node_order = order_for(s->nodes * sizeof(struct refs_node));
@@ -284,16 +292,10 @@ enum status pages_init(struct shadow *s)
 void pages_destroy(struct shadow *s)
 {
 	for (u32 n = 0; s->page && n < s->pages; n++) {
-		struct spage *p = &s->page[n];
-
-		if (p->table)
-			page_free(p->table, PAGE_ORDER_4K, PAGE_TABLE);
-		/* The first of a pair may have the second half, if it came later. */
-		if (n % TARGETS_PER_PAGE == 0 && (p->target || s->page[n ^ 1].target))
-			page_free((void *)ALIGN_DOWN(
-					  (u64)(p->target ? p->target : s->page[n ^ 1].target),
-					  PAGE_SIZE),
-				PAGE_ORDER_4K, PAGE_TABLE);
+		if (s->page[n].in_use)
+			root_leave(s, &s->page[n]);
+		if (n % s->chunk_pages == 0 && s->page[n].home)
+			page_free(s->page[n].home, s->chunk_order, PAGE_TABLE);
 	}
 	if (s->page)
 		page_free(s->page, s->page_order, PAGE_TABLE);

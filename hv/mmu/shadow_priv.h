@@ -2,7 +2,8 @@
 /*
  * What the files of the shadow MMU share; nobody else includes this.
  *
- *   shadow.c        the seam: struct mmu_ops, roots, CR3 loads, flushes
+ *   shadow.c        the seam: struct mmu_ops, guest memory, what loads and flushes mean
+ *   shadow_root.c   the roots that the processor runs with, and CR3 loads without an exit
  *   shadow_fault.c  page faults, trapped writes to guest tables
  *   shadow_sync.c   tables that are out of sync
  *   shadow_page.c   shadow pages: the pool, by (frame, role), reclaim
@@ -13,12 +14,15 @@
  * A shadow page of a guest table has an entry for each of the guest's; it is, at any time that the
  * guest runs, one of these (G is the guest's entry):
  *
- *   0            G is not present. The fault is the guest's own: with the filter it gets it
- * directly. SPTE_TRAP    nothing is known. Reserved bits are set, so that any use exits, filter or
- * not. a leaf       of level 1. G is present and accessed, and the permissions are G's, but that W
- * needs G's dirty flag and a frame that is no table in sync. a link       of level 2 to 4: to the
- * shadow of the table that G names, with the permissions of G, or, where G is a large page, to a
- * page that maps its pieces ("direct").
+ *   0: G is not present. The fault is the guest's own: with the filter it gets it directly.
+ *
+ *   SPTE_TRAP: nothing is known. Reserved bits are set, so that any use exits, filter or not.
+ *
+ *   a leaf, of level 1: G is present and accessed, and the permissions are G's, but that W needs
+ *   G's dirty flag and a frame that is no table in sync.
+ *
+ *   a link, of level 2 to 4: to the shadow of the table that G names, with the permissions of G,
+ *   or, where G is a large page, to a page that maps its pieces ("direct").
  *
  * So each level carries the permissions of its own guest entry, and the processor combines them as
  * it does the guest's. That is why a table has one shadow, whoever points to it.
@@ -32,7 +36,7 @@
 #include "hv/mmu/shadow.h"
 #include "hv/mmu/walk.h"
 
-/* "4-Level Paging": bits of an entry. Bit 9 is software's. */
+/* "4-Level Paging": bits of an entry. Bits 9 and 10 are software's. */
 #define SPTE_P	  BIT(0)
 #define SPTE_W	  BIT(1)
 #define SPTE_U	  BIT(2)
@@ -42,7 +46,8 @@
 #define SPTE_D	  BIT(6)
 #define SPTE_PAT  BIT(7) /* of a 4 KB page; PS above level 1 */
 #define SPTE_G	  BIT(8)
-#define SPTE_LINK BIT(9) /* ours: to a shadow page */
+#define SPTE_LINK BIT(9)  /* ours: to a shadow page */
+#define SPTE_HELD BIT(10) /* ours: the guest may write to it, but it is a table in sync */
 #define SPTE_ADDR GENMASK(50, 12)
 #define SPTE_RSVD BIT(51) /* reserved by any processor of less than 52 address bits */
 #define SPTE_NX	  BIT(63)
@@ -53,6 +58,7 @@
 #define GPTE_LARGE_PAT BIT(12)
 
 #define SHADOW_ENTRIES 512u
+#define SHADOW_WORDS   (SHADOW_ENTRIES / 64) /* of a bitmap of entries */
 #define SHADOW_SHIFT   9
 
 /* The format of the guest's tables. */
@@ -84,19 +90,15 @@ typedef u32 entry_id;
 
 struct spage {
 	u64 *table;  /* 512 entries; NULL until it is first used */
+	u64 *home;   /* the same, unless it is a root whose place was chosen (shadow_root.c) */
 	u32 *target; /* what each is about: of a leaf the gfn, of a link the number of the page */
 	u64 gfn;
 	struct shadow_role role;
 	refs_t parents; /* links to this page */
 	u32 next;	/* page in the same hash bucket, or in the free list; 0 ends it */
-	u32 used;      /* epoch of the last fault that went through it: not reclaimed in the same */
-	u16 live;      /* entries that are leaves or links */
-	u8 writes;     /* trapped writes to present entries, since it was last walked through */
-	u32 writes_at; /* ... and since this CR3 load */
+	u32 used; /* epoch of the last fault that went through it: not reclaimed in the same */
+	u64 known[SHADOW_WORDS]; /* a bit for each entry that is not 0 */
 	bool in_use;
-	bool unsync; /* out of sync; implies that its frame is writable */
-	bool dirty;  /* out of sync, and written by the hypervisor itself */
-	u8 quiet;    /* out of sync, and found little changed so many times in a row */
 };
 
 /* A frame of guest memory: 8 bytes for each 4 KB. */
@@ -119,13 +121,14 @@ struct frame_range {
 
 struct shadow_stats {
 	u64 faults, guest_faults, fills, prefetched, device, emulated, wp_emulated;
-	u64 table_writes, unsyncs, resyncs, resync_clean, unshadows;
+	u64 table_writes, unsyncs, unshadows;
 	u64 cr3_loads, invlpgs, flushes, created, reclaimed, audits;
 };
 
 #define SHADOW_HASH	   1024u
 #define SHADOW_UNSYNC_MAX  32u
 #define SHADOW_PAE_ENTRIES 4u
+#define SHADOW_TARGETS_MAX 4u /* as many CR3-target values as processors have */
 
 struct refs_node {
 	entry_id entry;
@@ -146,12 +149,19 @@ struct shadow {
 	u64 pat;  /* the guest's IA32_PAT */
 	u64 pat_flags[PAT_ENTRIES]; /* SPTE_TYPE flags for each of its entries: the same type in
 				       ours */
-	u64 rsvd[5]
-		[2]; /* reserved bits of a guest entry: by level and whether it is a leaf above 1 */
+	u64 rsvd[5][2]; /* reserved bits of a guest entry: by level and whether PS is set */
 
-	u32 root;		    /* page: of level 4; 0 with PAE tables */
+	u32 root;		    /* page: of level 4; 0 with PAE tables (shadow_root.c) */
 	u32 pd[SHADOW_PAE_ENTRIES]; /* pages of level 2, below the four entries of pae_root */
 	u64 *pae_root;		    /* below 4 GB */
+	struct {
+		u64 cr3[SHADOW_TARGETS_MAX];  /* values that the guest may load without an exit */
+		u32 page[SHADOW_TARGETS_MAX]; /* their roots */
+		unsigned count, hand;
+		bool changed; /* the processor has yet to be told */
+	} target;
+	bool insist; /* the emulator does not know the instruction that writes */
+	bool quiet;  /* what the processor was told: nothing is out of sync */
 	bool reload; /* a page that is in use as root, or below pae_root, was zapped */
 	bool flush;  /* the processor may know entries that are gone */
 	bool stale;  /* likewise, but the guest has yet to flush them itself */
@@ -159,9 +169,10 @@ struct shadow {
 	struct spage *page;
 	unsigned pages; /* page[1 .. pages - 1] */
 	unsigned page_order;
-	u32 free;  /* pages never used, or not any more */
-	u32 fresh; /* page numbers from here on were never used */
-	u32 hand;  /* reclaim goes round */
+	unsigned chunk_order, chunk_pages; /* their memory comes so many at a time */
+	u32 free;			   /* pages never used, or not any more */
+	u32 fresh;			   /* page numbers from here on were never used */
+	u32 hand;			   /* reclaim goes round */
 	u32 in_use;
 	u32 epoch;
 	u32 hash[SHADOW_HASH];
@@ -173,11 +184,36 @@ struct shadow {
 	struct frame_range range[GUESTMEM_SLOTS];
 	unsigned ranges;
 
-	u32 unsync[SHADOW_UNSYNC_MAX]; /* pages out of sync */
+	u64 unsync[SHADOW_UNSYNC_MAX]; /* frames whose tables are out of sync */
 	unsigned unsyncs;
+
+	struct {
+		u64 gfn;
+		u32 tsc, count;
+	} burst; /* trapped writes to one table, one upon the other */
+
+	struct {
+		u64 rip, gpr[16], gfn, faults;
+		unsigned times;
+	} given_up; /* the table that was, last, and for which instruction */
+	struct {
+		u64 rip, gva, faults;
+		u32 error;
+	} allowed; /* the last fault after which the access was to go ahead */
 
 	struct shadow_stats stats;
 };
+
+/*
+ * The tables are a virtual TLB: nothing of the guest's is shadowed, an entry holds what a walk has
+ * yielded, and a flush drops them all. It is a strategy of its own, and what every VM runs on while
+ * its CR0.WP is off: then a supervisor may write what the guest's entries forbid, and only an entry
+ * that is about one address alone can say so.
+ */
+static inline bool shadow_is_vtlb(const struct shadow *s)
+{
+	return s->cfg.strategy == SHADOW_VTLB || (s->regs.cr0 & (CR0_PG | CR0_WP)) == CR0_PG;
+}
 
 static inline struct shadow *shadow_of(struct mmu *mmu)
 {
@@ -202,6 +238,19 @@ static inline entry_id id_of(const struct shadow *s, const struct spage *p, unsi
 static inline u32 *target_of(struct shadow *s, entry_id id)
 {
 	return &page_of(s, id)->target[id & (SHADOW_ENTRIES - 1)];
+}
+
+/* The next entry of the page, from `index` on, that is not 0; SHADOW_ENTRIES: none. */
+static inline unsigned spage_next(const struct spage *p, unsigned index)
+{
+	u64 left;
+
+	for (unsigned w = index / 64; w < SHADOW_WORDS; w++) {
+		left = p->known[w] & (w == index / 64 ? ~0ul << index % 64 : ~0ul);
+		if (left)
+			return w * 64 + (unsigned)__builtin_ctzl(left);
+	}
+	return SHADOW_ENTRIES;
 }
 
 /* A leaf or a link: something that the processor may use. */
@@ -276,17 +325,21 @@ u32 page_first(struct shadow *s, u64 gfn);
 u32 page_next(const struct shadow *s, u32 n);
 /* shadow_set() for what the guest did; a page that it has taken out of its tables is zapped. */
 void page_set_and_reap(struct shadow *s, struct spage *p, unsigned index, u64 value, u32 target);
+
 /* ---- shadow_sync.c ---- */
 
+/* The next entry, from `index` on, for which the guest's is not zero; SHADOW_ENTRIES: none. */
+unsigned shadow_next_entry(
+	const struct shadow *s, const struct spage *p, const void *table, unsigned index);
 /* Leaf tables of the frame go out of sync. */
 void unsync_start(struct shadow *s, u64 gfn);
 /* Brings all pages of a frame back, and protects it again. */
-void unsync_end_frame(struct shadow *s, u64 gfn);
+void unsync_end(struct shadow *s, u64 gfn);
 /* The guest has flushed its TLB: every page follows its table again. */
-void unsync_sync_all(struct shadow *s);
+void unsync_end_all(struct shadow *s);
 void unsync_invlpg(struct shadow *s, u64 gva);
-/* Forgets the page: it is being zapped. */
-void unsync_forget(struct shadow *s, struct spage *p);
+/* Forgets the frame: it is no table any more. */
+void unsync_forget(struct shadow *s, u64 gfn);
 
 /* ---- shadow_fault.c ---- */
 
@@ -294,10 +347,21 @@ enum mmu_result shadow_fault(struct vcpu *v, struct mmu_fault *f);
 /* The hypervisor wrote guest memory: guestmem's bell. */
 void shadow_written(void *ctx, gpa_t gpa, u64 len);
 
-/* ---- shadow.c ---- */
+/* ---- shadow_root.c ---- */
 
+/* Before anything that looks at the root: which one is the processor on? */
+void root_find(struct shadow *s, struct vcpu *v);
+/* Makes the root that the registers name the one that the processor walks. */
+void root_activate(struct shadow *s, struct vcpu *v);
+bool root_is(const struct shadow *s, u32 page);
+/* A page of level 4 is made, or zapped: its table gets the place of the guest's, or leaves it. */
+void root_place(struct shadow *s, struct spage *p);
+void root_leave(struct shadow *s, struct spage *p);
 /* Before the guest runs on: roots and the processor's TLB are made to follow. */
 void shadow_settle(struct shadow *s, struct vcpu *v);
+
+/* ---- shadow.c ---- */
+
 /* RAM that was unmapped, as a test may ask for, comes back when it is used. NULL: it is no RAM. */
 struct frame *shadow_map_again(struct shadow *s, u64 gfn);
 

@@ -1,168 +1,83 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Leaf tables out of sync. A guest that changes many entries of a page table would exit for each;
- * so after a few of them the table becomes writable, and its shadow may be behind until the guest
- * flushes its TLB, which it must do anyway before it may rely on the change.
+ * Leaf tables out of sync. A guest that works through a page table would exit for each entry that
+ * it changes; so after a few writes that come one upon the other the table becomes writable, and
+ * its shadow may be behind until the guest flushes its TLB, which it must do anyway before it may
+ * rely on the change.
  *
- *   in sync --- a few trapped writes that change present entries ---> out of sync
- *      ^                                                                    |
- *      +--- found quiet at some CR3 loads, or a second role, or room -------+
+ *                   trapped writes one upon the other
+ *       in sync  -------------------------------------->  out of sync
+ *                <--------------------------------------
+ *          CR3 load: all entries are brought up to date
  *
- * While a table is out of sync, no entry says "not present" (0), since the guest may make one
- * present without a flush: they are traps. Whether it was written since the last look is told by
- * the dirty flags of the entries that map it writable, which the processor sets: a CR3 load that
- * finds them clear costs next to nothing.
+ * INVLPG brings one entry up to date. A guest may make an entry present without any flush: so as
+ * long as some table is out of sync, every page fault exits, the filter notwithstanding, and every
+ * CR3 load does (shadow_root.c).
  */
-#include "hv/ctl/log.h"
+#include "hv/lib/words.h"
 #include "hv/mmu/shadow_priv.h"
 
-/* CR3 loads that find few changes, or none, before a table is protected again: trapped writes would
- * have cost less than looking at all of it. */
-#define QUIET_MAX 2
-#define BUSY_MIN  4
-
-static bool is_dirty(struct shadow *s, entry_id id)
+unsigned shadow_next_entry(
+	const struct shadow *s, const struct spage *p, const void *table, unsigned index)
 {
-	return *entry_of(s, id) & SPTE_D;
+	if (s->format != FORMAT_32)
+		return index +
+		       (unsigned)words_equal((const u64 *)table + index, SHADOW_ENTRIES - index, 0);
+	while (index < SHADOW_ENTRIES && !shadow_guest_entry(s, p, table, index))
+		index++;
+	return index;
 }
 
-static bool clear_dirty(struct shadow *s, entry_id id)
+void unsync_forget(struct shadow *s, u64 gfn)
 {
-	u64 e = *entry_of(s, id);
-
-	if (e & SPTE_D) {
-		shadow_set(s, id, e & ~SPTE_D, *target_of(s, id));
-		s->flush = true;
-	}
-	return false;
-}
-
-void unsync_forget(struct shadow *s, struct spage *p)
-{
-	u32 n = (u32)(p - s->page);
-
-	p->unsync = false;
+	shadow_frame(s, gfn)->unsync = 0;
 	for (unsigned i = 0; i < s->unsyncs; i++)
-		if (s->unsync[i] == n)
+		if (s->unsync[i] == gfn)
 			s->unsync[i] = s->unsync[--s->unsyncs];
 }
 
-/* Returns the number of entries that had to change. */
-static unsigned resync(struct shadow *s, struct spage *p)
+/* Every entry that is something, for the guest or for us, is derived anew. */
+static void resync(struct shadow *s, struct spage *p)
 {
 	const void *table = shadow_table(s, p->gfn);
-	unsigned changed = 0;
+	unsigned ours = spage_next(p, 0), guests = shadow_next_entry(s, p, table, 0), i;
 
-	for (unsigned i = 0; table && i < SHADOW_ENTRIES; i++) {
-		u64 before = p->table[i];
-
-		if (before == s->trap && !(shadow_guest_entry(s, p, table, i) & SPTE_P))
-			continue;
+	while ((i = MIN(ours, guests)) < SHADOW_ENTRIES) {
 		shadow_refresh(s, p, table, i);
-		changed += p->table[i] != before;
-	}
-	p->dirty = false;
-	return changed;
-}
-
-/* From traps to zeros where the guest's entry is not present: only true while writes exit. */
-static void note_absent(struct shadow *s, struct spage *p)
-{
-	const void *table = shadow_table(s, p->gfn);
-
-	for (unsigned i = 0; table && i < SHADOW_ENTRIES; i++)
-		if (p->table[i] == s->trap && !(shadow_guest_entry(s, p, table, i) & SPTE_P))
-			p->table[i] = 0;
-}
-
-void unsync_end_frame(struct shadow *s, u64 gfn)
-{
-	struct frame *f = shadow_frame(s, gfn);
-
-	f->unsync = 0;
-	shadow_protect(s, f);
-	for (u32 n = page_first(s, gfn); n; n = page_next(s, n)) {
-		struct spage *p = &s->page[n];
-
-		unsync_forget(s, p);
-		p->writes = 0;
-		resync(s, p);
-		note_absent(s, p);
+		if (i == ours)
+			ours = spage_next(p, i + 1);
+		if (i == guests)
+			guests = shadow_next_entry(s, p, table, i + 1);
 	}
 }
 
-static void begin(struct shadow *s, u32 n)
+void unsync_end(struct shadow *s, u64 gfn)
 {
-	struct spage *p = &s->page[n];
+	unsync_forget(s, gfn);
+	shadow_protect(s, shadow_frame(s, gfn));
+	for (u32 n = page_first(s, gfn); n; n = page_next(s, n))
+		resync(s, &s->page[n]);
+}
 
-	if (p->unsync)
-		return;
-	p->unsync = true;
-	p->dirty = true;
-	p->quiet = 0;
-	for (unsigned i = 0; i < SHADOW_ENTRIES; i++)
-		if (!p->table[i])
-			p->table[i] = s->trap;
-	s->unsync[s->unsyncs++] = n;
+void unsync_end_all(struct shadow *s)
+{
+	while (s->unsyncs)
+		unsync_end(s, s->unsync[s->unsyncs - 1]);
 }
 
 void unsync_start(struct shadow *s, u64 gfn)
 {
-	unsigned pages = 0;
-
-	for (u32 n = page_first(s, gfn); n; n = page_next(s, n))
-		pages++;
-	BUG_ON(pages > SHADOW_UNSYNC_MAX);
-	while (s->unsyncs + pages > SHADOW_UNSYNC_MAX)
-		unsync_end_frame(s, s->page[s->unsync[0]].gfn);
+	if (s->unsyncs == SHADOW_UNSYNC_MAX)
+		unsync_end(s, s->unsync[0]);
 	shadow_frame(s, gfn)->unsync = 1;
-	for (u32 n = page_first(s, gfn); n; n = page_next(s, n))
-		begin(s, n);
-	/* A translation of an entry that is not present is not cached by the processor, but one
-	 * that faulted may be walked to again: nothing to flush. */
+	s->unsync[s->unsyncs++] = gfn;
 	s->stats.unsyncs++;
-}
-
-/* Looks whether the frame's tables were written, and brings them up to date. Returns how much was.
- */
-static unsigned catch_up(struct shadow *s, struct spage *p)
-{
-	struct frame *f = shadow_frame(s, p->gfn);
-	unsigned changed = 0;
-
-	if (!p->dirty && !refs_any(s, f->writers, is_dirty)) {
-		s->stats.resync_clean++;
-		return 0;
-	}
-	s->stats.resyncs++;
-	refs_any(s, f->writers, clear_dirty);
-	for (u32 n = page_first(s, p->gfn); n; n = page_next(s, n))
-		changed += resync(s, &s->page[n]);
-	return changed;
-}
-
-/* False: the page is in sync again, and no longer in the list. */
-static bool sync_one(struct shadow *s, struct spage *p)
-{
-	if (catch_up(s, p) >= BUSY_MIN)
-		p->quiet = 0;
-	else if (++p->quiet >= QUIET_MAX) {
-		unsync_end_frame(s, p->gfn);
-		return false;
-	}
-	return true;
-}
-
-void unsync_sync_all(struct shadow *s)
-{
-	for (unsigned i = 0; i < s->unsyncs;)
-		i += sync_one(s, &s->page[s->unsync[i]]);
 }
 
 void unsync_invlpg(struct shadow *s, u64 gva)
 {
 	struct spage *p = s->root ? &s->page[s->root] : &s->page[s->pd[(gva >> 30) & 3]];
-	const void *table;
+	const struct frame *f;
 	unsigned index;
 
 	for (;;) {
@@ -174,10 +89,10 @@ void unsync_invlpg(struct shadow *s, u64 gva)
 			break;
 		p = &s->page[p->target[index]];
 	}
-	if (!p->unsync)
+	if (p->role.level > 1 || p->role.direct)
 		return;
 	/* In sync, an entry follows its guest's at each write. */
-	table = shadow_table(s, p->gfn);
-	if (table)
-		shadow_refresh(s, p, table, index);
+	f = shadow_frame(s, p->gfn);
+	if (f && f->unsync)
+		shadow_refresh(s, p, shadow_table(s, p->gfn), index);
 }

@@ -121,6 +121,12 @@ struct cpu_ops {
 	/* For an MMU that is not two-level: the tables to run with from the next entry on, and what
 	 * this CPU has cached of them. */
 	void (*set_root)(struct vcpu *v, hpa_t root);
+	/* Whether the page faults that struct mmu_view excepts take no exit: at first they do. */
+	void (*set_fault_filter)(struct vcpu *v, bool on);
+	/* Values that the guest may load into CR3 without an exit, and the processor's CR3 with
+	 * them; after that, get(VREG_CR3) is the one loaded last. Those beyond what the processor
+	 * has room for are ignored. */
+	void (*set_cr3_targets)(struct vcpu *v, const u64 *value, unsigned count);
 	/* Bits of CR0 that this vcpu cannot do without, in an MMU of its kind: PE, PG. */
 	u64 (*cr0_needed)(struct vcpu *v);
 	void (*flush_tlb)(struct vcpu *v, enum tlb_scope scope, gva_t gva);

@@ -37,7 +37,10 @@ static bool page1gb = true;
 
 #define ARENA_BASE  0x20000000ul
 #define ARENA_BYTES (256 * MB)
+#define PLACES_BASE 0x10000ul /* below it, a program of Linux has no memory */
 
+/* Guest-physical addresses are places of the machine too; two of three of them are free. */
+static bool place_taken[RAM >> PAGE_SHIFT];
 static u64 arena_next;
 static void *arena_free[PAGE_ORDER_MAX + 1];
 static u64 arena_used[PAGE_OWNERS];
@@ -50,6 +53,7 @@ static inline void arena_clear(void)
 	arena_limit = ~0ul;
 	memset(arena_free, 0, sizeof(arena_free));
 	memset(arena_used, 0, sizeof(arena_used));
+	memset(place_taken, 0, sizeof(place_taken));
 }
 
 static inline void arena_open(void)
@@ -58,6 +62,9 @@ static inline void arena_open(void)
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
 
 	assert_ptr_equal(p, (void *)ARENA_BASE);
+	p = mmap((void *)PLACES_BASE, RAM - PLACES_BASE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+	assert_ptr_equal(p, (void *)PLACES_BASE);
 	arena_clear();
 }
 
@@ -83,8 +90,27 @@ void *page_alloc(unsigned order, enum page_owner owner)
 	return p;
 }
 
+void *page_alloc_at(hfn_t frame, enum page_owner owner)
+{
+	void *p = (void *)(frame.v << PAGE_SHIFT);
+
+	if (frame.v >= RAM >> PAGE_SHIFT || p < (void *)PLACES_BASE || frame.v % 3 == 0 ||
+		place_taken[frame.v])
+		return NULL;
+	place_taken[frame.v] = true;
+	memset(p, 0, PAGE_SIZE);
+	arena_used[owner]++;
+	return p;
+}
+
 void page_free(void *p, unsigned order, enum page_owner owner)
 {
+	if ((u64)p < RAM) {
+		assert_true(order == 0 && place_taken[(u64)p >> PAGE_SHIFT]);
+		place_taken[(u64)p >> PAGE_SHIFT] = false;
+		arena_used[owner]--;
+		return;
+	}
 	assert_true(arena_used[owner] >= BIT(order));
 	arena_used[owner] -= BIT(order);
 	*(void **)p = arena_free[order];
@@ -123,6 +149,9 @@ static struct machine {
 	struct tlb_entry tlb[TLB_SIZE];
 	struct upper_entry upper[UPPER_SIZE];
 	unsigned crashes, exits, filtered;
+	bool filter;
+	u64 target[SHADOW_TARGETS_MAX]; /* CR3-target values */
+	unsigned targets, free_loads;
 	bool caches;  /* the processor has a TLB */
 	bool give_up; /* the emulator knows no instruction */
 } m;
@@ -191,11 +220,26 @@ static void mock_flush_tlb(struct vcpu *v, enum tlb_scope scope, gva_t gva)
 		m.upper[i].region = ~0ul;
 }
 
+static void mock_set_fault_filter(struct vcpu *v, bool on)
+{
+	(void)v;
+	m.filter = on;
+}
+
+static void mock_set_cr3_targets(struct vcpu *v, const u64 *value, unsigned count)
+{
+	(void)v;
+	m.targets = count;
+	memcpy(m.target, value, count * sizeof(*value));
+}
+
 static const struct cpu_ops mock_ops = {
 	.name = "mock",
 	.get = mock_get,
 	.get_segment = mock_get_segment,
 	.set_root = mock_set_root,
+	.set_fault_filter = mock_set_fault_filter,
+	.set_cr3_targets = mock_set_cr3_targets,
 	.flush_tlb = mock_flush_tlb,
 };
 
@@ -377,6 +421,7 @@ static struct outcome run_access(u64 va, const struct attempt *t, u64 value, uns
 	u32 error;
 
 	m.cpl = t->user || t->at_3 ? 3 : 0;
+	m.reg[VREG_RIP]++; /* another instruction */
 	for (unsigned tries = 0; tries < 64; tries++) {
 		if (m.crashes)
 			return (struct outcome){ .end = END_CRASH };
@@ -392,7 +437,7 @@ static struct outcome run_access(u64 va, const struct attempt *t, u64 value, uns
 			return o;
 		}
 		m.vm.mmu->ops->view(&m.v, &view);
-		if (guest_exact() && (error & view.fault_mask) != view.fault_match) {
+		if (m.filter && guest_exact() && (error & view.fault_mask) != view.fault_match) {
 			m.filtered++;
 			o.end = END_FAULT;
 			o.error = error;
@@ -430,6 +475,13 @@ static struct outcome run_access(u64 va, const struct attempt *t, u64 value, uns
 static inline void load_cr3(u64 cr3)
 {
 	m.reg[VREG_CR3] = cr3;
+	for (unsigned i = 0; i < m.targets; i++)
+		if (m.target[i] == cr3) {
+			m.free_loads++;
+			m.root = HPA(cr3);
+			mock_flush_tlb(&m.v, TLB_NON_GLOBAL, GVA(0));
+			return;
+		}
 	if ((m.reg[VREG_CR4] & CR4_PAE) && !(m.reg[VREG_EFER] & EFER_LMA))
 		memcpy(m.v.pdpte, physical(cr3 & ~31ul), sizeof(m.v.pdpte));
 	m.vm.mmu->ops->set_cr3(&m.v, cr3);
@@ -453,7 +505,7 @@ static inline void machine_start(enum shadow_strategy strategy, unsigned fast, u
 	memset(&m, 0, sizeof(m));
 	arena_clear();
 	shadow_init(machine_width);
-	m.caches = true;
+	m.caches = m.filter = true;
 	m.v.vm = &m.vm;
 	m.v.ops = &mock_ops;
 	m.vm.vcpus = 1;
