@@ -70,7 +70,8 @@ static enum status fill(struct vq_cursor *cur, const u8 *src, u64 len)
 			return ERR_RANGE;
 		if (from <= cur->chain->written)
 			cur->chain->written = MAX(cur->chain->written, cur->at);
-		src += src ? s.len : 0;
+		if (src)
+			src += s.len;
 		len -= s.len;
 	}
 	return OK;
