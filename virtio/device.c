@@ -220,16 +220,16 @@ u64 virtio_config_read(const struct virtio_dev *d, u64 offset, unsigned size)
 
 void virtio_config_write(struct virtio_dev *d, u64 offset, unsigned size, u64 value)
 {
-	bool changed = false;
+	bool touched = false;
 
 	for (unsigned i = 0; i < size && offset + i < d->config_size; i++) {
 		u8 mask = d->config_mask[offset + i], *byte = &d->config[offset + i];
 		u8 bits = (u8)(value >> (i * BYTE_BITS)) & mask;
 
-		changed |= (*byte & mask) != bits;
+		touched |= mask != 0;
 		*byte = (u8)((*byte & ~mask) | bits);
 	}
-	if (changed && d->ops->config_written)
+	if (touched && d->ops->config_written)
 		d->ops->config_written(d);
 }
 

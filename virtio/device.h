@@ -34,7 +34,7 @@ struct virtio_ops {
 	/* The driver is gone: when this returns, nothing of its memory is used any more. May be
 	 * NULL. */
 	void (*reset)(struct virtio_dev *d);
-	/* The driver has changed d->config. May be NULL. */
+	/* The driver has written to what it may change of d->config. May be NULL. */
 	void (*config_written)(struct virtio_dev *d);
 };
 

@@ -123,8 +123,9 @@ static_assert(sizeof(struct virtio_pci_common) == 0x38, "as the driver sees it")
 #define VIRTIO_NO_VECTOR 0xffffu
 
 /* 5 Device Types */
-#define VIRTIO_ID_BLK 2u
-#define VIRTIO_ID_RNG 4u
+#define VIRTIO_ID_BLK	  2u
+#define VIRTIO_ID_CONSOLE 3u
+#define VIRTIO_ID_RNG	  4u
 
 /* 5.2.3 Block Device: Feature bits */
 #define VIRTIO_BLK_F_SIZE_MAX	  BIT(1)
@@ -191,6 +192,18 @@ static_assert(sizeof(struct virtio_blk_range) == 16, "as the driver writes it");
 #define VIRTIO_BLK_S_OK	    0u
 #define VIRTIO_BLK_S_IOERR  1u
 #define VIRTIO_BLK_S_UNSUPP 2u
+
+/* 5.3.3 Console Device: Feature bits */
+#define VIRTIO_CONSOLE_F_EMERG_WRITE BIT(2)
+
+/* 5.3.4 Console Device: Device configuration layout */
+struct virtio_console_config {
+	u16 cols;
+	u16 rows;
+	u32 max_nr_ports;
+	u32 emerg_wr;
+};
+static_assert(sizeof(struct virtio_console_config) == 12, "as the driver sees it");
 
 /* 6 Reserved Feature Bits */
 #define VIRTIO_F_INDIRECT  BIT(28)

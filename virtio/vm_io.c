@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The virtio devices of a VM, made from its description: disks in slots 1, 2, ... of the PCI bus,
- * the entropy device behind them.
+ * the entropy device and the console behind them.
  */
 #include "virtio/vm_io.h"
 
 #include "hv/boot/modules.h"
 #include "hv/cpu/entropy.h"
 #include "hv/ctl/log.h"
+#include "hv/drv/console.h"
 #include "hv/lib/printf.h"
 #include "hv/mem/page.h"
 #include "virtio/blk.h"
+#include "virtio/console.h"
 #include "virtio/pci.h"
 #include "virtio/ramdisk.h"
 #include "virtio/rng.h"
 
-#define DEVICES_MAX (MANIFEST_DISKS_MAX + 1)
+#define DEVICES_MAX (MANIFEST_DISKS_MAX + 2)
 
 struct virtio_io {
 	struct virtio_pci pci[DEVICES_MAX];
@@ -23,6 +25,7 @@ struct virtio_io {
 	struct virtio_blk *blk[MANIFEST_DISKS_MAX];
 	unsigned disks;
 	struct virtio_rng *rng;
+	struct virtio_console *console;
 };
 
 static unsigned order(void)
@@ -110,6 +113,34 @@ static enum status add_rng(struct vm *vm, struct virtio_io *io, char *err)
 	return attach(vm, io, virtio_rng_dev(io->rng), err);
 }
 
+static void print(void *ctx, const u8 *buf, size_t len)
+{
+	(void)ctx;
+	console_write(buf, len);
+}
+
+static enum status add_console(struct vm *vm, struct virtio_io *io, char *err)
+{
+	enum status s = virtio_console_create(&io->console, vm->cfg.name, vm->cfg.packed_rings,
+		&vm->mem, vm->timers, print, NULL);
+
+	if (s != OK) {
+		snprintf(err, LOADER_ERR_MAX, "no memory for its console");
+		return s;
+	}
+	return attach(vm, io, virtio_console_dev(io->console), err);
+}
+
+static bool console_in(void *ctx, const u8 *buf, size_t len, size_t *took)
+{
+	struct virtio_io *io = ctx;
+
+	if (!io->console || !virtio_console_ready(io->console))
+		return false;
+	*took = virtio_console_in(io->console, buf, len);
+	return true;
+}
+
 static void destroy(void *ctx)
 {
 	struct virtio_io *io = ctx;
@@ -118,6 +149,8 @@ static void destroy(void *ctx)
 		virtio_blk_destroy(io->blk[i]);
 	if (io->rng)
 		virtio_rng_destroy(io->rng);
+	if (io->console)
+		virtio_console_destroy(io->console);
 	page_free(io, order(), PAGE_HV);
 }
 
@@ -134,6 +167,8 @@ static enum status create(struct vm *vm, void **out, char *err)
 		s = add_disk(vm, io, err);
 	if (s == OK && vm->cfg.rng)
 		s = add_rng(vm, io, err);
+	if (s == OK && vm->cfg.virtio_console)
+		s = add_console(vm, io, err);
 	if (s != OK) {
 		destroy(io);
 		return s;
@@ -160,6 +195,7 @@ static void report(const void *ctx)
 
 const struct vm_io_ops virtio_io_ops = {
 	.create = create,
+	.console_in = console_in,
 	.reset = reset,
 	.report = report,
 	.destroy = destroy,

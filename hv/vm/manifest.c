@@ -268,6 +268,12 @@ static bool set_rng(struct manifest *m, struct text v)
 	return yes_or_no(v, &m->rng);
 }
 
+static bool set_console(struct manifest *m, struct text v)
+{
+	m->virtio_console = text_is(v, "virtio");
+	return m->virtio_console || text_is(v, "uart");
+}
+
 static bool set_rings(struct manifest *m, struct text v)
 {
 	m->packed_rings = text_is(v, "packed");
@@ -321,6 +327,7 @@ static const struct key {
 		"times",
 		true },
 	{ "rng", set_rng, "yes or no", false },
+	{ "console", set_console, "uart or virtio", false },
 	{ "rings", set_rings, "packed or split", false },
 	{ "testdev", set_testdev, "yes or no", false },
 	{ "debugexit", set_debugexit, "yes or no", false },
@@ -369,7 +376,8 @@ static enum status parse_line(
 		"VM file line %u: unknown key \"%.*s\", expected name, boot, kernel, initrd, "
 		"module, "
 		"append, mem, vcpus, mmu, shadow, shadow_pages, shadow_filter, shadow_prefetch, "
-		"shadow_audit, io, disk, rng, rings, testdev, debugexit, kvmclock or reboot",
+		"shadow_audit, io, disk, rng, console, rings, testdev, debugexit, kvmclock or "
+		"reboot",
 		number_of, (int)MIN(name.len, (size_t)QUOTE_MAX), name.s);
 }
 

@@ -20,7 +20,17 @@
 
 #define HEARTBEAT_HZ 100
 
-/* Hands the bytes typed at the machine's console to the guest's UART, as far as it has room. */
+/* To the guest's console, which is its UART unless one of its other devices says so. */
+static size_t give_input(struct vm *vm)
+{
+	size_t took;
+
+	if (vm->io_ops && vm->io_ops->console_in(vm->io, vm->input, vm->input_len, &took))
+		return took;
+	return platform_console_in(vm->platform, vm->input, vm->input_len);
+}
+
+/* Hands on the bytes typed at the machine's console, as far as there is room. */
 static void feed_console(struct vm *vm)
 {
 	size_t took;
@@ -30,7 +40,7 @@ static void feed_console(struct vm *vm)
 			vm->input_len = console_read(vm->input, sizeof(vm->input));
 		if (vm->input_len == 0)
 			return;
-		took = platform_console_in(vm->platform, vm->input, vm->input_len);
+		took = give_input(vm);
 		vm->input_len -= took;
 		memmove(vm->input, vm->input + took, vm->input_len);
 		if (vm->input_len)

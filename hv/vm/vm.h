@@ -17,6 +17,9 @@ struct vm_io_ops {
 	/* Makes the devices that vm->cfg asks for and attaches them to the platform's buses. On
 	 * failure nothing is kept, and err (LOADER_ERR_MAX bytes) says why. */
 	enum status (*create)(struct vm *vm, void **out, char *err);
+	/* Bytes typed at the console: false if it is not here. *took: for how many there was room.
+	 */
+	bool (*console_in)(void *io, const u8 *buf, size_t len, size_t *took);
 	void (*reset)(void *io);	/* to their power-on state, after the platform */
 	void (*report)(const void *io); /* counters to the log */
 	void (*destroy)(void *io);	/* before the platform */

@@ -18,7 +18,7 @@ from .vmconfig import Vm
 
 VM_OPTIONS = (
     "name", "boot", "kernel", "initrd", "append", "mem", "vcpus", "mmu", "shadow", "io", "mode", "module",
-    "disk", "rng", "rings",
+    "disk", "rng", "console", "rings",
     "testdev", "debugexit", "kvmclock", "reboot",
 )  # fmt: skip
 RUN_MODES = (*vmconfig.MODES, "native")
@@ -41,6 +41,7 @@ def _add_vm_options(p: argparse.ArgumentParser) -> None:
         "--disk", action="append", metavar="FILE[,ro]", help="a disk; what is written to it stays in memory; or blank:64M"
     )
     vm.add_argument("--rng", action="store_true", default=None, help="a source of random bytes")
+    vm.add_argument("--console", help="uart or virtio: the device that what is typed goes to")
     vm.add_argument("--rings", help="packed or split: what virtio devices offer; packed: both")
     vm.add_argument("--boot", help="boot protocol: " + ", ".join(vmconfig.BOOTS))
     vm.add_argument("--kernel", help="bzImage, ELF or multiboot kernel, or debian:cloud-amd64, debian:amd64")

@@ -31,6 +31,7 @@ SHADOWS = ("oos", "sync", "vtlb")
 SHADOW_PAGES = range(32, (1 << 20) + 1)
 IOS = ("virtio", "emulated")
 RINGS = ("packed", "split")
+CONSOLES = ("uart", "virtio")
 DISKS_MAX = 8
 BLANK = "blank:"
 MODES = {"hw": ("ept", "virtio"), "pure": ("shadow", "emulated"), "para": ("direct", "virtio")}
@@ -72,6 +73,7 @@ class Vm:
     io: str = "virtio"
     disk: list[Disk] = field(default_factory=list)
     rng: bool = False
+    console: str = "uart"
     rings: str = "packed"
     testdev: bool = False
     debugexit: bool = False
@@ -85,7 +87,7 @@ class Vm:
     @property
     def devices(self) -> bool:
         """Has it any that need drivers beyond those of the platform?"""
-        return bool(self.disk or self.rng)
+        return bool(self.disk or self.rng or self.console == "virtio")
 
     @property
     def command_line(self) -> str:
@@ -220,6 +222,7 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "io": _choice(*IOS),
     "disk": _disks,
     "rng": _bool,
+    "console": _choice(*CONSOLES),
     "rings": _choice(*RINGS),
     "testdev": _bool,
     "debugexit": _bool,
@@ -295,6 +298,7 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         f"shadow_audit={yes(vm.shadow_audit)}",
         f"io={vm.io}",
         f"rng={yes(vm.rng)}",
+        f"console={vm.console}",
         f"rings={vm.rings}",
         f"testdev={yes(vm.testdev)}",
         f"debugexit={yes(vm.debugexit)}",

@@ -297,7 +297,9 @@ def test_disks_on_the_command_line() -> None:
     args = cli.parser().parse_args(["run", "--disk", "a,ro", "--disk", "blank:2M", "--rng", "--rings", "split"])
     (vm,), _ = cli.vms_of(args)
     assert vm.disk == [vmconfig.Disk("a", readonly=True), vmconfig.Disk(blank=2 << 20)]
-    assert vm.rng and vm.rings == "split"
+    assert vm.rng and vm.rings == "split" and vm.console == "uart"
+    (vm,), _ = cli.vms_of(cli.parser().parse_args(["run", "--console", "virtio"]))
+    assert vm.console == "virtio" and vm.devices
 
 
 def test_disks_go_to_the_boot_image(tmp_path: Path) -> None:

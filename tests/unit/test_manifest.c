@@ -196,6 +196,10 @@ static void test_disks(void **state)
 	assert_true(m.packed_rings);
 	good("kernel=k\nrings=split");
 	assert_false(m.packed_rings);
+	assert_false(m.virtio_console);
+	good("kernel=k\nconsole=virtio");
+	assert_true(m.virtio_console);
+	bad("console=hvc", "console must be uart or virtio");
 	bad("rings=round", "rings must be packed or split");
 	bad("rng=maybe", "rng must be yes or no");
 }

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Virtio devices under Debian's stock drivers: a file system on a disk, a disk from a file, random bytes, a console."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from conftest import Run, Starter, complaints, slow
+
+REQUESTS = 2000
+
+
+def hash_of(run: Run, path: str) -> str:
+    found = re.search(r"\b[0-9a-f]{64}\b", run.command(f"sha256sum {path}"))
+    assert found, path
+    return found.group()
+
+
+def interrupts(run: Run, name: str) -> int:
+    line = run.command(f"grep {name} /proc/interrupts")
+    assert "PCI-MSI" in line
+    return int(line.split()[1])
+
+
+def keeps_a_file_system(run: Run) -> None:
+    """ext4 made, filled, checked, and read again from the disk."""
+    assert run.command("mkfs.ext4 -q /dev/vda; echo $?").splitlines()[-1] == "0"
+    run.command("mount /dev/vda /mnt")
+    run.command("head -c 3000000 /dev/urandom > /mnt/a; cp /mnt/a /mnt/b; rm /mnt/a; sync")
+    before = hash_of(run, "/mnt/b")
+    run.command("umount /mnt; echo 3 > /proc/sys/vm/drop_caches")
+    assert run.command("e2fsck -f -n /dev/vda >/tmp/fsck; echo $?").splitlines()[-1] == "0"
+    run.command("mount /dev/vda /mnt")
+    assert hash_of(run, "/mnt/b") == before
+    assert re.search(r"/mnt: \d+ bytes trimmed", run.command("fstrim -v /mnt"))
+    assert hash_of(run, "/mnt/b") == before
+    run.command("umount /mnt")
+
+
+def shows_the_file(run: Run, content: bytes) -> None:
+    """The second disk is the file, and nobody can change it."""
+    assert run.command("cat /sys/block/vdb/ro").split()[-1] == "1"
+    assert run.command("cat /sys/block/vdb/serial").split()[-1] == "disk1"
+    assert int(run.command("cat /sys/block/vdb/size").split()[-1]) * 512 == len(content)
+    assert hash_of(run, "/dev/vdb") == hashlib.sha256(content).hexdigest()
+    assert "not permitted" in run.command("echo x > /dev/vdb")
+
+
+def one_interrupt_a_request(run: Run) -> None:
+    before = interrupts(run, "virtio0-req.0")
+    run.command(f"dd if=/dev/vda bs=4k count={REQUESTS} iflag=direct >/dev/null 2>&1")  # fits a line of the terminal
+    assert REQUESTS <= interrupts(run, "virtio0-req.0") - before <= REQUESTS + 20
+
+
+def gives_random_bytes(run: Run) -> None:
+    assert run.command("cat /sys/class/misc/hw_random/rng_current").split()[-1] == "virtio_rng.0"
+    read = [hash_of(run, "/tmp/r") for _ in range(2) if run.command("head -c 2000 /dev/hwrng > /tmp/r") is not None]
+    assert read[0] != read[1]
+    assert run.command("wc -c < /tmp/r").split()[-1] == "2000"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "rings"),
+    [("debian:cloud-amd64", "packed"), pytest.param("debian:amd64", "split", marks=slow)],
+)
+def test_disks_and_random_bytes(triptych: Starter, tmp_path: Path, kernel: str, rings: str) -> None:
+    content = bytes(i * 7 + i // 512 & 0xFF for i in range(1 << 20))
+    (tmp_path / "image").write_bytes(content)
+    run = triptych("--kernel", kernel, "--rings", rings, "--disk", "blank:16M", "--disk", f"{tmp_path}/image,ro", "--rng")
+    assert complaints(run.prompt()) == []
+    keeps_a_file_system(run)
+    shows_the_file(run, content)
+    one_interrupt_a_request(run)
+    gives_random_bytes(run)
+    assert complaints(run.command("dmesg | grep -i virtio")) == []
+    run.send("poweroff")
+    assert run.finish() == 0
+    devices = {str(s["device"]): s for s in run.machine_lines("stats") if "device" in s}
+    assert set(devices) == {"virtio-blk 0", "virtio-blk 1", "virtio-rng 0"}
+    disk = devices["virtio-blk 0"]
+    assert int(str(disk["chains"])) >= REQUESTS
+    assert int(str(disk["kicks"])) <= int(str(disk["chains"])) + 20
+    assert "needs a reset" not in run.log()
+
+
+def test_console(triptych: Starter) -> None:
+    run = triptych("--console", "virtio")
+    run.prompt()
+    assert run.command("tty").split()[-1] == "/dev/hvc0"
+    numbers = run.command("seq 1 5000").split()
+    assert [int(n) for n in numbers] == list(range(1, 5001))
+    run.send("poweroff")
+    assert run.finish() == 0
+    (device,) = [s for s in run.machine_lines("stats") if s.get("device") == "virtio-console 0"]
+    # 24 KB in far fewer chains than bytes; each key typed is one
+    assert 30 < int(str(device["chains"])) < 2000

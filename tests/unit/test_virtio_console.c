@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * virtio-console: output of every length and shape, in slices; input into the buffers that there
+ * are; what a driver should not do.
+ *
+ * Sources: virtio/console.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
+ * Sources: hv/cpu/timer.c hv/mem/guestmem.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
+ */
+#include "tests/unit/virtio_bus.h"
+
+#include "virtio/console.h"
+
+#define SIZE	 16
+#define DATA	 0x50000ul
+#define HZ	 1000000000ul
+#define RECEIVE	 0
+#define TRANSMIT 1
+
+static struct {
+	struct virtio_console *c;
+	struct driver d[2];
+	struct timerq timers;
+	u8 printed[65536];
+	size_t count;
+	struct page_stats before;
+} t;
+
+static u64 clock_now;
+
+static u64 now(const struct timerq *q)
+{
+	(void)q;
+	return clock_now;
+}
+
+static void print(void *ctx, const u8 *buf, size_t len)
+{
+	assert_ptr_equal(ctx, &t);
+	assert_true(t.count + len <= sizeof(t.printed));
+	memcpy(t.printed + t.count, buf, len);
+	t.count += len;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	gm = (struct guestmem){ 0 };
+	clock_now = 5 * HZ;
+	page_stats(&t.before);
+	timerq_init(&t.timers, HZ, now);
+	if (guestmem_add(&gm, GPA(0), RAM_SIZE))
+		return -1;
+	return virtio_console_create(&t.c, "vm", true, &gm, &t.timers, print, &t) ||
+	       bus_with(virtio_console_dev(t.c));
+}
+
+static int teardown(void **state)
+{
+	struct page_stats after;
+
+	(void)state;
+	virtio_console_destroy(t.c);
+	guestmem_destroy(&gm);
+	page_stats(&after);
+	return t.timers.next != TIMER_NEVER || memcmp(&t.before, &after, sizeof(after)) ? -1 : 0;
+}
+
+static void start(void)
+{
+	negotiate(offered());
+	for (u16 i = 0; i < 2; i++) {
+		drv_init(&t.d[i], 0x10000 + i * 0x4000u, SIZE, true, false);
+		enable_queue(i, &t.d[i]);
+	}
+	add_status(VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+static void text(u64 at, u32 len)
+{
+	for (u32 i = 0; i < len; i++)
+		*(u8 *)ram(at + i) = (u8)(at + i * 7 + i / 256);
+}
+
+static u16 add(u16 queue, u64 at, u32 len, bool write)
+{
+	struct buf b = { at, len, write };
+	u16 id = drv_add(&t.d[queue], &b, 1);
+
+	kick(queue);
+	return id;
+}
+
+static void expect_used(u16 queue, u16 id, u32 len)
+{
+	u16 got;
+	u32 got_len;
+
+	assert_true(drv_get(&t.d[queue], &got, &got_len));
+	assert_int_equal(got, id);
+	assert_int_equal(got_len, len);
+}
+
+static void expect_waiting(u16 queue)
+{
+	u16 id;
+	u32 len;
+
+	assert_false(drv_get(&t.d[queue], &id, &len));
+}
+
+static void output(void **state)
+{
+	static const u32 lengths[] = { 1, 255, 256, 257, 4000 };
+
+	(void)state;
+	start();
+	for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++) {
+		text(DATA, lengths[i]);
+		t.count = 0;
+		expect_used(TRANSMIT, add(TRANSMIT, DATA, lengths[i], false), 0);
+		assert_int_equal(t.count, lengths[i]);
+		assert_memory_equal(t.printed, ram(DATA), lengths[i]);
+	}
+}
+
+static void output_in_pieces(void **state)
+{
+	struct buf b[] = { { DATA, 3, false }, { DATA + 100, 300, false },
+		{ DATA + 1000, 1, false }, { DATA + 2000, 9, true } };
+	u16 id;
+
+	(void)state;
+	start();
+	text(DATA, 2000);
+	id = drv_add(&t.d[TRANSMIT], b, 4);
+	kick(TRANSMIT);
+	expect_used(TRANSMIT, id, 0);
+	assert_int_equal(t.count, 304);
+	assert_memory_equal(t.printed, ram(DATA), 3);
+	assert_memory_equal(t.printed + 3, ram(DATA + 100), 300);
+	assert_memory_equal(t.printed + 303, ram(DATA + 1000), 1);
+}
+
+static void a_flood_comes_in_slices(void **state)
+{
+	u16 first, second;
+
+	(void)state;
+	start();
+	text(DATA, 10000);
+	first = add(TRANSMIT, DATA, 9000, false);
+	second = add(TRANSMIT, DATA + 9000, 1000, false);
+	assert_int_equal(t.count, CONSOLE_SLICE);
+	kick(TRANSMIT);
+	assert_int_equal(t.count, CONSOLE_SLICE);
+	expect_waiting(TRANSMIT);
+	for (unsigned i = 2; t.timers.next != TIMER_NEVER; i++) {
+		assert_in_range(t.timers.next, clock_now + 1, clock_now + HZ / 100);
+		clock_now = t.timers.next;
+		timerq_run(&t.timers);
+		assert_int_equal(t.count, MIN(10000u, i * CONSOLE_SLICE));
+	}
+	expect_used(TRANSMIT, first, 0);
+	expect_used(TRANSMIT, second, 0);
+	assert_memory_equal(t.printed, ram(DATA), 10000);
+	/* A reset in the middle: the rest is dropped, and nothing is touched any more. */
+	add(TRANSMIT, DATA, 9000, false);
+	set_status(0);
+	assert_int_equal(t.timers.next, TIMER_NEVER);
+	start();
+	t.count = 0;
+	expect_used(TRANSMIT, add(TRANSMIT, DATA, 5, false), 0);
+	assert_int_equal(t.count, 5);
+}
+
+static void input(void **state)
+{
+	u16 id[3];
+
+	(void)state;
+	assert_false(virtio_console_ready(t.c));
+	assert_int_equal(virtio_console_in(t.c, (const u8 *)"x", 1), 0);
+	start();
+	assert_true(virtio_console_ready(t.c));
+	assert_int_equal(virtio_console_in(t.c, (const u8 *)"x", 1), 0); /* no buffer */
+	for (unsigned i = 0; i < 3; i++)
+		id[i] = add(RECEIVE, DATA + i * 16, 4, true);
+	expect_waiting(RECEIVE);
+	assert_false(p.line);
+	assert_int_equal(virtio_console_in(t.c, (const u8 *)"abcdef", 6), 6);
+	assert_true(p.line);
+	expect_used(RECEIVE, id[0], 4);
+	expect_used(RECEIVE, id[1], 2);
+	assert_memory_equal(ram(DATA), "abcd", 4);
+	assert_memory_equal(ram(DATA + 16), "ef\0\0", 4);
+	assert_int_equal(virtio_console_in(t.c, (const u8 *)"ghijkl", 6), 4);
+	expect_used(RECEIVE, id[2], 4);
+	assert_int_equal(t.count, 0);
+}
+
+static void emergency_write(void **state)
+{
+	(void)state;
+	assert_true(offered() & BIT(2));
+	bus_write(&p.mmio, p.config + 8, 4, '!');
+	bus_write(&p.mmio, p.config + 8, 4, '!');
+	assert_int_equal(t.count, 2);
+	assert_memory_equal(t.printed, "!!", 2);
+	assert_int_equal(bus_read(&p.mmio, p.config + 8, 4), 0);
+	bus_write(&p.mmio, p.config, 8, ~0ul);
+	assert_int_equal(t.count, 2);
+}
+
+/* 37 */
+static void buffers_that_make_no_sense(void **state)
+{
+	(void)state;
+	start();
+	add(RECEIVE, DATA, 4, false);
+	assert_int_equal(virtio_console_in(t.c, (const u8 *)"abc", 3), 0);
+	assert_true(status() & VIRTIO_CONFIG_S_NEEDS_RESET);
+	assert_false(virtio_console_ready(t.c));
+	expect_waiting(RECEIVE);
+	expect_used(TRANSMIT, add(TRANSMIT, DATA, 4, false), 0); /* the other queue goes on */
+	expect_used(TRANSMIT, add(TRANSMIT, DATA, 4, true), 0);	 /* nothing to print */
+	assert_int_equal(t.count, 4);
+	start();
+	expect_used(TRANSMIT, add(TRANSMIT, DATA, 4, false), 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(output),
+		TEST(output_in_pieces),
+		TEST(a_flood_comes_in_slices),
+		TEST(input),
+		TEST(emergency_write),
+		TEST(buffers_that_make_no_sense),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
