@@ -321,7 +321,7 @@ static u64 features(const struct blk_backend *b)
 enum status virtio_blk_create(struct virtio_blk **out, const char *vm, unsigned index, bool packed,
 	const struct guestmem *gm, struct blk_backend *b)
 {
-	size_t head = ALIGN_UP(sizeof(struct virtio_blk), 64), size;
+	size_t head = ALIGN_UP(sizeof(struct virtio_blk), 64);
 	struct virtio_setup setup = { .ops = &blk_ops,
 		.vm = vm,
 		.index = index,
@@ -332,11 +332,8 @@ enum status virtio_blk_create(struct virtio_blk **out, const char *vm, unsigned 
 		.queue_size = QUEUE_SIZE,
 		.config_size = sizeof(struct virtio_blk_config) };
 	struct virtio_blk *blk;
-	unsigned order = 0;
+	unsigned order = page_order(head + b->depth * sizeof(struct request));
 
-	size = head + b->depth * sizeof(struct request);
-	while ((PAGE_SIZE << order) < size)
-		order++;
 	blk = page_alloc(order, PAGE_HV);
 	if (!blk)
 		return ERR_NOMEM;

@@ -15,6 +15,8 @@
 #define PAUSES_HZ   1000u /* between slices */
 #define EMERG_WRITE offsetof(struct virtio_console_config, emerg_wr)
 
+#define ORDER page_order(sizeof(struct virtio_console))
+
 struct virtio_console {
 	struct virtio_dev dev;
 	struct vq_chain in, out;
@@ -157,15 +159,6 @@ static const struct virtio_ops console_ops = {
 	.config_written = console_config_written,
 };
 
-static unsigned order(void)
-{
-	unsigned o = 0;
-
-	while ((PAGE_SIZE << o) < sizeof(struct virtio_console))
-		o++;
-	return o;
-}
-
 enum status virtio_console_create(struct virtio_console **out, const char *vm, bool packed,
 	const struct guestmem *gm, struct timerq *timers, console_out_fn write, void *ctx)
 {
@@ -177,7 +170,7 @@ enum status virtio_console_create(struct virtio_console **out, const char *vm, b
 		.queues = QUEUES,
 		.queue_size = QUEUE_SIZE,
 		.config_size = sizeof(struct virtio_console_config) };
-	struct virtio_console *c = page_alloc(order(), PAGE_HV);
+	struct virtio_console *c = page_alloc(ORDER, PAGE_HV);
 
 	if (!c)
 		return ERR_NOMEM;
@@ -199,5 +192,5 @@ struct virtio_dev *virtio_console_dev(struct virtio_console *c)
 void virtio_console_destroy(struct virtio_console *c)
 {
 	console_reset(&c->dev);
-	page_free(c, order(), PAGE_HV);
+	page_free(c, ORDER, PAGE_HV);
 }

@@ -16,6 +16,8 @@
 #define KEY_BYTES  (CHACHA20_KEY_WORDS * sizeof(u32))
 #define SEED_WORDS (KEY_BYTES / sizeof(u64))
 
+#define ORDER page_order(sizeof(struct virtio_rng))
+
 struct virtio_rng {
 	struct virtio_dev dev;
 	struct vq_chain chain;
@@ -164,15 +166,6 @@ static const struct virtio_ops rng_ops = {
 
 /* ---- making ---- */
 
-static unsigned order(void)
-{
-	unsigned o = 0;
-
-	while ((PAGE_SIZE << o) < sizeof(struct virtio_rng))
-		o++;
-	return o;
-}
-
 enum status virtio_rng_create(struct virtio_rng **out, const char *vm, bool packed,
 	const struct guestmem *gm, struct timerq *timers, rng_source source)
 {
@@ -182,13 +175,13 @@ enum status virtio_rng_create(struct virtio_rng **out, const char *vm, bool pack
 		.packed = packed,
 		.queues = 1,
 		.queue_size = QUEUE_SIZE };
-	struct virtio_rng *r = page_alloc(order(), PAGE_HV);
+	struct virtio_rng *r = page_alloc(ORDER, PAGE_HV);
 
 	if (!r)
 		return ERR_NOMEM;
 	r->source = source;
 	if (!reseed(r)) {
-		page_free(r, order(), PAGE_HV);
+		page_free(r, ORDER, PAGE_HV);
 		return ERR_NOTSUP;
 	}
 	r->timers = timers;
@@ -209,5 +202,5 @@ void virtio_rng_destroy(struct virtio_rng *rng)
 {
 	rng_reset(&rng->dev);
 	memset(rng, 0, sizeof(*rng));
-	page_free(rng, order(), PAGE_HV);
+	page_free(rng, ORDER, PAGE_HV);
 }

@@ -19,6 +19,8 @@
 
 #define DEVICES_MAX (MANIFEST_DISKS_MAX + 2)
 
+#define ORDER page_order(sizeof(struct virtio_io))
+
 struct virtio_io {
 	struct virtio_pci pci[DEVICES_MAX];
 	unsigned attached;
@@ -27,15 +29,6 @@ struct virtio_io {
 	struct virtio_rng *rng;
 	struct virtio_console *console;
 };
-
-static unsigned order(void)
-{
-	unsigned o = 0;
-
-	while ((PAGE_SIZE << o) < sizeof(struct virtio_io))
-		o++;
-	return o;
-}
 
 /* The next slot behind the host bridge. */
 static enum status attach(struct vm *vm, struct virtio_io *io, struct virtio_dev *d, char *err)
@@ -151,12 +144,12 @@ static void destroy(void *ctx)
 		virtio_rng_destroy(io->rng);
 	if (io->console)
 		virtio_console_destroy(io->console);
-	page_free(io, order(), PAGE_HV);
+	page_free(io, ORDER, PAGE_HV);
 }
 
 static enum status create(struct vm *vm, void **out, char *err)
 {
-	struct virtio_io *io = page_alloc(order(), PAGE_HV);
+	struct virtio_io *io = page_alloc(ORDER, PAGE_HV);
 	enum status s = OK;
 
 	if (!io) {

@@ -50,6 +50,16 @@ void *page_alloc_largest(unsigned *order, enum page_owner owner);
 /* page_alloc_at(): the page with this number, of order 0; NULL where it is not free. */
 void *page_alloc_at(hfn_t frame, enum page_owner owner);
 
+/* The smallest order whose blocks hold so many bytes. */
+static inline unsigned page_order(u64 bytes)
+{
+	unsigned order = 0;
+
+	while ((PAGE_SIZE << order) < bytes)
+		order++;
+	return order;
+}
+
 void page_stats(struct page_stats *out);
 
 /*

@@ -198,20 +198,11 @@ static enum status make_io(struct vm *vm, const struct vm_providers *with, char 
 	return s;
 }
 
-static unsigned order_of(size_t size)
-{
-	unsigned order = 0;
-
-	while ((PAGE_SIZE << order) < size)
-		order++;
-	return order;
-}
-
 /* The vcpu and its CPUID table share one allocation. */
 static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char *err)
 {
 	size_t table = ALIGN_UP(sizeof(struct vcpu), 64);
-	unsigned order = order_of(table + sizeof_cpuid_table);
+	unsigned order = page_order(table + sizeof_cpuid_table);
 	struct vcpu *v = page_alloc(order, PAGE_HV);
 	struct mmu_view view;
 	struct cpuid_config cfg = {
@@ -320,7 +311,7 @@ enum status vm_create(
 	struct vm **out, const struct manifest *cfg, const struct vm_providers *with, char *err)
 {
 	static unsigned last_id;
-	unsigned order = order_of(sizeof(struct vm));
+	unsigned order = page_order(sizeof(struct vm));
 	struct vm *vm;
 	u64 misc;
 	enum status s = check_config(cfg, err);
