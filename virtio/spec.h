@@ -123,9 +123,64 @@ static_assert(sizeof(struct virtio_pci_common) == 0x38, "as the driver sees it")
 #define VIRTIO_NO_VECTOR 0xffffu
 
 /* 5 Device Types */
+#define VIRTIO_ID_NET	  1u
 #define VIRTIO_ID_BLK	  2u
 #define VIRTIO_ID_CONSOLE 3u
 #define VIRTIO_ID_RNG	  4u
+
+/* 5.1.3 Network Device: Feature bits */
+#define VIRTIO_NET_F_MTU	   BIT(3)
+#define VIRTIO_NET_F_MAC	   BIT(5)
+#define VIRTIO_NET_F_STATUS	   BIT(16)
+#define VIRTIO_NET_F_CTRL_VQ	   BIT(17)
+#define VIRTIO_NET_F_CTRL_RX	   BIT(18)
+#define VIRTIO_NET_F_CTRL_RX_EXTRA BIT(20)
+#define VIRTIO_NET_F_CTRL_MAC_ADDR BIT(23)
+
+/* 5.1.4 Network Device: Device configuration layout */
+struct virtio_net_config {
+	u8 mac[6];
+	u16 status;
+	u16 pairs;
+	u16 mtu;
+};
+static_assert(sizeof(struct virtio_net_config) == 12, "as the driver sees it");
+
+#define VIRTIO_NET_LINK_UP 1u
+
+/* 5.1.6 Network Device: Device Operation */
+struct virtio_net_header {
+	u8 flags;
+	u8 gso_type;
+	u16 hdr_len;
+	u16 gso_size;
+	u16 csum_start;
+	u16 csum_offset;
+	u16 num_buffers;
+};
+static_assert(sizeof(struct virtio_net_header) == 12, "as the driver writes it");
+
+/* 5.1.6.5 Control Virtqueue */
+struct virtio_net_control {
+	u8 class;
+	u8 command;
+};
+
+#define VIRTIO_NET_OK  0u
+#define VIRTIO_NET_ERR 1u
+
+#define VIRTIO_NET_CTRL_RX     0u
+#define VIRTIO_NET_RX_PROMISC  0u
+#define VIRTIO_NET_RX_ALLMULTI 1u
+#define VIRTIO_NET_RX_ALLUNI   2u
+#define VIRTIO_NET_RX_NOMULTI  3u
+#define VIRTIO_NET_RX_NOUNI    4u
+#define VIRTIO_NET_RX_NOBCAST  5u
+#define VIRTIO_NET_RX_MODES    6u
+
+#define VIRTIO_NET_CTRL_MAC  1u
+#define VIRTIO_NET_MAC_TABLE 0u
+#define VIRTIO_NET_MAC_ADDR  1u
 
 /* 5.2.3 Block Device: Feature bits */
 #define VIRTIO_BLK_F_SIZE_MAX	  BIT(1)

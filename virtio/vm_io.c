@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The virtio devices of a VM, made from its description: disks in slots 1, 2, ... of the PCI bus,
- * the entropy device and the console behind them.
+ * the entropy device, the console and the network card behind them.
  */
 #include "virtio/vm_io.h"
 
@@ -13,11 +13,12 @@
 #include "hv/mem/page.h"
 #include "virtio/blk.h"
 #include "virtio/console.h"
+#include "virtio/net.h"
 #include "virtio/pci.h"
 #include "virtio/ramdisk.h"
 #include "virtio/rng.h"
 
-#define DEVICES_MAX (MANIFEST_DISKS_MAX + 2)
+#define DEVICES_MAX (MANIFEST_DISKS_MAX + 3)
 
 #define ORDER page_order(sizeof(struct virtio_io))
 
@@ -28,7 +29,18 @@ struct virtio_io {
 	unsigned disks;
 	struct virtio_rng *rng;
 	struct virtio_console *console;
+	struct virtio_net *net;
 };
+
+/* The one that all VMs are on. */
+static struct net_switch *the_switch(void)
+{
+	static struct net_switch s;
+
+	if (!s.ports.next)
+		switch_init(&s);
+	return &s;
+}
 
 /* The next slot behind the host bridge. */
 static enum status attach(struct vm *vm, struct virtio_io *io, struct virtio_dev *d, char *err)
@@ -134,6 +146,20 @@ static bool console_in(void *ctx, const u8 *buf, size_t len, size_t *took)
 	return true;
 }
 
+/* A locally administered address (IEEE 802, "Universally or Locally Administered"), by the VM. */
+static enum status add_net(struct vm *vm, struct virtio_io *io, char *err)
+{
+	const u8 mac[ETH_ADDR] = { 0x02, 'T', 'P', 0, (u8)(vm->id >> 8), (u8)vm->id };
+	enum status s = virtio_net_create(
+		&io->net, vm->cfg.name, 0, vm->cfg.packed_rings, &vm->mem, the_switch(), mac);
+
+	if (s != OK) {
+		snprintf(err, LOADER_ERR_MAX, "no memory for its network card");
+		return s;
+	}
+	return attach(vm, io, virtio_net_dev(io->net), err);
+}
+
 static void destroy(void *ctx)
 {
 	struct virtio_io *io = ctx;
@@ -144,6 +170,8 @@ static void destroy(void *ctx)
 		virtio_rng_destroy(io->rng);
 	if (io->console)
 		virtio_console_destroy(io->console);
+	if (io->net)
+		virtio_net_destroy(io->net);
 	page_free(io, ORDER, PAGE_HV);
 }
 
@@ -162,6 +190,8 @@ static enum status create(struct vm *vm, void **out, char *err)
 		s = add_rng(vm, io, err);
 	if (s == OK && vm->cfg.virtio_console)
 		s = add_console(vm, io, err);
+	if (s == OK && vm->cfg.net)
+		s = add_net(vm, io, err);
 	if (s != OK) {
 		destroy(io);
 		return s;

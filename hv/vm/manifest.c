@@ -274,6 +274,12 @@ static bool set_console(struct manifest *m, struct text v)
 	return m->virtio_console || text_is(v, "uart");
 }
 
+static bool set_net(struct manifest *m, struct text v)
+{
+	m->net = text_is(v, "switch");
+	return m->net || text_is(v, "none");
+}
+
 static bool set_rings(struct manifest *m, struct text v)
 {
 	m->packed_rings = text_is(v, "packed");
@@ -328,6 +334,7 @@ static const struct key {
 		true },
 	{ "rng", set_rng, "yes or no", false },
 	{ "console", set_console, "uart or virtio", false },
+	{ "net", set_net, "none or switch", false },
 	{ "rings", set_rings, "packed or split", false },
 	{ "testdev", set_testdev, "yes or no", false },
 	{ "debugexit", set_debugexit, "yes or no", false },
@@ -376,7 +383,7 @@ static enum status parse_line(
 		"VM file line %u: unknown key \"%.*s\", expected name, boot, kernel, initrd, "
 		"module, "
 		"append, mem, vcpus, mmu, shadow, shadow_pages, shadow_filter, shadow_prefetch, "
-		"shadow_audit, io, disk, rng, console, rings, testdev, debugexit, kvmclock or "
+		"shadow_audit, io, disk, rng, console, net, rings, testdev, debugexit, kvmclock or "
 		"reboot",
 		number_of, (int)MIN(name.len, (size_t)QUOTE_MAX), name.s);
 }

@@ -22,6 +22,7 @@
  *                     that size; " ro" behind it: read-only. Up to 8, in the order of their slots
  *   rng=no            yes | no: a source of random bytes
  *   console=uart      uart | virtio: where what is typed goes, once a driver is there
+ *   net=none          none | switch: a network card on the hypervisor's switch
  *   rings=packed      packed | split: the virtqueues that virtio devices offer; packed: both
  *   testdev=no        yes | no
  *   debugexit=no      yes | no (port 0xF4; testdev=yes implies it)
@@ -77,7 +78,7 @@ struct manifest {
 	enum vm_io io;
 	struct manifest_disk disk[MANIFEST_DISKS_MAX];
 	unsigned disks;
-	bool rng, virtio_console, packed_rings;
+	bool rng, virtio_console, net, packed_rings;
 	bool testdev, debugexit, kvmclock, reboot;
 };
 

@@ -18,7 +18,7 @@ from .vmconfig import Vm
 
 VM_OPTIONS = (
     "name", "boot", "kernel", "initrd", "append", "mem", "vcpus", "mmu", "shadow", "io", "mode", "module",
-    "disk", "rng", "console", "rings",
+    "disk", "rng", "console", "net", "rings",
     "testdev", "debugexit", "kvmclock", "reboot",
 )  # fmt: skip
 RUN_MODES = (*vmconfig.MODES, "native")
@@ -42,6 +42,7 @@ def _add_vm_options(p: argparse.ArgumentParser) -> None:
     )
     vm.add_argument("--rng", action="store_true", default=None, help="a source of random bytes")
     vm.add_argument("--console", help="uart or virtio: the device that what is typed goes to")
+    vm.add_argument("--net", help="none or switch: a network card on the hypervisor's switch")
     vm.add_argument("--rings", help="packed or split: what virtio devices offer; packed: both")
     vm.add_argument("--boot", help="boot protocol: " + ", ".join(vmconfig.BOOTS))
     vm.add_argument("--kernel", help="bzImage, ELF or multiboot kernel, or debian:cloud-amd64, debian:amd64")

@@ -32,6 +32,7 @@ SHADOW_PAGES = range(32, (1 << 20) + 1)
 IOS = ("virtio", "emulated")
 RINGS = ("packed", "split")
 CONSOLES = ("uart", "virtio")
+NETS = ("none", "switch")
 DISKS_MAX = 8
 BLANK = "blank:"
 MODES = {"hw": ("ept", "virtio"), "pure": ("shadow", "emulated"), "para": ("direct", "virtio")}
@@ -74,6 +75,7 @@ class Vm:
     disk: list[Disk] = field(default_factory=list)
     rng: bool = False
     console: str = "uart"
+    net: str = "none"
     rings: str = "packed"
     testdev: bool = False
     debugexit: bool = False
@@ -87,7 +89,7 @@ class Vm:
     @property
     def devices(self) -> bool:
         """Has it any that need drivers beyond those of the platform?"""
-        return bool(self.disk or self.rng or self.console == "virtio")
+        return bool(self.disk or self.rng or self.console == "virtio" or self.net != "none")
 
     @property
     def command_line(self) -> str:
@@ -223,6 +225,7 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "disk": _disks,
     "rng": _bool,
     "console": _choice(*CONSOLES),
+    "net": _choice(*NETS),
     "rings": _choice(*RINGS),
     "testdev": _bool,
     "debugexit": _bool,
@@ -299,6 +302,7 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         f"io={vm.io}",
         f"rng={yes(vm.rng)}",
         f"console={vm.console}",
+        f"net={vm.net}",
         f"rings={vm.rings}",
         f"testdev={yes(vm.testdev)}",
         f"debugexit={yes(vm.debugexit)}",

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Virtio devices behind their PCI registers. An input is a byte that chooses the device (disk or
- * entropy), then commands: accesses to the registers, to configuration space and to the driver's
+ * Virtio devices behind their PCI registers. An input is a byte that chooses the device and one of
+ * its queues, then commands: accesses to the registers, to configuration space and to the driver's
  * memory, a driver's proper start, a request with a header that may make sense, time. Checked: no
  * sanitizer complaint, the module under the disk unchanged, nothing leaked, and a driver that
  * starts afresh is served.
  *
  * Sources: virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c virtio/blk.c
- * Sources: virtio/ramdisk.c virtio/rng.c hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c
- * Sources: hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
+ * Sources: virtio/ramdisk.c virtio/rng.c virtio/console.c virtio/net.c virtio/switch.c
+ * hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c Sources: hv/dev/pci.c hv/dev/msix.c
+ * hv/dev/reset.c hv/dev/bus.c
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 
 #include "hv/mem/page.h"
 #include "virtio/blk.h"
+#include "virtio/console.h"
+#include "virtio/net.h"
 #include "virtio/pci.h"
 #include "virtio/ramdisk.h"
 #include "virtio/rng.h"
@@ -47,13 +50,31 @@ static struct guestmem gm;
 static u8 base[BASE_SIZE];
 static u64 clock_now;
 
+/* A device, and its queue that requests are made on. */
+enum kind {
+	DISK,
+	ENTROPY,
+	CONSOLE,
+	NET_SEND,
+	NET_CONTROL,
+	NET_RECEIVE,
+	KINDS
+};
+
+static const u16 queue_of[KINDS] = { [CONSOLE] = 1, [NET_SEND] = 1, [NET_CONTROL] = 2 };
+
 static struct {
+	enum kind kind;
 	struct bus pio, mmio;
 	struct reset reset;
 	struct pci_host host;
 	struct virtio_pci v;
 	struct virtio_blk *blk;
 	struct virtio_rng *rng;
+	struct virtio_console *console;
+	struct virtio_net *net;
+	struct net_switch sw;
+	struct switch_port tap;
 	struct virtio_dev *dev;
 	struct timerq timers;
 	u16 avail; /* requests offered since the last start */
@@ -145,7 +166,7 @@ static void start(u64 features)
 		common(VIRTIO_PCI_COMMON_GF, 4, features >> (32 * i));
 	}
 	common(VIRTIO_PCI_COMMON_STATUS, 1, 11);
-	common(VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
+	common(VIRTIO_PCI_COMMON_Q_SELECT, 2, queue_of[m.kind]);
 	common(VIRTIO_PCI_COMMON_Q_SIZE, 2, SIZE);
 	common(VIRTIO_PCI_COMMON_Q_DESCLO, 8, RINGS);
 	common(VIRTIO_PCI_COMMON_Q_AVAILLO, 8, RINGS + DRIVER);
@@ -171,6 +192,9 @@ static void write_desc(unsigned i, u64 addr, u32 len, u16 flags, u16 next)
 	(void)!guest_write(&gm, GPA(RINGS + i % SIZE * sizeof(d)), &d, sizeof(d));
 }
 
+/* A frame for everybody. */
+static const u8 to_all[64] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
 /* A split chain: header, data, status. */
 static void request(u32 type, u64 sector, u32 len, bool write)
 {
@@ -179,18 +203,30 @@ static void request(u32 type, u64 sector, u32 len, bool write)
 		u64 sector;
 	} header = { type, 0, sector };
 	u16 head = m.avail % 2 * 3, place = (u16)(4 + m.avail % SIZE * 2);
-	bool disk = m.blk != NULL;
 
 	(void)!guest_write(&gm, GPA(RINGS + HEADER), &header, sizeof(header));
 	write_desc(head, RINGS + HEADER, 16, 1, head + 1);
 	write_desc(head + 1u, RINGS + DATA, len, (write ? 2 : 0) | 1, head + 2);
 	write_desc(head + 2u, RINGS + HEADER + 16, 1, 2, 0);
-	if (!disk)
+	if (m.kind == ENTROPY)
 		head++; /* an entropy buffer is only writable */
 	m.avail++;
 	(void)!guest_write(&gm, GPA(RINGS + DRIVER + place), &head, 2);
 	(void)!guest_write(&gm, GPA(RINGS + DRIVER + 2), &m.avail, 2);
-	kick(0);
+	kick(queue_of[m.kind]);
+	if (m.kind == NET_RECEIVE)
+		switch_send(&m.sw, &m.tap, to_all, sizeof(to_all));
+}
+
+static void printed(void *ctx, const u8 *buf, size_t len)
+{
+	CHECK(!ctx && len && buf[len - 1] <= 0xff);
+}
+
+static void tapped(struct switch_port *port, const u8 *frame, size_t len)
+{
+	CHECK(port == &m.tap && len >= ETH_HEADER && len <= ETH_FRAME_MAX &&
+		frame[len - 1] <= 0xff);
 }
 
 static void command(struct input *in)
@@ -228,24 +264,54 @@ static void command(struct input *in)
 	}
 }
 
-static void create(bool disk)
+static void create_net(void)
+{
+	static const u8 mac[ETH_ADDR] = { 0 };
+
+	switch_init(&m.sw);
+	m.tap.receive = tapped;
+	switch_join(&m.sw, &m.tap);
+	CHECK(virtio_net_create(&m.net, "vm", 0, true, &gm, &m.sw, mac) == OK);
+	m.dev = virtio_net_dev(m.net);
+}
+
+static void create(enum kind kind)
 {
 	struct blk_backend *b;
 
 	memset(&m, 0, sizeof(m));
+	m.kind = kind;
 	timerq_init(&m.timers, 1000000000ul, now);
-	if (disk) {
+	if (kind == DISK) {
 		CHECK(ramdisk_create(&b, base, BASE_SIZE, SECTORS * 512, false, "fuzz") == OK);
 		CHECK(virtio_blk_create(&m.blk, "vm", 0, true, &gm, b) == OK);
 		m.dev = virtio_blk_dev(m.blk);
-	} else {
+	} else if (kind == ENTROPY) {
 		CHECK(virtio_rng_create(&m.rng, "vm", true, &gm, &m.timers, source) == OK);
 		m.dev = virtio_rng_dev(m.rng);
+	} else if (kind == CONSOLE) {
+		CHECK(virtio_console_create(
+			      &m.console, "vm", true, &gm, &m.timers, printed, NULL) == OK);
+		m.dev = virtio_console_dev(m.console);
+	} else {
+		create_net();
 	}
 	reset_init(&m.reset, fire_reset, NULL);
 	pci_init(&m.host, &m.pio, &m.mmio, &m.reset, set_gsi, msi, NULL);
 	CHECK(bus_add(&m.pio, 0xcf8, 8, &pci_port_io, &m.host, "pci") == OK);
 	CHECK(virtio_pci_attach(&m.v, m.dev, &m.host, SLOT) == OK);
+}
+
+static void destroy(void)
+{
+	if (m.blk)
+		virtio_blk_destroy(m.blk);
+	if (m.rng)
+		virtio_rng_destroy(m.rng);
+	if (m.console)
+		virtio_console_destroy(m.console);
+	if (m.net)
+		virtio_net_destroy(m.net);
 }
 
 /* A driver that starts afresh has its first request answered. */
@@ -256,7 +322,7 @@ static void still_works(void)
 	clock_now += 1000000000ul;
 	start(BIT(32));
 	CHECK(status() == 15);
-	request(0, 1, 512, true);
+	request(0, 1, m.kind == DISK ? 512 : 2000, m.kind != CONSOLE);
 	CHECK(guest_read(&gm, GPA(RINGS + DEVICE + 2), &used, 2) == OK && used == 1);
 }
 
@@ -271,16 +337,13 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (!gm.slots && guestmem_add(&gm, GPA(0), MEM) != OK)
 		abort();
 	page_stats(&before);
-	create(byte(&in) & 1);
+	create(byte(&in) % KINDS);
 	while (in.left)
 		command(&in);
 	still_works();
 	for (unsigned i = 0; i < BASE_SIZE; i++)
 		CHECK(!base[i]);
-	if (m.blk)
-		virtio_blk_destroy(m.blk);
-	else
-		virtio_rng_destroy(m.rng);
+	destroy();
 	page_stats(&after);
 	CHECK(!memcmp(&before, &after, sizeof(after)) && m.timers.next == TIMER_NEVER);
 	return 0;

@@ -300,6 +300,8 @@ def test_disks_on_the_command_line() -> None:
     assert vm.rng and vm.rings == "split" and vm.console == "uart"
     (vm,), _ = cli.vms_of(cli.parser().parse_args(["run", "--console", "virtio"]))
     assert vm.console == "virtio" and vm.devices
+    (vm,), _ = cli.vms_of(cli.parser().parse_args(["run", "--net", "switch"]))
+    assert vm.net == "switch" and vm.devices
 
 
 def test_disks_go_to_the_boot_image(tmp_path: Path) -> None:

@@ -200,6 +200,10 @@ static void test_disks(void **state)
 	good("kernel=k\nconsole=virtio");
 	assert_true(m.virtio_console);
 	bad("console=hvc", "console must be uart or virtio");
+	assert_false(m.net);
+	good("kernel=k\nnet=switch");
+	assert_true(m.net);
+	bad("net=uplink", "net must be none or switch");
 	bad("rings=round", "rings must be packed or split");
 	bad("rng=maybe", "rng must be yes or no");
 }
