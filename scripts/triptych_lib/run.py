@@ -114,6 +114,8 @@ def hypervisor_boot(vms: list[Vm], found: list[Images], args: str) -> iso.Boot:
 def native_boot(vms: list[Vm], found: list[Images]) -> iso.Boot:
     if len(vms) != 1:
         raise UsageError("--mode native boots one kernel: give one VM")
+    if vms[0].devices:
+        raise UsageError("--mode native: disks and other virtio devices are the hypervisor's")
     initrd = [iso.Module("vm0.initrd", found[0].initrd)] if found[0].initrd else []
     return iso.Boot("Linux alone", found[0].kernel, False, vms[0].command_line, initrd)
 

@@ -317,6 +317,13 @@ def test_disks_go_to_the_boot_image(tmp_path: Path) -> None:
         run.gather(vm, Progress())
 
 
+def test_devices_need_the_hypervisor(tmp_path: Path) -> None:
+    (tmp_path / "k").write_bytes(b"x")
+    vm = vmconfig.Vm(kernel=str(tmp_path / "k"), initrd="", rng=True)
+    with pytest.raises(UsageError, match="native.*virtio"):
+        run.native_boot([vm], [run.gather(vm, Progress())])
+
+
 # ---- kernel modules
 
 
