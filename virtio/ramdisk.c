@@ -11,6 +11,8 @@
 #include "hv/lib/string.h"
 #include "hv/mem/page.h"
 
+/* Pages that disks leave to the hypervisor: what guests write must not take the last one. */
+#define RESERVE	     (16 * MB / PAGE_SIZE)
 #define BLOCK	     PAGE_SIZE
 #define PHYSICAL_EXP 3 /* sectors in a block: 2^3 */
 static_assert(BLK_SECTOR << PHYSICAL_EXP == BLOCK, "a block is a page");
@@ -71,6 +73,14 @@ static bool read_piece(struct ramdisk *d, const struct piece *p, struct vq_curso
 	return vq_zero(data, p->len - n) == OK;
 }
 
+static u8 *new_page(void)
+{
+	struct page_stats s;
+
+	page_stats(&s);
+	return s.free > RESERVE ? page_alloc(PAGE_ORDER_4K, PAGE_GUEST) : NULL;
+}
+
 /* A page of the disk's own for the block; NULL when memory has run out. */
 static u8 *own_page(struct ramdisk *d, u64 block)
 {
@@ -79,7 +89,7 @@ static u8 *own_page(struct ramdisk *d, u64 block)
 
 	if (page && page != &zeros)
 		return page;
-	page = page_alloc(PAGE_ORDER_4K, PAGE_GUEST);
+	page = new_page();
 	if (!page)
 		return NULL;
 	if (!d->map[block] && in_base(d, &all))

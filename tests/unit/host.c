@@ -17,7 +17,7 @@ __attribute__((weak)) enum log_level log_level = LOG_INFO;
 char host_last_log[512];
 jmp_buf *host_panic_jmp;
 static struct page_stats stats = { .total = 1u << 20, .free = 1u << 20 };
-u64 host_page_limit = ~0ul;
+u64 host_page_limit = ~0ul, host_pages_hidden;
 
 __attribute__((weak)) void log_write(enum log_level level, const char *fmt, ...)
 {
@@ -89,4 +89,5 @@ __attribute__((weak)) void *page_alloc_largest(unsigned *order, enum page_owner 
 __attribute__((weak)) void page_stats(struct page_stats *out)
 {
 	*out = stats;
+	out->free -= host_pages_hidden;
 }

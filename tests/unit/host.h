@@ -8,6 +8,7 @@
 
 extern char host_last_log[512]; /* the last line logged, or the message of panic() */
 extern jmp_buf *host_panic_jmp; /* when set, panic() jumps here instead of aborting */
+extern u64 host_pages_hidden;	/* that page_stats() does not call free */
 extern u64 host_page_limit;	/* pages of one owner that page_alloc() hands out before it fails */
 
 #endif

@@ -533,6 +533,22 @@ static void memory_runs_out(void **state)
 	assert_int_equal(write_at(8, 4096, 1), VIRTIO_BLK_S_OK);
 }
 
+/* Nor does a disk take the last pages that the hypervisor has. */
+static void some_memory_is_left(void **state)
+{
+	struct page_stats s;
+
+	(void)state;
+	start();
+	page_stats(&s);
+	host_pages_hidden = s.free - 16 * MB / PAGE_SIZE - 1;
+	assert_int_equal(write_at(0, 4096, 1), VIRTIO_BLK_S_OK);
+	assert_int_equal(write_at(8, 4096, 1), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(write_at(0, 4096, 2), VIRTIO_BLK_S_OK); /* it has that one */
+	host_pages_hidden = 0;
+	assert_int_equal(write_at(8, 4096, 1), VIRTIO_BLK_S_OK);
+}
+
 static void disks_that_cannot_be(void **state)
 {
 	struct blk_backend *b;
@@ -727,6 +743,7 @@ int main(void)
 		TEST(no_way_to_answer),
 		TEST(too_large),
 		TEST(memory_runs_out),
+		TEST(some_memory_is_left),
 		TEST(disks_that_cannot_be),
 		SLOW(late_and_out_of_order),
 		SLOW(more_than_it_can_take),
