@@ -499,22 +499,22 @@ struct area {
 	u64 align;
 };
 
-/* 2.7 "Split Virtqueues", 2.8.10.1 "Structure Size and Alignment" */
+/* 2.7 "Split Virtqueues", where the event indices are there only if they were negotiated; 2.8.10.1
+ * "Structure Size and Alignment". */
 static void find_areas(const struct vq_config *c, struct area a[3])
 {
-	u64 n = c->size;
+	u64 n = c->size, event = c->event_idx ? sizeof(u16) : 0;
+	u64 avail = VRING_AVAIL_RING + n * sizeof(u16) + event;
+	u64 used = VRING_USED_RING + n * sizeof(struct vring_used_elem) + event;
 
 	a[0] = (struct area){ "descriptor area", c->desc, n * sizeof(struct vring_desc),
 		DESC_ALIGN };
+	a[1] = (struct area){ "driver area", c->driver, avail, AVAIL_ALIGN };
+	a[2] = (struct area){ "device area", c->device, used, USED_ALIGN };
 	if (c->packed) {
-		a[1] = (struct area){ "driver area", c->driver, VRING_EVENT_SIZE, USED_ALIGN };
-		a[2] = (struct area){ "device area", c->device, VRING_EVENT_SIZE, USED_ALIGN };
-		return;
+		a[1].len = a[2].len = VRING_EVENT_SIZE;
+		a[1].align = USED_ALIGN;
 	}
-	a[1] = (struct area){ "driver area", c->driver,
-		VRING_AVAIL_RING + n * sizeof(u16) + sizeof(u16), AVAIL_ALIGN };
-	a[2] = (struct area){ "device area", c->device,
-		VRING_USED_RING + n * sizeof(struct vring_used_elem) + sizeof(u16), USED_ALIGN };
 }
 
 /* Both are RAM, so that no sum wraps. */

@@ -786,16 +786,32 @@ static void rings_that_cannot_be(void **state)
 		expect_broken("a ring of 3 places");
 }
 
-/* 24: areas that touch but do not overlap are fine. */
+/* 24: areas that touch but do not overlap are fine; event indices take room if negotiated. */
 static void rings_side_by_side(void **state)
 {
 	struct vq_config cfg = config();
+	bool packed = t.d.packed;
 
 	(void)state;
-	cfg.driver = GPA(cfg.desc.v + SIZE * 16);
-	cfg.device = GPA(ALIGN_UP(cfg.driver.v + (t.d.packed ? 4 : 6 + SIZE * 2), 4));
-	assert_int_equal(vq_enable(&t.q, &cfg), OK);
-	assert_int_equal(t.broken, 0);
+	for (unsigned event_idx = 0; event_idx < 2; event_idx++) {
+		u64 len = packed ? 4 : 4 + SIZE * 2u + event_idx * 2;
+
+		cfg.event_idx = event_idx;
+		cfg.driver = GPA(cfg.desc.v + SIZE * 16);
+		cfg.device = GPA(ALIGN_UP(cfg.driver.v + len, 4));
+		assert_int_equal(vq_enable(&t.q, &cfg), OK);
+		assert_int_equal(t.broken, 0);
+		cfg.device = GPA(cfg.device.v - 4);
+		assert_int_equal(vq_enable(&t.q, &cfg), ERR_INVAL);
+		t.broken = 0;
+		/* Up to the last byte of memory. */
+		cfg.device =
+			GPA(RAM_SIZE - (packed ? 4 : ALIGN_UP(4 + SIZE * 8 + event_idx * 2, 4)));
+		assert_int_equal(vq_enable(&t.q, &cfg), OK);
+		cfg.device = GPA(cfg.device.v + 4);
+		assert_int_equal(vq_enable(&t.q, &cfg), ERR_INVAL);
+		t.broken = 0;
+	}
 }
 
 /* The rings' memory goes away while they are in use, as a balloon may take it. */
