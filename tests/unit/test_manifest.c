@@ -130,7 +130,7 @@ static void test_words(void **state)
 	good("kernel=k\nshadow=vtlb\nshadow_pages=64\nshadow_filter=no\nshadow_audit=yes");
 	assert_int_equal(m.shadow.strategy, SHADOW_VTLB);
 	assert_int_equal(m.shadow.pages, 64);
-	assert_int_equal(m.shadow.fast, SHADOW_PREFETCH);
+	assert_int_equal(m.shadow.fast, SHADOW_FAST_ALL & ~SHADOW_FILTER);
 	assert_true(m.shadow.audit);
 	good("kernel=k\nmmu=direct");
 	assert_int_equal(m.mmu, VM_MMU_DIRECT);
