@@ -45,6 +45,8 @@ def test_reaches_the_shell_and_powers_off(triptych: Starter, kernel: str, boot: 
     assert "x86_64" in run.command("uname -m")
     assert memory_kb(run) * 1024 > mem * MB * (1 - KERNEL_SHARE)
     assert "ttyS0" in run.command("cat /proc/interrupts")
+    clock = run.command("date -u -s '2031-07-14 12:34:56' >/dev/null; hwclock -u -w; hwclock -u -r")
+    assert "Jul 14 12:34:5" in clock, "what the kernel wrote into the RTC"
     run.send("poweroff")
     assert run.finish() == 0
     assert run.machine_lines("vm")[0]["end"] == "poweroff"
