@@ -21,7 +21,8 @@ enum shadow_strategy {
 #define SHADOW_FILTER	BIT(0) /* faults on what the guest does not map go to it without an exit */
 #define SHADOW_PREFETCH BIT(1) /* a fault fills the neighbours too */
 #define SHADOW_TARGETS	BIT(2) /* CR3 loads without an exit, where nothing is out of sync */
-#define SHADOW_FAST_ALL (SHADOW_FILTER | SHADOW_PREFETCH | SHADOW_TARGETS)
+#define SHADOW_INSTALL	BIT(3) /* a trapped write to a table fills in the entry it is about */
+#define SHADOW_FAST_ALL (SHADOW_FILTER | SHADOW_PREFETCH | SHADOW_TARGETS | SHADOW_INSTALL)
 
 #define SHADOW_PAGES_MIN 32u
 #define SHADOW_PAGES_MAX (1u << 20)

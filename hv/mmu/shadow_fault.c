@@ -213,6 +213,10 @@ static void follow(struct shadow *s, struct spage *p, unsigned from, unsigned to
 		if (i >= SHADOW_ENTRIES)
 			continue;
 		e = shadow_derive(s, p, table, i, &target);
+		if (e && p->role.level == 1 && !(s->cfg.fast & SHADOW_INSTALL)) {
+			e = s->trap;
+			target = 0;
+		}
 		page_set_and_reap(s, p, i, e, target);
 	}
 }

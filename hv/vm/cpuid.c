@@ -264,7 +264,7 @@ static void put_signature(struct cpuid_regs *r, const char *text)
 
 static void resolve_hypervisor(struct cpuid_table *t, const struct cpuid_config *cfg)
 {
-	t->hv.eax = cfg->kvmclock ? KVM_FEATURES : HV_TIMING;
+	t->hv.eax = cfg->kvmclock ? KVM_FEATURES : cfg->counters ? CPUID_COUNTER_NAMES : HV_TIMING;
 	put_signature(&t->hv, "TriptychTrip");
 	if (!cfg->kvmclock)
 		return;

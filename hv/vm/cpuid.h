@@ -56,13 +56,17 @@ extern const size_t cpuid_leaves_count;
 struct cpuid_config {
 	unsigned vcpus, index; /* index = APIC ID of the vcpu this is for */
 	u64 tsc_hz;
-	bool kvmclock;
+	bool kvmclock, counters;
 	unsigned lacks; /* CPUID_LACKS_*: what the provider cannot give to this VM */
 	/* The machine's CPUID; injected so that the table can be tested on the host. */
 	void (*host)(u32 leaf, u32 subleaf, struct cpuid_regs *out);
 };
 
 #define CPUID_BASIC_LAST 0x16u
+
+/* With counters=yes; the subleaf is an enum exit_kind, and all is 0 from EXIT_KINDS on. */
+#define CPUID_COUNTERS	    0x40000020u /* EBX:EAX exits, EDX:ECX ticks in the hypervisor */
+#define CPUID_COUNTER_NAMES 0x40000021u /* EAX, EBX, ECX, EDX: up to 15 characters */
 
 /* Basic leaves whose answer depends on more than EAX: feature bits that follow CR4, caches,
  * structured features, topology, extended state. */

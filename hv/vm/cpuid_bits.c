@@ -252,6 +252,8 @@ const struct cpuid_leaf cpuid_leaves[] = {
 	{ 0x16, 0x16, "frequencies", "base and maximum: the TSC's; bus: 100 MHz" },
 	{ 0x40000000, 0x40000000, "hypervisor", "highest leaf, \"TriptychTrip\"" },
 	{ 0x40000010, 0x40000010, "timing", "EAX: TSC kHz; EBX: APIC timer kHz" },
+	{ 0x40000020, 0x40000021, "exit counters",
+		"with counters=yes: what each kind of exit has cost so far, and its name" },
 	{ 0x40000100, 0x40000101, "KVM interface",
 		"with kvmclock=yes: clock source by the new MSRs, stable; no delay on port I/O" },
 	{ 0x80000000, 0x80000000, "highest extended leaf", "always 0x80000008" },

@@ -6,6 +6,8 @@
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/regs.h"
 #include "hv/ctl/log.h"
+#include "hv/lib/printf.h"
+#include "hv/lib/string.h"
 #include "hv/vm/cpuid.h"
 #include "hv/vm/cr.h"
 #include "hv/vm/msr.h"
@@ -68,12 +70,37 @@ static void cpuid_answer(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_reg
 	cpuid_lookup(v->cpuid, leaf, subleaf, cr4, v->xcr0, (apic_base & APIC_BASE_EN) != 0, r);
 }
 
+/* With counters=yes, for a guest that measures itself: by kind of exit, its name and its account.
+ */
+static bool counters_answer(const struct vcpu *v, u32 leaf, u32 kind, struct cpuid_regs *r)
+{
+	const struct exit_count *c = &v->exits[kind < EXIT_KINDS ? kind : 0];
+	char name[sizeof(*r)] = "";
+
+	if (!v->vm->cfg.counters || (leaf != CPUID_COUNTERS && leaf != CPUID_COUNTER_NAMES))
+		return false;
+	*r = (struct cpuid_regs){ 0 };
+	if (kind >= EXIT_KINDS)
+		return true;
+	if (leaf == CPUID_COUNTERS) {
+		*r = (struct cpuid_regs){ .eax = (u32)c->count,
+			.ebx = (u32)(c->count >> 32),
+			.ecx = (u32)c->ticks,
+			.edx = (u32)(c->ticks >> 32) };
+		return true;
+	}
+	snprintf(name, sizeof(name), "%s", exit_handlers[kind].name);
+	memcpy(r, name, sizeof(name));
+	return true;
+}
+
 static bool do_cpuid(struct vcpu *v, const struct vcpu_exit *e)
 {
 	struct cpuid_regs r;
 
 	(void)e;
-	cpuid_answer(v, (u32)v->gpr[RAX], (u32)v->gpr[RCX], &r);
+	if (!counters_answer(v, (u32)v->gpr[RAX], (u32)v->gpr[RCX], &r))
+		cpuid_answer(v, (u32)v->gpr[RAX], (u32)v->gpr[RCX], &r);
 	v->gpr[RAX] = r.eax;
 	v->gpr[RBX] = r.ebx;
 	v->gpr[RCX] = r.ecx;

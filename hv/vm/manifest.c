@@ -229,6 +229,16 @@ static bool set_shadow_prefetch(struct manifest *m, struct text v)
 	return set_fast(m, v, SHADOW_PREFETCH);
 }
 
+static bool set_shadow_install(struct manifest *m, struct text v)
+{
+	return set_fast(m, v, SHADOW_INSTALL);
+}
+
+static bool set_shadow_targets(struct manifest *m, struct text v)
+{
+	return set_fast(m, v, SHADOW_TARGETS);
+}
+
 static bool set_shadow_audit(struct manifest *m, struct text v)
 {
 	return yes_or_no(v, &m->shadow.audit);
@@ -301,6 +311,11 @@ static bool set_kvmclock(struct manifest *m, struct text v)
 	return yes_or_no(v, &m->kvmclock);
 }
 
+static bool set_counters(struct manifest *m, struct text v)
+{
+	return yes_or_no(v, &m->counters);
+}
+
 static bool set_reboot(struct manifest *m, struct text v)
 {
 	return yes_or_no(v, &m->reboot);
@@ -326,6 +341,8 @@ static const struct key {
 	{ "shadow_pages", set_shadow_pages, "0, or 32 to 1048576", false },
 	{ "shadow_filter", set_shadow_filter, "yes or no", false },
 	{ "shadow_prefetch", set_shadow_prefetch, "yes or no", false },
+	{ "shadow_install", set_shadow_install, "yes or no", false },
+	{ "shadow_targets", set_shadow_targets, "yes or no", false },
 	{ "shadow_audit", set_shadow_audit, "yes or no", false },
 	{ "io", set_io, "virtio or emulated", false },
 	{ "disk", set_disk,
@@ -339,6 +356,7 @@ static const struct key {
 	{ "testdev", set_testdev, "yes or no", false },
 	{ "debugexit", set_debugexit, "yes or no", false },
 	{ "kvmclock", set_kvmclock, "yes or no", false },
+	{ "counters", set_counters, "yes or no", false },
 	{ "reboot", set_reboot, "yes or no", false },
 };
 
@@ -383,8 +401,8 @@ static enum status parse_line(
 		"VM file line %u: unknown key \"%.*s\", expected name, boot, kernel, initrd, "
 		"module, "
 		"append, mem, vcpus, mmu, shadow, shadow_pages, shadow_filter, shadow_prefetch, "
-		"shadow_audit, io, disk, rng, console, net, rings, testdev, debugexit, kvmclock or "
-		"reboot",
+		"shadow_install, shadow_targets, shadow_audit, io, disk, rng, console, net, rings, "
+		"testdev, debugexit, kvmclock, counters or reboot",
 		number_of, (int)MIN(name.len, (size_t)QUOTE_MAX), name.s);
 }
 

@@ -16,6 +16,8 @@
  *   shadow_pages=0    at most so many shadow pages; 0: as suits the guest's memory
  *   shadow_filter=yes yes | no: faults that are the guest's own go to it without an exit
  *   shadow_prefetch=yes  yes | no: a fault fills the neighbours too
+ *   shadow_install=yes   yes | no: a trapped write to a table fills in the entry it is about
+ *   shadow_targets=yes   yes | no: CR3 loads without an exit, where the root lies in its place
  *   shadow_audit=no   yes | no: compare all of it with the guest's tables at each flush
  *   io=virtio         virtio | emulated
  *   disk=NAME         a boot module as a disk, written to in memory only; or "blank:64M", zeros of
@@ -27,6 +29,7 @@
  *   testdev=no        yes | no
  *   debugexit=no      yes | no (port 0xF4; testdev=yes implies it)
  *   kvmclock=no       yes | no: the KVM paravirtual interface at CPUID 0x40000100
+ *   counters=no       yes | no: the VM's exits by kind, for itself to read, at CPUID 0x40000020
  *   reboot=yes        yes | no: "no" ends the VM where the guest asks for a reset
  */
 #ifndef HV_VM_MANIFEST_H
@@ -79,7 +82,7 @@ struct manifest {
 	struct manifest_disk disk[MANIFEST_DISKS_MAX];
 	unsigned disks;
 	bool rng, virtio_console, net, packed_rings;
-	bool testdev, debugexit, kvmclock, reboot;
+	bool testdev, debugexit, kvmclock, counters, reboot;
 };
 
 /* text need not be terminated. On failure, err (LOADER_ERR_MAX bytes) names the line, the key and

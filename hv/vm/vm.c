@@ -210,6 +210,7 @@ static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char
 		.index = vm->vcpus,
 		.tsc_hz = tsc_hz(),
 		.kvmclock = vm->cfg.kvmclock,
+		.counters = vm->cfg.counters,
 		.host = host_cpuid,
 	};
 

@@ -19,7 +19,7 @@ from .vmconfig import Vm
 VM_OPTIONS = (
     "name", "boot", "kernel", "initrd", "append", "mem", "vcpus", "mmu", "shadow", "io", "mode", "module",
     "disk", "rng", "console", "net", "rings",
-    "testdev", "debugexit", "kvmclock", "reboot",
+    "testdev", "debugexit", "kvmclock", "counters", "reboot",
 )  # fmt: skip
 RUN_MODES = (*vmconfig.MODES, "native")
 
@@ -54,6 +54,9 @@ def _add_vm_options(p: argparse.ArgumentParser) -> None:
     vm.add_argument("--testdev", action="store_true", default=None, help="the device for guest tests")
     vm.add_argument("--debugexit", action="store_true", default=None, help="port 0xF4 ends the VM with a status")
     vm.add_argument("--kvmclock", action="store_true", default=None, help="offer the KVM paravirtual interface")
+    vm.add_argument(
+        "--counters", action="store_true", default=None, help="let the guest read its exits by kind, by CPUID"
+    )
     vm.add_argument(
         "--no-reboot", dest="reboot", action="store_false", default=None, help="end the VM where it asks for a reset"
     )

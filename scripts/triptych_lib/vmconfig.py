@@ -70,6 +70,8 @@ class Vm:
     shadow_pages: int = 0
     shadow_filter: bool = True
     shadow_prefetch: bool = True
+    shadow_install: bool = True
+    shadow_targets: bool = True
     shadow_audit: bool = False
     io: str = "virtio"
     disk: list[Disk] = field(default_factory=list)
@@ -80,6 +82,7 @@ class Vm:
     testdev: bool = False
     debugexit: bool = False
     kvmclock: bool = False
+    counters: bool = False
     reboot: bool = True
 
     @property
@@ -220,6 +223,8 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "shadow_pages": _shadow_pages,
     "shadow_filter": _bool,
     "shadow_prefetch": _bool,
+    "shadow_install": _bool,
+    "shadow_targets": _bool,
     "shadow_audit": _bool,
     "io": _choice(*IOS),
     "disk": _disks,
@@ -230,6 +235,7 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "testdev": _bool,
     "debugexit": _bool,
     "kvmclock": _bool,
+    "counters": _bool,
     "reboot": _bool,
 }
 
@@ -298,6 +304,8 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         f"shadow_pages={vm.shadow_pages}",
         f"shadow_filter={yes(vm.shadow_filter)}",
         f"shadow_prefetch={yes(vm.shadow_prefetch)}",
+        f"shadow_install={yes(vm.shadow_install)}",
+        f"shadow_targets={yes(vm.shadow_targets)}",
         f"shadow_audit={yes(vm.shadow_audit)}",
         f"io={vm.io}",
         f"rng={yes(vm.rng)}",
@@ -307,6 +315,7 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         f"testdev={yes(vm.testdev)}",
         f"debugexit={yes(vm.debugexit)}",
         f"kvmclock={yes(vm.kvmclock)}",
+        f"counters={yes(vm.counters)}",
         f"reboot={yes(vm.reboot)}",
     ]
     return "\n".join(lines) + "\n"

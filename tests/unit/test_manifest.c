@@ -124,10 +124,13 @@ static void test_words(void **state)
 	bad("testdev=1", "testdev must be yes or no");
 	bad("debugexit=true", "debugexit must be yes or no");
 	bad("kvmclock=YES", "kvmclock must be yes or no");
+	bad("counters=maybe", "counters must be yes or no");
 	bad("reboot=", "reboot must be yes or no");
 	bad("shadow=some", "shadow must be oos, sync or vtlb");
 	bad("shadow_pages=31", "shadow_pages must be 0, or 32 to 1048576");
-	good("kernel=k\nshadow=vtlb\nshadow_pages=64\nshadow_filter=no\nshadow_audit=yes");
+	good("kernel=k\nshadow=vtlb\nshadow_pages=64\nshadow_filter=no\nshadow_targets=no\n"
+	     "shadow_install=no\nshadow_audit=yes\ncounters=yes");
+	assert_true(m.counters);
 	assert_int_equal(m.shadow.strategy, SHADOW_VTLB);
 	assert_int_equal(m.shadow.pages, 64);
 	assert_int_equal(m.shadow.fast, SHADOW_FAST_ALL & ~SHADOW_FILTER);
