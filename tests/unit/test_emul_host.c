@@ -23,7 +23,7 @@
 #include "hv/emul/exec.h"
 #include "tests/unit/host_cpu.h"
 
-#define CASES	   200000u
+#define CASES	   100000u
 #define MISMATCHES 8u /* printed before the test gives up */
 #define PAGE	   4096ul
 #define MAX_REPS   37u
