@@ -26,19 +26,24 @@ def interrupts(run: Run, name: str) -> int:
     return int(line.split()[1])
 
 
+def succeeds(run: Run, command: str) -> None:
+    assert run.command(f"{command}; echo $?").split()[-1] == "0", command
+
+
 def keeps_a_file_system(run: Run) -> None:
     """ext4 made, filled, checked, and read again from the disk."""
-    assert run.command("mkfs.ext4 -q /dev/vda; echo $?").splitlines()[-1] == "0"
-    run.command("mount /dev/vda /mnt")
+    succeeds(run, "mkfs.ext4 -q /dev/vda")
+    succeeds(run, "mount /dev/vda /mnt")
     run.command("head -c 3000000 /dev/urandom > /mnt/a; cp /mnt/a /mnt/b; rm /mnt/a; sync")
     before = hash_of(run, "/mnt/b")
-    run.command("umount /mnt; echo 3 > /proc/sys/vm/drop_caches")
-    assert run.command("e2fsck -f -n /dev/vda >/tmp/fsck; echo $?").splitlines()[-1] == "0"
-    run.command("mount /dev/vda /mnt")
+    succeeds(run, "umount /mnt")
+    succeeds(run, "echo 3 > /proc/sys/vm/drop_caches")
+    succeeds(run, "e2fsck -f -n /dev/vda >/tmp/fsck")
+    succeeds(run, "mount /dev/vda /mnt")
     assert hash_of(run, "/mnt/b") == before
     assert re.search(r"/mnt: \d+ bytes trimmed", run.command("fstrim -v /mnt"))
     assert hash_of(run, "/mnt/b") == before
-    run.command("umount /mnt")
+    succeeds(run, "umount /mnt")
 
 
 def shows_the_file(run: Run, content: bytes) -> None:
