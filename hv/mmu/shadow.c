@@ -72,21 +72,6 @@ static void shadow_set_cr3(struct vcpu *v, u64 cr3)
 	after_flush(s, v);
 }
 
-/* The virtual TLB forgets one address; its upper entries allow everything and mean nothing. */
-static void vtlb_invlpg(struct shadow *s, u64 gva)
-{
-	struct spage *p = &s->page[s->root ? s->root : s->pd[(gva >> 30) & 3]];
-	unsigned index;
-
-	for (;; p = &s->page[p->target[index]]) {
-		index = (gva >> (PAGE_SHIFT + SHADOW_SHIFT * (p->role.level - 1u))) &
-			(SHADOW_ENTRIES - 1);
-		if (p->role.level == 1 || !spte_live(p->table[index]))
-			break;
-	}
-	shadow_set(s, id_of(s, p, index), s->trap, 0);
-}
-
 static void shadow_invlpg(struct vcpu *v, gva_t gva)
 {
 	struct shadow *s = shadow_of(v->vm->mmu);

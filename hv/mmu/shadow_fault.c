@@ -14,8 +14,6 @@
 #include "hv/mmu/shadow_priv.h"
 #include "hv/vm/vm.h"
 
-/* Entries filled at a time, around the one that faulted: one cache line of the guest's. */
-#define PREFETCH	 8u
 /* Trapped writes to a table come one upon the other when no more ticks than this are between. */
 #define BURST_TICKS	 3000u
 /* So many of them, and a leaf table goes out of sync; */
@@ -56,6 +54,11 @@ static bool descend(
 	struct spage *child;
 	u64 g = SPTE_W | SPTE_U, gfn;
 
+	if (spte_live(p->table[index])) { /* a link is never behind */
+		*below = &s->page[p->target[index]];
+		(*below)->used = s->epoch;
+		return true;
+	}
 	*below = NULL;
 	if (shadow_is_vtlb(s)) {
 		role.level--;
@@ -84,46 +87,18 @@ static bool descend(
 static void fill_leaf(struct shadow *s, struct spage *p, unsigned index)
 {
 	const void *table = p->role.direct ? NULL : shadow_table(s, p->gfn);
-	unsigned first = index & ~(PREFETCH - 1);
+	unsigned first = index & ~(SHADOW_LINE - 1);
 
 	if (!table && !p->role.direct)
 		return;
 	shadow_refresh(s, p, table, index);
 	if (!(s->cfg.fast & SHADOW_PREFETCH))
 		return;
-	for (unsigned i = first; i < first + PREFETCH; i++)
+	for (unsigned i = first; i < first + SHADOW_LINE; i++)
 		if (!spte_live(p->table[i])) {
 			shadow_refresh(s, p, table, i);
 			s->stats.prefetched += spte_live(p->table[i]);
 		}
-}
-
-/* A virtual TLB holds what the walk yielded, all permissions in the leaf. */
-static void fill_vtlb(
-	struct shadow *s, struct spage *p, unsigned index, const struct walk *w, unsigned access)
-{
-	const struct frame *f = shadow_frame(s, w->gpa.v >> PAGE_SHIFT);
-	u64 g = w->level ? w->step[w->level].entry : SPTE_W | SPTE_D;
-	u64 e = (u64)f->hfn << PAGE_SHIFT | SPTE_P | SPTE_A, type = g & (SPTE_PWT | SPTE_PCD);
-
-	if (w->level > 1 ? g & GPTE_LARGE_PAT : w->level && (g & SPTE_PAT))
-		type |= SPTE_PAT;
-	e |= shadow_type(s, type);
-	if (w->user)
-		e |= SPTE_U;
-	if (!w->executable)
-		e |= SPTE_NX;
-	if (w->writable && (g & SPTE_D) && f->writable)
-		e |= SPTE_W | SPTE_D;
-	/* CR0.WP is off: the supervisor may write, and a user may not even read before the next
-	 * fault. */
-	if (!w->writable && (access & MMU_W)) {
-		e |= SPTE_W | SPTE_D;
-		e &= ~SPTE_U;
-		if (w->user && (s->regs.cr4 & CR4_SMEP))
-			e |= SPTE_NX;
-	}
-	shadow_set(s, id_of(s, p, index), e, (u32)(w->gpa.v >> PAGE_SHIFT));
 }
 
 /* False: no page can be had. */
@@ -138,7 +113,7 @@ static bool fill(struct shadow *s, const struct mmu_fault *f, const struct walk 
 	if (!p)
 		return true; /* the access faults again, and finds what is there now */
 	if (shadow_is_vtlb(s))
-		fill_vtlb(s, p, index_at(gva, 1), w, f->access);
+		vtlb_fill(s, p, index_at(gva, 1), w, f->access);
 	else
 		fill_leaf(s, p, index_at(gva, 1));
 	s->stats.fills++;

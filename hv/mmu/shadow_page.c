@@ -112,7 +112,8 @@ static u32 take(struct shadow *s)
 /* ---- making and zapping ------------------------------------------------------------------------
  */
 
-/* What is said of a table's entries at once; the rest is filled in on demand. */
+/* What is said of a table's entries at once; the rest is filled in on demand. A page is all zeros
+ * when it is taken. */
 #define FIRST_LOOK_MAX 64
 
 static void first_look(struct shadow *s, struct spage *p)
@@ -120,7 +121,6 @@ static void first_look(struct shadow *s, struct spage *p)
 	const void *table = shadow_table(s, p->gfn);
 	unsigned most = p->role.level > 1 ? SHADOW_ENTRIES : FIRST_LOOK_MAX;
 
-	words_fill(p->table, SHADOW_ENTRIES, 0);
 	for (unsigned i = 0; (i = shadow_next_entry(s, p, table, i)) < SHADOW_ENTRIES; i++)
 		if (most && (s->cfg.fast & SHADOW_PREFETCH)) {
 			shadow_refresh(s, p, table, i);
@@ -133,8 +133,10 @@ static void first_look(struct shadow *s, struct spage *p)
 /* All of it is there, and nothing known yet. */
 static void all_traps(const struct shadow *s, struct spage *p)
 {
+	if (!s->trap)
+		return;
 	words_fill(p->table, SHADOW_ENTRIES, s->trap);
-	words_fill(p->known, SHADOW_WORDS, s->trap ? ~0ul : 0);
+	words_fill(p->known, SHADOW_WORDS, ~0ul);
 }
 
 /* The frame is a table from now on, and nobody may write to it unseen. */
@@ -229,6 +231,8 @@ void page_zap(struct shadow *s, struct spage *p)
 	for (unsigned i = 0; (i = spage_next(p, i)) < SHADOW_ENTRIES; i++)
 		if (spte_live(p->table[i]))
 			page_set_and_reap(s, p, i, 0, 0);
+		else
+			p->table[i] = 0;
 	f = p->role.direct ? NULL : shadow_frame(s, p->gfn);
 	if (f && !page_first(s, p->gfn)) {
 		if (f->unsync)
@@ -244,11 +248,36 @@ void page_zap(struct shadow *s, struct spage *p)
 	s->flush = true;
 }
 
+/* As page_zap(), where nothing that it refers to stays. */
+static void discard(struct shadow *s, u32 n)
+{
+	struct spage *p = &s->page[n];
+	struct frame *f = p->role.direct ? NULL : shadow_frame(s, p->gfn);
+
+	for (unsigned i = 0; (i = spage_next(p, i)) < SHADOW_ENTRIES; i++) {
+		if (spte_writable_leaf(p->table[i]))
+			refs_clear(s, &shadow_frame(s, p->target[i])->writers);
+		p->table[i] = 0;
+	}
+	if (f && f->unsync)
+		unsync_forget(s, p->gfn);
+	if (f)
+		f->table = 0;
+	refs_clear(s, &p->parents);
+	*bucket(s, p->gfn) = 0;
+	root_leave(s, p);
+	p->in_use = false;
+	p->next = s->free;
+	s->free = n;
+	s->in_use--;
+}
+
 void page_zap_all(struct shadow *s)
 {
-	for (u32 n = 1; n < s->fresh; n++)
+	for (u32 n = 1; s->in_use && n < s->fresh; n++)
 		if (s->page[n].in_use)
-			page_zap(s, &s->page[n]);
+			discard(s, n);
+	s->reload = s->flush = true;
 }
 
 void page_unshadow(struct shadow *s, u64 gfn)

@@ -5,6 +5,7 @@
  *   shadow.c        the seam: struct mmu_ops, guest memory, what loads and flushes mean
  *   shadow_root.c   the roots that the processor runs with, and CR3 loads without an exit
  *   shadow_fault.c  page faults, trapped writes to guest tables
+ *   shadow_vtlb.c   the virtual TLB's entries
  *   shadow_sync.c   tables that are out of sync
  *   shadow_page.c   shadow pages: the pool, by (frame, role), reclaim
  *   shadow_entry.c  entries: derived from the guest's, and the one writer of them
@@ -58,6 +59,7 @@
 #define GPTE_LARGE_PAT BIT(12)
 
 #define SHADOW_ENTRIES 512u
+#define SHADOW_LINE    8u /* entries filled at a time: one cache line of the guest's */
 #define SHADOW_WORDS   (SHADOW_ENTRIES / 64) /* of a bitmap of entries */
 #define SHADOW_SHIFT   9
 
@@ -272,6 +274,7 @@ void refs_init(struct shadow *s);
 void refs_add(
 	struct shadow *s, refs_t *r, entry_id id, void (*drop)(struct shadow *s, entry_id id));
 void refs_del(struct shadow *s, refs_t *r, entry_id id);
+void refs_clear(struct shadow *s, refs_t *r);
 /* Any one of them; false if there is none. */
 bool refs_first(const struct shadow *s, refs_t r, entry_id *id);
 bool refs_has(const struct shadow *s, refs_t r, entry_id id);
@@ -340,6 +343,13 @@ void unsync_end_all(struct shadow *s);
 void unsync_invlpg(struct shadow *s, u64 gva);
 /* Forgets the frame: it is no table any more. */
 void unsync_forget(struct shadow *s, u64 gfn);
+
+/* ---- shadow_vtlb.c ---- */
+
+/* The entry of p that the walk was about, and its neighbours. access: MMU_R, MMU_W or MMU_X. */
+void vtlb_fill(
+	struct shadow *s, struct spage *p, unsigned index, const struct walk *w, unsigned access);
+void vtlb_invlpg(struct shadow *s, u64 gva);
 
 /* ---- shadow_fault.c ---- */
 

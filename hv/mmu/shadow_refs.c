@@ -124,6 +124,17 @@ void refs_del(struct shadow *s, refs_t *r, entry_id id)
 		shorten(s, r);
 }
 
+void refs_clear(struct shadow *s, refs_t *r)
+{
+	u32 n = *r & CHAIN ? *r & ~(u32)CHAIN : 0, next;
+
+	for (; n; n = next) {
+		next = s->node[n].next;
+		free_node(s, n);
+	}
+	*r = 0;
+}
+
 bool refs_first(const struct shadow *s, refs_t r, entry_id *id)
 {
 	if (!r)
