@@ -316,6 +316,24 @@ static bool implicit(
 	return again;
 }
 
+/* A table that was given up lies on the path to its own address, and is shadowed again by now: the
+ * write is emulated after all. */
+static enum mmu_result go_ahead(struct shadow *s, const struct vcpu *v, const struct mmu_fault *f,
+	const struct frame *frame)
+{
+	if (!(f->access & MMU_W) || !frame->table || frame->unsync)
+		return MMU_DONE;
+	if (v->work & WORK_EVENT) {
+		log_err("%s: shadow paging: an event is delivered onto a page table in use, at "
+			"0x%lx",
+			v->vm->cfg.name, f->gpa.v);
+		return MMU_FATAL;
+	}
+	s->burst.count = 0;
+	s->stats.emulated++;
+	return MMU_TABLE;
+}
+
 /* The walk has succeeded: what keeps the access from going ahead? */
 static enum mmu_result resolve(
 	struct shadow *s, struct vcpu *v, struct mmu_fault *f, struct walk *w)
@@ -351,7 +369,7 @@ static enum mmu_result resolve(
 			f->gva.v);
 		return MMU_FATAL;
 	}
-	return MMU_DONE;
+	return go_ahead(s, v, f, frame);
 }
 
 enum mmu_result shadow_fault(struct vcpu *v, struct mmu_fault *f)

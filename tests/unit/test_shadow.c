@@ -471,6 +471,29 @@ static void test_out_of_sync_ends_at_a_cr3_load(void **state)
 	assert_true(m.filter);
 }
 
+/* The table that maps the page which it lies in: given up, it is shadowed again by the same fault.
+ */
+static void test_a_table_written_through_itself_at_length(void **state)
+{
+	static const unsigned level[] = { 1, 2 };
+
+	(void)state;
+	for (unsigned t = 0; t < ARRAY_SIZE(level); t++)
+		for (unsigned st = 0; st < SHADOW_STRATEGIES; st++) {
+			u64 at = level[t] == 1 ? L1 : L2;
+
+			restart((enum shadow_strategy)st, SHADOW_FAST_ALL, 0);
+			put(L1 + 5 * 8, at | RW);
+			for (u64 i = 0; i < 40; i++)
+				assert_int_equal(run_access(VA + 5 * PAGE_SIZE + (100 + i) * 8,
+							 &write_0, (PAGE + i * PAGE_SIZE), 8)
+							 .end,
+					END_OK);
+			for (u64 i = 0; i < 40; i++)
+				assert_int_equal(get(at + (100 + i) * 8), PAGE + i * PAGE_SIZE);
+		}
+}
+
 static void test_only_leaf_tables_go_out_of_sync(void **state)
 {
 	(void)state;
@@ -887,6 +910,7 @@ int main(void)
 		TEST(test_tables_outside_memory),
 		TEST(test_out_of_sync_follows_at_a_flush),
 		TEST(test_out_of_sync_ends_at_a_cr3_load),
+		TEST(test_a_table_written_through_itself_at_length),
 		TEST(test_only_leaf_tables_go_out_of_sync),
 		TEST(test_many_out_of_sync),
 		TEST(test_the_hypervisors_own_writes),
