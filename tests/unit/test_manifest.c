@@ -133,7 +133,7 @@ static void test_words(void **state)
 	assert_true(m.counters);
 	assert_int_equal(m.shadow.strategy, SHADOW_VTLB);
 	assert_int_equal(m.shadow.pages, 64);
-	assert_int_equal(m.shadow.fast, SHADOW_FAST_ALL & ~SHADOW_FILTER);
+	assert_int_equal(m.shadow.fast, SHADOW_PREFETCH);
 	assert_true(m.shadow.audit);
 	good("kernel=k\nmmu=direct");
 	assert_int_equal(m.mmu, VM_MMU_DIRECT);
