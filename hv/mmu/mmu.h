@@ -49,7 +49,7 @@ struct mmu_fault {
 enum mmu_result {
 	MMU_DONE,   /* mapped: run the instruction again */
 	MMU_DEVICE, /* not memory: emulate the instruction */
-	MMU_TABLE,  /* a write to a page table: emulate the instruction, or give_up() the table */
+	MMU_TABLE,  /* a write, to a page table for one, that must be seen: emulate, or give_up() */
 	MMU_GUEST,  /* the guest's own fault: inject it, with f->error */
 	MMU_FATAL,  /* broken tables or out of memory: the reason was logged, crash the VM */
 };

@@ -183,14 +183,6 @@ static void shadow_give_up(struct vcpu *v, const struct mmu_fault *f)
 
 static void shadow_flush(struct mmu *mmu);
 
-static struct frame *frame_at(struct shadow *s, u64 gfn)
-{
-	for (unsigned i = 0; i < s->ranges; i++)
-		if (gfn - s->range[i].first < s->range[i].count)
-			return &s->range[i].frame[gfn - s->range[i].first];
-	return NULL;
-}
-
 /* No entry leads to the frame any more, whatever it allows. */
 static void forget_frames(struct shadow *s, u64 first, u64 count)
 {
@@ -214,7 +206,7 @@ static enum status shadow_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
 	if (!IS_ALIGNED(gpa.v | len, PAGE_SIZE))
 		return ERR_INVAL;
 	for (u64 gfn = first; gfn - first < count; gfn++) {
-		struct frame *f = frame_at(s, gfn);
+		struct frame *f = shadow_frame_slot(s, gfn);
 
 		if (!f)
 			return ERR_RANGE;
@@ -223,7 +215,7 @@ static enum status shadow_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
 	}
 	forget_frames(s, first, count);
 	for (u64 gfn = first; gfn - first < count; gfn++) {
-		struct frame *f = frame_at(s, gfn);
+		struct frame *f = shadow_frame_slot(s, gfn);
 
 		if (f)
 			f->mapped = 0;
@@ -243,7 +235,7 @@ static enum status shadow_map(
 	if (!IS_ALIGNED(gpa.v | hpa.v | len, PAGE_SIZE) || !(rwx & MMU_R))
 		return ERR_INVAL;
 	for (u64 i = 0; i < count; i++) {
-		struct frame *f = frame_at(s, gfn + i);
+		struct frame *f = shadow_frame_slot(s, gfn + i);
 
 		if (!f || hfn + i >= HFN_LIMIT)
 			return ERR_RANGE;
@@ -283,15 +275,6 @@ static void shadow_flush(struct mmu *mmu)
 /* ---- life ---------------------------------------------------------------------------------------
  */
 
-static unsigned order_for(u64 bytes)
-{
-	unsigned order = 0;
-
-	while (PAGE_SIZE << order < bytes)
-		order++;
-	return order;
-}
-
 static void shadow_destroy(struct mmu *mmu)
 {
 	struct shadow *s = shadow_of(mmu);
@@ -312,7 +295,7 @@ static enum status add_ranges(struct shadow *s, const struct guestmem *gm, u64 *
 
 		r->first = gm->slot[i].base.v >> PAGE_SHIFT;
 		r->count = gm->slot[i].size >> PAGE_SHIFT;
-		r->order = order_for(r->count * sizeof(struct frame));
+		r->order = page_order(r->count * sizeof(struct frame));
 		if (r->order > PAGE_ORDER_MAX)
 			return ERR_NOMEM;
 		r->frame = page_alloc(r->order, PAGE_TABLE);
@@ -326,7 +309,7 @@ static enum status add_ranges(struct shadow *s, const struct guestmem *gm, u64 *
 
 static enum status shadow_create(struct vm *vm, struct mmu **out)
 {
-	unsigned order = order_for(sizeof(struct shadow));
+	unsigned order = page_order(sizeof(struct shadow));
 	struct shadow *s = page_alloc(order, PAGE_TABLE);
 	u64 guest_pages = 0;
 	enum status st;
@@ -376,7 +359,7 @@ static void shadow_view(struct vcpu *v, struct mmu_view *out)
 static void shadow_describe(struct mmu *mmu, gpa_t gpa)
 {
 	struct shadow *s = shadow_of(mmu);
-	const struct frame *f = frame_at(s, gpa.v >> PAGE_SHIFT);
+	const struct frame *f = shadow_frame_slot(s, gpa.v >> PAGE_SHIFT);
 
 	if (!f || !f->mapped)
 		log_info("shadow: vm%u: gpa %#lx is not memory", s->vm->id, gpa.v);

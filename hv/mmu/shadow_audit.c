@@ -54,7 +54,7 @@ static void audit_reference(struct audit *a, const struct spage *p, unsigned i)
 		complain(a, p, i, "maps another frame than its own", f ? f->hfn : 0);
 	} else if (e & SPTE_W) {
 		a->references++;
-		if (f->table && !f->unsync)
+		if (frame_in_sync(f))
 			complain(a, p, i, "makes a table in sync writable", e & ~SPTE_W);
 		if (!refs_has(s, f->writers, id))
 			complain(a, p, i, "is not among its frame's writers", e);

@@ -23,16 +23,22 @@
 #define LEAF_FROM_GUEST (SPTE_U | SPTE_G | SPTE_NX)
 #define LINK_FROM_GUEST (SPTE_W | SPTE_U | SPTE_NX)
 
-struct frame *shadow_frame(struct shadow *s, u64 gfn)
+struct frame *shadow_frame_slot(struct shadow *s, u64 gfn)
 {
 	for (unsigned i = 0; i < s->ranges; i++) {
 		const struct frame_range *r = &s->range[i];
-		struct frame *f = &r->frame[gfn - r->first];
 
 		if (gfn - r->first < r->count)
-			return f->mapped ? f : NULL;
+			return &r->frame[gfn - r->first];
 	}
 	return NULL;
+}
+
+struct frame *shadow_frame(struct shadow *s, u64 gfn)
+{
+	struct frame *f = shadow_frame_slot(s, gfn);
+
+	return f && f->mapped ? f : NULL;
 }
 
 /* That of a live leaf, which has one. */
@@ -222,7 +228,7 @@ static u64 leaf(struct shadow *s, u64 gfn, u64 flags, bool write, u32 *target)
 	e = (u64)f->hfn << PAGE_SHIFT | (flags & LEAF_FROM_GUEST) | SPTE_P | SPTE_A |
 	    shadow_type(s, flags);
 	if (write && f->writable)
-		e |= f->table && !f->unsync ? SPTE_HELD : SPTE_W | SPTE_D;
+		e |= frame_in_sync(f) ? SPTE_HELD : SPTE_W | SPTE_D;
 	*target = (u32)gfn;
 	return e;
 }
@@ -283,4 +289,21 @@ void shadow_refresh(struct shadow *s, struct spage *p, const void *table, unsign
 	u64 e = shadow_derive(s, p, table, index, &target);
 
 	shadow_set(s, id_of(s, p, index), e, target);
+}
+
+struct spage *shadow_lookup(struct shadow *s, u64 gva, unsigned *index, u64 *allowed)
+{
+	struct spage *p = shadow_top(s, gva);
+
+	*allowed = ~0ul;
+	while (p->in_use) {
+		*index = shadow_index(gva, p->role.level);
+		if (p->role.level == 1)
+			return p;
+		if (!spte_live(p->table[*index]))
+			break;
+		*allowed &= p->table[*index];
+		p = &s->page[p->target[*index]];
+	}
+	return NULL;
 }

@@ -25,22 +25,8 @@
 /* What no table is written with: a copy, or a page being cleared. */
 #define WRITE_MAX	 16
 
-static unsigned index_at(u64 gva, unsigned level)
-{
-	return (gva >> (PAGE_SHIFT + SHADOW_SHIFT * (level - 1))) & (SHADOW_ENTRIES - 1);
-}
-
 /* ---- filling ------------------------------------------------------------------------------------
  */
-
-/* The page that a walk starts in. */
-static struct spage *top(struct shadow *s, u64 gva)
-{
-	struct spage *p = &s->page[s->root ? s->root : s->pd[(gva >> 30) & 3]];
-
-	p->used = s->epoch;
-	return p;
-}
 
 /*
  * The page below entry `index` of p, made if need be, and linked with what the guest allows. False:
@@ -105,17 +91,18 @@ static void fill_leaf(struct shadow *s, struct spage *p, unsigned index)
 static bool fill(struct shadow *s, const struct mmu_fault *f, const struct walk *w)
 {
 	u64 gva = f->gva.v;
-	struct spage *p = top(s, gva);
+	struct spage *p = shadow_top(s, gva);
 
+	p->used = s->epoch;
 	while (p && p->role.level > 1)
-		if (!descend(s, p, index_at(gva, p->role.level), gva, &p))
+		if (!descend(s, p, shadow_index(gva, p->role.level), gva, &p))
 			return false;
 	if (!p)
 		return true; /* the access faults again, and finds what is there now */
 	if (shadow_is_vtlb(s))
-		vtlb_fill(s, p, index_at(gva, 1), w, f->access);
+		vtlb_fill(s, p, shadow_index(gva, 1), w, f->access);
 	else
-		fill_leaf(s, p, index_at(gva, 1));
+		fill_leaf(s, p, shadow_index(gva, 1));
 	s->stats.fills++;
 	return true;
 }
@@ -237,7 +224,7 @@ void shadow_written(void *ctx, gpa_t gpa, u64 len)
 		const struct frame *f = shadow_frame(s, at >> PAGE_SHIFT);
 
 		next = MIN((at & PAGE_MASK) + PAGE_SIZE, end);
-		if (f && f->table && !f->unsync)
+		if (f && frame_in_sync(f))
 			table_written(s, at >> PAGE_SHIFT, (unsigned)(at & ~PAGE_MASK),
 				(unsigned)(next - (at & PAGE_MASK)));
 	}
@@ -254,27 +241,22 @@ void shadow_written(void *ctx, gpa_t gpa, u64 len)
  */
 static bool is_table_write(struct shadow *s, const struct mmu_fault *f, u64 *gfn)
 {
-	const struct spage *p = &s->page[s->root ? s->root : s->pd[(f->gva.v >> 30) & 3]];
 	const struct frame *frame;
-	u64 e, user = SPTE_U;
+	const struct spage *p;
 	unsigned index;
+	u64 allowed, e;
 
 	if (f->error != (PF_P | PF_W) || shadow_is_vtlb(s))
 		return false;
-	for (;; p = &s->page[p->target[index]]) {
-		index = index_at(f->gva.v, p->role.level);
-		e = p->table[index];
-		user &= e;
-		if (p->role.level == 1)
-			break;
-		if (!spte_live(e) || !(e & SPTE_W))
-			return false;
-	}
-	if (!spte_live(e) || !(e & SPTE_HELD) || (user & SPTE_U))
+	p = shadow_lookup(s, f->gva.v, &index, &allowed);
+	if (!p || !(allowed & SPTE_W))
+		return false;
+	e = p->table[index];
+	if (!spte_live(e) || !(e & SPTE_HELD) || (allowed & e & SPTE_U))
 		return false;
 	*gfn = p->target[index];
 	frame = shadow_frame(s, *gfn);
-	return frame->table && !frame->unsync;
+	return frame_in_sync(frame);
 }
 
 static unsigned walk_flags(const struct mmu_fault *f, unsigned cpl)
@@ -321,7 +303,7 @@ static bool implicit(
 static enum mmu_result go_ahead(struct shadow *s, const struct vcpu *v, const struct mmu_fault *f,
 	const struct frame *frame)
 {
-	if (!(f->access & MMU_W) || !frame->table || frame->unsync)
+	if (!(f->access & MMU_W) || !frame_in_sync(frame))
 		return MMU_DONE;
 	if (v->work & WORK_EVENT) {
 		log_err("%s: shadow paging: an event is delivered onto a page table in use, at "
@@ -354,7 +336,7 @@ static enum mmu_result resolve(
 		s->stats.wp_emulated++;
 		return MMU_TABLE;
 	}
-	if ((f->access & MMU_W) && frame->table && !frame->unsync &&
+	if ((f->access & MMU_W) && frame_in_sync(frame) &&
 		!give_way(s, v, w->gpa.v >> PAGE_SHIFT)) {
 		s->stats.emulated++;
 		return MMU_TABLE;

@@ -292,23 +292,14 @@ void page_unshadow(struct shadow *s, u64 gfn)
 /* ---- life of the pool --------------------------------------------------------------------------
  */
 
-static unsigned order_for(u64 bytes)
-{
-	unsigned order = 0;
-
-	while (PAGE_SIZE << order < bytes)
-		order++;
-	return order;
-}
-
 enum status pages_init(struct shadow *s)
 {
 	s->chunk_order =
-		MIN(order_for(s->pages / 2ul * PAIR_PAGES * PAGE_SIZE), (unsigned)PAGE_ORDER_2M);
+		MIN(page_order(s->pages / 2ul * PAIR_PAGES * PAGE_SIZE), (unsigned)PAGE_ORDER_2M);
 	s->chunk_pages = 2 * ((1u << s->chunk_order) / PAIR_PAGES);
-	s->page_order = order_for(s->pages * sizeof(struct spage));
+	s->page_order = page_order(s->pages * sizeof(struct spage));
 	s->page = page_alloc(s->page_order, PAGE_TABLE);
-	s->node_order = order_for(s->nodes * sizeof(struct refs_node));
+	s->node_order = page_order(s->nodes * sizeof(struct refs_node));
 	s->node = page_alloc(s->node_order, PAGE_TABLE);
 	if (!s->page || !s->node)
 		return ERR_NOMEM;

@@ -255,6 +255,24 @@ static inline unsigned spage_next(const struct spage *p, unsigned index)
 	return SHADOW_ENTRIES;
 }
 
+/* Write-protected: a table that its shadow follows at each write. */
+static inline bool frame_in_sync(const struct frame *f)
+{
+	return f->table && !f->unsync;
+}
+
+/* Which entry of a page of this level an address selects. */
+static inline unsigned shadow_index(u64 gva, unsigned level)
+{
+	return (gva >> (PAGE_SHIFT + SHADOW_SHIFT * (level - 1))) & (SHADOW_ENTRIES - 1);
+}
+
+/* The page that the processor's walk of gva starts in. */
+static inline struct spage *shadow_top(struct shadow *s, u64 gva)
+{
+	return &s->page[s->root ? s->root : s->pd[(gva >> 30) & (SHADOW_PAE_ENTRIES - 1)]];
+}
+
 /* A leaf or a link: something that the processor may use. */
 static inline bool spte_live(u64 e)
 {
@@ -286,6 +304,8 @@ bool refs_any(struct shadow *s, refs_t r, bool (*fn)(struct shadow *s, entry_id 
 
 /* The memory type that SPTE_TYPE flags of the guest's mean, in flags for us. */
 u64 shadow_type(const struct shadow *s, u64 flags);
+/* What is known of a frame, mapped or not; NULL: it lies in no range of this VM's. */
+struct frame *shadow_frame_slot(struct shadow *s, u64 gfn);
 /* NULL: not memory of this VM. */
 struct frame *shadow_frame(struct shadow *s, u64 gfn);
 /* The one writer of shadow entries. target: of a leaf the gfn, of a link the number of the page. */
@@ -311,6 +331,12 @@ u64 shadow_derive(
 	struct shadow *s, const struct spage *p, const void *table, unsigned index, u32 *target);
 /* Makes it so. */
 void shadow_refresh(struct shadow *s, struct spage *p, const void *table, unsigned index);
+
+/*
+ * The page of level 1 that the links for gva lead to, and the entry of it; NULL where they end
+ * before. *allowed: the flags that all these links have.
+ */
+struct spage *shadow_lookup(struct shadow *s, u64 gva, unsigned *index, u64 *allowed);
 
 /* ---- shadow_page.c ---- */
 

@@ -76,20 +76,13 @@ void unsync_start(struct shadow *s, u64 gfn)
 
 void unsync_invlpg(struct shadow *s, u64 gva)
 {
-	struct spage *p = s->root ? &s->page[s->root] : &s->page[s->pd[(gva >> 30) & 3]];
 	const struct frame *f;
+	struct spage *p;
 	unsigned index;
+	u64 allowed;
 
-	for (;;) {
-		if (!p->in_use)
-			return;
-		index = (gva >> (PAGE_SHIFT + SHADOW_SHIFT * (p->role.level - 1u))) &
-			(SHADOW_ENTRIES - 1);
-		if (p->role.level == 1 || !spte_live(p->table[index]))
-			break;
-		p = &s->page[p->target[index]];
-	}
-	if (p->role.level > 1 || p->role.direct)
+	p = shadow_lookup(s, gva, &index, &allowed);
+	if (!p || p->role.direct)
 		return;
 	/* In sync, an entry follows its guest's at each write. */
 	f = shadow_frame(s, p->gfn);

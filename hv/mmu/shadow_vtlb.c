@@ -78,20 +78,15 @@ void vtlb_fill(
 		fill_neighbours(s, p, index, w, g);
 }
 
+/* With its neighbours, which the guest may never have used, nor know that they are cached. */
 void vtlb_invlpg(struct shadow *s, u64 gva)
 {
-	struct spage *p = &s->page[s->root ? s->root : s->pd[(gva >> 30) & 3]];
+	struct spage *p;
 	unsigned index;
+	u64 allowed;
 
-	for (;; p = &s->page[p->target[index]]) {
-		index = (gva >> (PAGE_SHIFT + SHADOW_SHIFT * (p->role.level - 1u))) &
-			(SHADOW_ENTRIES - 1);
-		if (p->role.level == 1 || !spte_live(p->table[index]))
-			break;
-	}
-	/* With its neighbours, which the guest may never have used, nor know that they are cached.
-	 */
-	if (p->role.level > 1)
+	p = shadow_lookup(s, gva, &index, &allowed);
+	if (!p)
 		return;
 	index &= ~(SHADOW_LINE - 1);
 	for (unsigned i = 0; i < SHADOW_LINE; i++)

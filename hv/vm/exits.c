@@ -72,35 +72,37 @@ static void cpuid_answer(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_reg
 
 /* With counters=yes, for a guest that measures itself: by kind of exit, its name and its account.
  */
-static bool counters_answer(const struct vcpu *v, u32 leaf, u32 kind, struct cpuid_regs *r)
+static void counters_answer(const struct vcpu *v, u32 leaf, u32 kind, struct cpuid_regs *r)
 {
-	const struct exit_count *c = &v->exits[kind < EXIT_KINDS ? kind : 0];
+	const struct exit_count *c = &v->exits[kind];
 	char name[sizeof(*r)] = "";
 
-	if (!v->vm->cfg.counters || (leaf != CPUID_COUNTERS && leaf != CPUID_COUNTER_NAMES))
-		return false;
-	*r = (struct cpuid_regs){ 0 };
-	if (kind >= EXIT_KINDS)
-		return true;
 	if (leaf == CPUID_COUNTERS) {
 		*r = (struct cpuid_regs){ .eax = (u32)c->count,
 			.ebx = (u32)(c->count >> 32),
 			.ecx = (u32)c->ticks,
 			.edx = (u32)(c->ticks >> 32) };
-		return true;
+		return;
 	}
 	snprintf(name, sizeof(name), "%s", exit_handlers[kind].name);
 	memcpy(r, name, sizeof(name));
-	return true;
+}
+
+static bool is_counters(const struct vcpu *v, u32 leaf)
+{
+	return (leaf == CPUID_COUNTERS || leaf == CPUID_COUNTER_NAMES) && v->vm->cfg.counters;
 }
 
 static bool do_cpuid(struct vcpu *v, const struct vcpu_exit *e)
 {
-	struct cpuid_regs r;
+	u32 leaf = (u32)v->gpr[RAX], subleaf = (u32)v->gpr[RCX];
+	struct cpuid_regs r = { 0 };
 
 	(void)e;
-	if (!counters_answer(v, (u32)v->gpr[RAX], (u32)v->gpr[RCX], &r))
-		cpuid_answer(v, (u32)v->gpr[RAX], (u32)v->gpr[RCX], &r);
+	if (!is_counters(v, leaf))
+		cpuid_answer(v, leaf, subleaf, &r);
+	else if (subleaf < EXIT_KINDS)
+		counters_answer(v, leaf, subleaf, &r);
 	v->gpr[RAX] = r.eax;
 	v->gpr[RBX] = r.ebx;
 	v->gpr[RCX] = r.ecx;
