@@ -208,7 +208,7 @@ FUZZ_CFLAGS  := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanit
 FUZZ_SECONDS ?= 60
 FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-$(FUZZ_BINS): $(B)/fuzz/%: tests/fuzz/%.c tests/unit/host.c $(wildcard hv/*/*.[ch] virtio/*.[ch])
+$(FUZZ_BINS): $(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h tests/unit/host.c $(wildcard hv/*/*.[ch] virtio/*.[ch])
 	@mkdir -p $(@D)
 	@echo "  FUZZ    $<"
 	@command -v $(FUZZ_CC) >/dev/null || { echo "fuzzing needs clang: apt-get install clang" >&2; exit 1; }

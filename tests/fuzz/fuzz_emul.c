@@ -16,18 +16,10 @@
 
 #include "hv/cpu/regs.h"
 #include "hv/emul/exec.h"
+#include "tests/fuzz/fuzz.h"
 
 #define MAX_REPS 16u
 #define MEMORY	 256u /* bytes, over and over: any address is one of them */
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct input {
 	u8 mode;       /* see load_state() */

@@ -17,19 +17,11 @@
 
 #include "hv/vm/load.h"
 #include "hv/vm/manifest.h"
+#include "tests/fuzz/fuzz.h"
 
 #define MEM	(8 * MB)
 #define LOAD_AT 0x200000ul
 #define SIZE	0x1000u
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void make_linux(u8 *image)
 {

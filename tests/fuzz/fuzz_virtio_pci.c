@@ -25,6 +25,7 @@
 #include "virtio/pci.h"
 #include "virtio/ramdisk.h"
 #include "virtio/rng.h"
+#include "tests/fuzz/fuzz.h"
 
 #define MEM	  4 * MB
 #define RINGS	  0x10000ul
@@ -38,13 +39,6 @@
 #define SLOT	  1
 #define BAR	  0xc0000000ul
 #define SIZE	  8
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 static struct guestmem gm;
 static u8 base[BASE_SIZE];
@@ -80,20 +74,7 @@ static struct {
 	u16 avail; /* requests offered since the last start */
 } m;
 
-struct input {
-	const u8 *at;
-	size_t left;
-};
-
-static u8 byte(struct input *in)
-{
-	if (!in->left)
-		return 0;
-	in->left--;
-	return *in->at++;
-}
-
-static u64 number(struct input *in, unsigned bytes)
+static u64 number(struct stream *in, unsigned bytes)
 {
 	u64 value = 0;
 
@@ -229,7 +210,7 @@ static void tapped(struct switch_port *port, const u8 *frame, size_t len)
 		frame[len - 1] <= 0xff);
 }
 
-static void command(struct input *in)
+static void command(struct stream *in)
 {
 	static const u8 sizes[] = { 1, 2, 4, 8 };
 	unsigned size = sizes[byte(in) % 4], offset;
@@ -326,11 +307,9 @@ static void still_works(void)
 	CHECK(guest_read(&gm, GPA(RINGS + DEVICE + 2), &used, 2) == OK && used == 1);
 }
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	struct input in = { data, size };
+	struct stream in = { data, size };
 	struct page_stats before, after;
 
 	log_level = LOG_ERR;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "virtio/queue.h"
+#include "tests/fuzz/fuzz.h"
 
 #define MEM    4 * MB
 #define RINGS  0x10000ul
@@ -19,33 +20,13 @@
 #define DEVICE 0x2000ul
 #define AREA   0x4000ul /* rings, and tables behind them */
 #define CHAINS 8
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 static struct guestmem gm;
 static struct virtqueue q;
 static struct vq_chain chain[CHAINS];
 static unsigned taken, broken;
 
-struct input {
-	const u8 *at;
-	size_t left;
-};
-
-static u8 byte(struct input *in)
-{
-	if (!in->left)
-		return 0;
-	in->left--;
-	return *in->at++;
-}
-
-static u16 word(struct input *in)
+static u16 word(struct stream *in)
 {
 	u16 low = byte(in);
 
@@ -59,7 +40,7 @@ static void on_broken(void *ctx, struct virtqueue *which, const char *why)
 }
 
 /* A descriptor's worth of bytes, most of which make sense. */
-static void poke(struct input *in)
+static void poke(struct stream *in)
 {
 	static const u64 addrs[] = { 0, RINGS + 0x3000, 0x20000, MEM - 16, MEM, ~0ul - 15,
 		1ul << 63 };
@@ -75,7 +56,7 @@ static void poke(struct input *in)
 	(void)!guest_write(&gm, GPA(RINGS + offset % AREA / 16 * 16), desc, 16);
 }
 
-static void write_word(struct input *in)
+static void write_word(struct stream *in)
 {
 	u16 offset = word(in), value = word(in);
 
@@ -115,7 +96,7 @@ static void push(unsigned which)
 	chain[which] = chain[--taken];
 }
 
-static void command(struct input *in)
+static void command(struct stream *in)
 {
 	switch (byte(in) % 8) {
 	case 0:
@@ -163,12 +144,10 @@ static void still_works(u8 flags)
 	CHECK(!vq_pop(&q, &chain[0]) && !broken);
 }
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct vq_host host = { on_broken, &gm };
-	struct input in = { data, size };
+	struct stream in = { data, size };
 	u8 flags = byte(&in);
 	u16 places = byte(&in) + 1;
 	struct vq_config cfg;

@@ -14,19 +14,11 @@
 
 #include "hv/cpu/regs.h"
 #include "hv/mmu/walk.h"
+#include "tests/fuzz/fuzz.h"
 
 #define RAM    (2 * MB)
 #define TABLES 4u
 #define BYTES  (TABLES * PAGE_SIZE)
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct input {
 	u8 mode;   /* 0: no paging, 1: 32-bit, 2: PAE, 3: 4-level; then PSE, 1 GB pages */

@@ -87,12 +87,7 @@ static void start_with(u64 features)
 {
 	negotiate(features);
 	assert_true(status() & VIRTIO_CONFIG_S_FEATURES_OK);
-	for (u16 i = 0; i < QUEUES; i++) {
-		drv_init(&t.d[i], 0x10000 + i * 0x4000u, SIZE, features & BIT(VIRTIO_F_RING_PACKED),
-			false);
-		enable_queue(i, &t.d[i]);
-	}
-	add_status(VIRTIO_CONFIG_S_DRIVER_OK);
+	start_queues(t.d, QUEUES, SIZE, features & BIT(VIRTIO_F_RING_PACKED));
 }
 
 static void start(void)

@@ -89,11 +89,7 @@ static int teardown(void **state)
 static void start(void)
 {
 	negotiate(offered());
-	for (u16 i = 0; i < 3; i++) {
-		drv_init(&t.d[i], 0x10000 + i * 0x4000u, SIZE, true, false);
-		enable_queue(i, &t.d[i]);
-	}
-	add_status(VIRTIO_CONFIG_S_DRIVER_OK);
+	start_queues(t.d, 3, SIZE, true);
 }
 
 /* A buffer to receive into, at its own place. */
@@ -115,16 +111,6 @@ static void make_frame(u8 *frame, const u8 *to, const u8 *from, size_t len)
 	memcpy(frame + ETH_ADDR, from, ETH_ADDR);
 }
 
-static void expect_used(u16 queue, u16 id, u32 len)
-{
-	u16 got;
-	u32 got_len;
-
-	assert_true(drv_get(&t.d[queue], &got, &got_len));
-	assert_int_equal(got, id);
-	assert_int_equal(got_len, len);
-}
-
 static bool used(u16 queue)
 {
 	u16 id;
@@ -143,7 +129,7 @@ static void send(const u8 *to, const u8 *from, u32 len)
 	make_frame(ram(DATA + HEADER), to, from, len);
 	id = drv_add(&t.d[TRANSMIT], &b, 1);
 	kick(TRANSMIT);
-	expect_used(TRANSMIT, id, 0);
+	drv_expect(&t.d[TRANSMIT], id, 0);
 }
 
 /* Somebody else sends to the guest, who has a buffer: does it get the frame? */
@@ -188,7 +174,7 @@ static u8 command(u8 class, u8 cmd, const void *data, u32 len)
 		b[1] = b[2];
 	id = drv_add(&t.d[CONTROL], b, len ? 3 : 2);
 	kick(CONTROL);
-	expect_used(CONTROL, id, 1);
+	drv_expect(&t.d[CONTROL], id, 1);
 	return *(u8 *)ram(ANSWER);
 }
 
@@ -324,7 +310,7 @@ static void frames_out_in_pieces(void **state)
 			b[n++] = (struct buf){ DATA + at, MIN(piece, HEADER + 200 - at), false };
 		id = drv_add(&t.d[TRANSMIT], b, n);
 		kick(TRANSMIT);
-		expect_used(TRANSMIT, id, 0);
+		drv_expect(&t.d[TRANSMIT], id, 0);
 		assert_int_equal(t.tap[1].len, 200);
 		assert_memory_equal(t.tap[1].frame, ram(DATA + HEADER), 200);
 	}
@@ -440,7 +426,7 @@ static void refused_frames(void **state)
 		memcpy(ram(DATA), &bad[i].h, HEADER);
 		id = drv_add(&t.d[TRANSMIT], &b, 1);
 		kick(TRANSMIT);
-		expect_used(TRANSMIT, id, 0);
+		drv_expect(&t.d[TRANSMIT], id, 0);
 	}
 	assert_int_equal(t.tap[0].count, 0);
 	assert_int_equal(virtio_net_counters(t.n)->refused, ARRAY_SIZE(bad));

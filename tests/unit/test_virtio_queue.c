@@ -113,16 +113,6 @@ static void serve(void)
 	vq_push(&t.q, &t.c);
 }
 
-static void expect_used(u16 id, u32 len)
-{
-	u16 got;
-	u32 got_len;
-
-	assert_true(drv_get(&t.d, &got, &got_len));
-	assert_int_equal(got, id);
-	assert_int_equal(got_len, len);
-}
-
 static void expect_none(void)
 {
 	u16 id;
@@ -140,7 +130,7 @@ static void round_trip(void)
 
 	memcpy(ram(DATA), &value, sizeof(value));
 	serve();
-	expect_used(id, 8);
+	drv_expect(&t.d, id, 8);
 	value = ~value;
 	assert_memory_equal(ram(DATA + 0x100), &value, sizeof(value));
 	assert_false(vq_pop(&t.q, &t.c));
@@ -182,7 +172,7 @@ static void data_goes_both_ways(void **state)
 	memcpy(ram(DATA), "abc", 3);
 	memcpy(ram(DATA + 0x1000), "defgh", 5);
 	serve();
-	expect_used(id, 8);
+	drv_expect(&t.d, id, 8);
 	for (unsigned i = 0; i < 8; i++)
 		assert_int_equal(*(u8 *)ram(i < 2 ? DATA + 0x2000 + i : DATA + 0x3000 + i - 2),
 			(u8) ~('a' + (int)i));
@@ -208,7 +198,7 @@ static void chains_of_every_shape(void **state)
 				assert_int_equal(t.c.seg[i].len, b[i].len);
 			}
 			vq_push(&t.q, &t.c);
-			expect_used(id, 0);
+			drv_expect(&t.d, id, 0);
 		}
 }
 
@@ -226,7 +216,7 @@ static void many_laps(void **state)
 			{ DATA + 32, 4, true } };
 
 		while (t.d.room < len) {
-			expect_used(in_flight[first++ % 8], 0);
+			drv_expect(&t.d, in_flight[first++ % 8], 0);
 			count--;
 		}
 		in_flight[(u16)(first + count++) % 8] = drv_add(&t.d, b, len);
@@ -235,7 +225,7 @@ static void many_laps(void **state)
 		vq_push(&t.q, &t.c);
 	}
 	while (count--)
-		expect_used(in_flight[first++ % 8], 0);
+		drv_expect(&t.d, in_flight[first++ % 8], 0);
 	expect_none();
 	assert_int_equal(t.broken, 0);
 }
@@ -255,9 +245,9 @@ static void chains_may_be_pushed_in_any_order(void **state)
 		w = vq_writable(&t.c2);
 		assert_int_equal(vq_zero(&w, 3), OK);
 		vq_push(&t.q, &t.c2);
-		expect_used(second, 3);
+		drv_expect(&t.d, second, 3);
 		vq_push(&t.q, &t.c);
-		expect_used(first, 0);
+		drv_expect(&t.d, first, 0);
 	}
 }
 
@@ -281,7 +271,7 @@ static void used_length_never_lies(void **state)
 	assert_int_equal(vq_zero(&w, 5), OK);
 	assert_int_equal(vq_write(&w, "0123456789", 10), ERR_RANGE);
 	vq_push(&t.q, &t.c);
-	expect_used(id, 7);
+	drv_expect(&t.d, id, 7);
 	assert_memory_equal(ram(DATA), "ab\0\0\0\0\0", 7);
 	assert_memory_equal(ram(DATA + 0x104), "wxyz", 4);
 }
@@ -328,7 +318,7 @@ static void indirect_tables(void **state)
 		assert_int_equal(t.c.places, 1);
 		assert_int_equal(t.c.seg[n - 1].gpa.v, b[n - 1].addr);
 		vq_push(&t.q, &t.c);
-		expect_used(id, 0);
+		drv_expect(&t.d, id, 0);
 	}
 }
 
@@ -426,7 +416,7 @@ static void one_writable(void)
 
 	assert_true(vq_pop(&t.q, &t.c));
 	vq_push(&t.q, &t.c);
-	expect_used(id, 0);
+	drv_expect(&t.d, id, 0);
 }
 
 /* An event index in the past, or more pushes than the ring has places without a look: no miss. */
@@ -475,7 +465,7 @@ static void kicks_are_wanted_or_not(void **state)
 			serve();
 			serve();
 			for (unsigned i = 0; i < ARRAY_SIZE(id); i++)
-				expect_used(id[i], 0);
+				drv_expect(&t.d, id[i], 0);
 		}
 	}
 }

@@ -69,9 +69,7 @@ static int teardown(void **state)
 static void start(void)
 {
 	negotiate(offered());
-	drv_init(&t.d, 0x10000, SIZE, true, false);
-	enable_queue(0, &t.d);
-	add_status(VIRTIO_CONFIG_S_DRIVER_OK);
+	start_queues(&t.d, 1, SIZE, true);
 }
 
 static u16 ask(u64 at, u32 len)

@@ -192,6 +192,16 @@ static __unused u16 set_vector(unsigned offset, u16 vector)
 	return (u16)common_read(offset, 2);
 }
 
+/* Queues 0 to queues - 1 are made, each at its place in memory, and the driver is ready. */
+static __unused void start_queues(struct driver *d, u16 queues, u16 size, bool packed)
+{
+	for (u16 i = 0; i < queues; i++) {
+		drv_init(&d[i], 0x10000 + i * 0x4000u, size, packed, false);
+		enable_queue(i, &d[i]);
+	}
+	add_status(VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
 /* The bus with the device d, which is initialised; its driver may master the bus. */
 static int bus_with(struct virtio_dev *d)
 {

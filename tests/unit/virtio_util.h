@@ -284,4 +284,15 @@ static __unused void drv_no_signal(struct driver *d, bool none)
 		drv_avail(d)->flags = none ? VRING_AVAIL_F_NO_INTERRUPT : 0;
 }
 
+/* The next chain that the device has done with is this one. */
+static __unused void drv_expect(struct driver *d, u16 id, u32 len)
+{
+	u16 got;
+	u32 got_len;
+
+	assert_true(drv_get(d, &got, &got_len));
+	assert_int_equal(got, id);
+	assert_int_equal(got_len, len);
+}
+
 #endif
