@@ -158,8 +158,8 @@ def test_bochs_memory_above_2_gb_goes_to_a_file(megs: int, line: str) -> None:
 def test_bochs_config_names_cpu_and_ports() -> None:
     text = bochs.config(bochs.Host("corei7_skylake_x", 4, 64), Path("/x/b.iso"), (11, 22), Path("/x/log"))
     assert "cpu: model=corei7_skylake_x, count=4, ips=100000000, reset_on_triple_fault=0" in text
-    assert "com1: enabled=1, mode=socket-client, dev=localhost:11" in text
-    assert "com2: enabled=1, mode=socket-client, dev=localhost:22" in text
+    assert "com1: enabled=1, mode=socket-client, dev=127.0.0.1:11" in text
+    assert "com2: enabled=1, mode=socket-client, dev=127.0.0.1:22" in text
     assert "clock: sync=none, time0=utc" in text
 
 
