@@ -10,6 +10,10 @@
  *
  * The pipes come twice. Of two normal processes one may preempt the other when it wakes up, which
  * saves a sleep; how often depends on what ran before. Batch processes do not.
+ *
+ * mprotect, SIGSEGV and fork come twice too: "split" has the page in the middle of a mapping, so
+ * that each change of its protection splits or merges mappings, and "large" a process with more
+ * memory to copy.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -29,6 +33,8 @@
 #define BATCHES	      40
 #define PAGE	      4096ul
 #define TOUCHED	      256
+#define AROUND	      16  /* pages of the mapping whose middle one is split off */
+#define LARGE	      320 /* touched pages that make a process large */
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static volatile char *page; /* one anonymous page */
@@ -134,6 +140,30 @@ static void no_change(void)
 {
 }
 
+static char *map(unsigned long pages)
+{
+	char *p = mmap(
+		NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("mmap");
+	return p;
+}
+
+static void take_middle(void)
+{
+	page = map(AROUND) + AROUND / 2 * PAGE;
+	*page = 1;
+}
+
+static void become_large(void)
+{
+	char *p = map(LARGE);
+
+	for (unsigned long i = 0; i < LARGE; i++)
+		p[i * PAGE] = 1;
+}
+
 static void make_both_batch(void)
 {
 	struct sched_param p = { 0 };
@@ -153,6 +183,9 @@ static const struct {
 	{ "mprotect", no_change, mprotect_once, 20 },
 	{ "segv-repair", no_change, segv_once, 15 },
 	{ "fork-exit-wait", no_change, fork_once, 1 },
+	{ "mprotect-split", take_middle, mprotect_once, 10 },
+	{ "segv-repair-split", no_change, segv_once, 10 },
+	{ "fork-exit-wait-large", become_large, fork_once, 1 },
 	{ "pipe-ping-pong", no_change, pipe_once, 10 },
 	{ "pipe-ping-pong-batch", make_both_batch, pipe_once, 10 },
 };
@@ -233,9 +266,7 @@ int main(void)
 	start_echo();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGSEGV, repair);
-	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
-		die("mmap");
+	page = map(1);
 	*page = 1;
 	for (unsigned i = 0; i < ARRAY_SIZE(benches); i++) {
 		struct kind before[KINDS_MAX] = { 0 }, after[KINDS_MAX] = { 0 };
