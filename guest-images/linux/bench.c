@@ -5,8 +5,8 @@
  * end.
  *
  * Each operation is repeated in batches, which but for mmap are shorter than the time between two
- * timer interrupts: ticks_per_op is the mean of the best batch, which no interrupt met; mean is
- * that of all.
+ * timer interrupts. A batch gives ticks an operation, less those of the loop itself: minimum is the
+ * best batch, which no interrupt met; mean is that of all.
  *
  * The pipes come twice. Of two normal processes one may preempt the other when it wakes up, which
  * saves a sleep; how often depends on what ran before. Batch processes do not.
@@ -172,7 +172,7 @@ static void make_both_batch(void)
 		die("sched_setscheduler");
 }
 
-static const struct {
+static const struct bench {
 	const char *name;
 	void (*prepare)(void), (*once)(void);
 	unsigned ops; /* in a batch */
@@ -238,7 +238,7 @@ static void print_exits(
 	const uint64_t looks = 2 * kinds + 3;
 	const char *comma = "";
 
-	printf(",\"exits_per_op\":{");
+	printf(",\"exits\":{");
 	for (unsigned k = 0; k < kinds; k++) {
 		uint64_t n = after[k].count - before[k].count;
 
@@ -252,13 +252,65 @@ static void print_exits(
 	printf("}");
 }
 
-static uint64_t batch(void (*once)(void), unsigned ops)
+/* Ticks an operation. */
+static double batch(void (*once)(void), unsigned ops)
 {
 	uint64_t start = rdtsc();
 
 	for (unsigned i = 0; i < ops; i++)
 		once();
-	return (rdtsc() - start) / ops;
+	return (double)(rdtsc() - start) / ops;
+}
+
+/* What the batch itself costs for each operation, with this many of them. */
+static double overhead(unsigned ops)
+{
+	double best = batch(no_change, ops);
+
+	for (unsigned b = 1; b < BATCHES; b++) {
+		double ticks = batch(no_change, ops);
+
+		best = ticks < best ? ticks : best;
+	}
+	return best;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double mean(const double *ticks)
+{
+	double sum = 0;
+
+	for (unsigned b = 0; b < BATCHES; b++)
+		sum += ticks[b];
+	return sum / BATCHES;
+}
+
+static void measure(const struct bench *bench)
+{
+	struct kind before[KINDS_MAX] = { 0 }, after[KINDS_MAX] = { 0 };
+	double ticks[BATCHES], loop = overhead(bench->ops);
+	unsigned kinds;
+
+	bench->prepare();
+	batch(bench->once, bench->ops);
+	kinds = exit_counts(before);
+	for (unsigned b = 0; b < BATCHES; b++)
+		ticks[b] = batch(bench->once, bench->ops) - loop;
+	exit_counts(after);
+	qsort(ticks, BATCHES, sizeof(ticks[0]), compare);
+	printf("{\"name\":\"%s\",\"operations\":%u,\"minimum\":%.2f,\"median\":%.2f,"
+	       "\"maximum\":%.2f,\"mean\":%.2f",
+		bench->name, bench->ops * BATCHES, ticks[0], ticks[BATCHES / 2], ticks[BATCHES - 1],
+		mean(ticks));
+	if (kinds)
+		print_exits(before, after, kinds, bench->ops * BATCHES);
+	puts("}");
 }
 
 int main(void)
@@ -268,28 +320,8 @@ int main(void)
 	signal(SIGSEGV, repair);
 	page = map(1);
 	*page = 1;
-	for (unsigned i = 0; i < ARRAY_SIZE(benches); i++) {
-		struct kind before[KINDS_MAX] = { 0 }, after[KINDS_MAX] = { 0 };
-		uint64_t best = UINT64_MAX, sum = 0;
-		unsigned kinds;
-
-		benches[i].prepare();
-		batch(benches[i].once, benches[i].ops);
-		kinds = exit_counts(before);
-		for (unsigned b = 0; b < BATCHES; b++) {
-			uint64_t ticks = batch(benches[i].once, benches[i].ops);
-
-			best = ticks < best ? ticks : best;
-			sum += ticks;
-		}
-		exit_counts(after);
-		printf("{\"bench\":\"%s\",\"ops\":%u,\"ticks_per_op\":%llu,\"mean\":%llu",
-			benches[i].name, benches[i].ops * BATCHES, (unsigned long long)best,
-			(unsigned long long)(sum / BATCHES));
-		if (kinds)
-			print_exits(before, after, kinds, benches[i].ops * BATCHES);
-		puts("}");
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(benches); i++)
+		measure(&benches[i]);
 	close(ping[1]);
 	waitpid(echo, NULL, 0);
 	if (getpid() == 1) {
