@@ -18,7 +18,7 @@ HOSTCC  ?= gcc
 
 # ---- the hypervisor ------------------------------------------------------------------------------
 
-HV_DIRS := hv/boot hv/cpu hv/mem hv/lib hv/vm hv/mmu hv/emul hv/dev hv/drv hv/ctl vmx ept virtio
+HV_DIRS := hv/blk hv/boot hv/cpu hv/mem hv/lib hv/vm hv/mmu hv/emul hv/dev hv/drv hv/ctl vmx ept virtio
 HV_C    := $(sort $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.c)))
 HV_S    := $(sort $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.S)))
 HV_OBJS := $(HV_C:%.c=$(B)/%.o) $(HV_S:%.S=$(B)/%.S.o)

@@ -47,6 +47,11 @@ static struct virtio_blk *blk_of(struct virtio_dev *d)
 
 /* ---- the end of a request ---- */
 
+static struct request *request_of(struct blk_io *io)
+{
+	return container_of(io, struct request, io);
+}
+
 static void release(struct request *r)
 {
 	r->next = r->blk->free;
@@ -73,7 +78,7 @@ static void complete(struct request *r, u32 result)
 
 static void io_done(struct blk_io *io, bool ok)
 {
-	complete(container_of(io, struct request, io), ok ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
+	complete(request_of(io), ok ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
 }
 
 static void submit(struct request *r, enum blk_op op, unsigned ranges)
@@ -88,10 +93,19 @@ static void submit(struct request *r, enum blk_op op, unsigned ranges)
 
 /* ---- the types of requests: 5.2.6 ---- */
 
-static bool in_medium(const struct blk_backend *b, u64 sector, u64 sectors)
+static enum status take_data(struct blk_io *io, void *dst, u64 len)
 {
-	return sector <= b->sectors && sectors <= b->sectors - sector;
+	return vq_read(&request_of(io)->out, dst, len);
 }
+
+static enum status fill_data(struct blk_io *io, const void *src, u64 len)
+{
+	struct vq_cursor *in = &request_of(io)->in;
+
+	return src ? vq_write(in, src, len) : vq_zero(in, len);
+}
+
+static const struct blk_data_ops data_ops = { .take = take_data, .fill = fill_data };
 
 /* Both directions: as much as there is data. */
 static void transfer(struct request *r, enum blk_op op, const struct vq_cursor *data)
@@ -100,12 +114,12 @@ static void transfer(struct request *r, enum blk_op op, const struct vq_cursor *
 	u64 sectors = data->left / BLK_SECTOR;
 
 	if (data->left % BLK_SECTOR || data->left > BYTES_MAX ||
-		!in_medium(b, r->sector, sectors) || (op == BLK_WRITE && b->read_only)) {
+		!blk_in_medium(b, r->sector, sectors) || (op == BLK_WRITE && b->read_only)) {
 		complete(r, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	r->io.range[0] = (struct blk_range){ .sector = r->sector, .sectors = sectors };
-	r->io.data = *data;
+	r->io.data = &data_ops;
 	submit(r, op, 1);
 }
 
@@ -143,7 +157,7 @@ static u32 take_range(struct request *r, struct blk_range *to, u64 flags)
 		return VIRTIO_BLK_S_IOERR;
 	if (from.flags & ~flags)
 		return VIRTIO_BLK_S_UNSUPP;
-	if (from.sectors > SECTORS_MAX || !in_medium(r->blk->backend, from.sector, from.sectors))
+	if (from.sectors > SECTORS_MAX || !blk_in_medium(r->blk->backend, from.sector, from.sectors))
 		return VIRTIO_BLK_S_IOERR;
 	*to = (struct blk_range){ .sector = from.sector,
 		.sectors = from.sectors,
@@ -314,8 +328,9 @@ static u64 features(const struct blk_backend *b)
 	u64 f = VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_BLK_SIZE |
 		VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_TOPOLOGY | VIRTIO_BLK_F_MQ;
 
-	return f |
-	       (b->read_only ? VIRTIO_BLK_F_RO : VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES);
+	if (b->read_only)
+		return f | VIRTIO_BLK_F_RO;
+	return f | VIRTIO_BLK_F_WRITE_ZEROES | (b->no_discard ? 0 : VIRTIO_BLK_F_DISCARD);
 }
 
 enum status virtio_blk_create(struct virtio_blk **out, const char *vm, unsigned index, bool packed,

@@ -5,17 +5,16 @@
  */
 #include "virtio/vm_io.h"
 
-#include "hv/boot/modules.h"
 #include "hv/cpu/entropy.h"
 #include "hv/ctl/log.h"
 #include "hv/drv/console.h"
 #include "hv/lib/printf.h"
 #include "hv/mem/page.h"
+#include "hv/vm/disks.h"
 #include "virtio/blk.h"
 #include "virtio/console.h"
 #include "virtio/net.h"
 #include "virtio/pci.h"
-#include "virtio/ramdisk.h"
 #include "virtio/rng.h"
 
 #define DEVICES_MAX (MANIFEST_DISKS_MAX + 3)
@@ -56,36 +55,10 @@ static enum status attach(struct vm *vm, struct virtio_io *io, struct virtio_dev
 	return s;
 }
 
-static enum status open_disk(
-	const struct vm *vm, unsigned index, struct blk_backend **out, char *err)
-{
-	const struct manifest_disk *d = &vm->cfg.disk[index];
-	const struct boot_module *m = NULL;
-	enum status s;
-	char id[BLK_ID_MAX + 1];
-
-	if (d->module[0]) {
-		m = boot_module_find(d->module);
-		if (!m) {
-			snprintf(err, LOADER_ERR_MAX, "there is no boot module \"%s\"", d->module);
-			return ERR_NOENT;
-		}
-	}
-	snprintf(id, sizeof(id), "disk%u", index);
-	if (m)
-		s = ramdisk_create(out, m->data, m->size, m->size, d->read_only, id);
-	else
-		s = ramdisk_create(out, NULL, 0, d->size, d->read_only, id);
-	if (s != OK)
-		snprintf(err, LOADER_ERR_MAX, "disk %u: it is empty, or too large for memory",
-			index);
-	return s;
-}
-
 static enum status add_disk(struct vm *vm, struct virtio_io *io, char *err)
 {
 	struct blk_backend *b;
-	enum status s = open_disk(vm, io->disks, &b, err);
+	enum status s = vm_open_disk(vm, io->disks, &b, err);
 
 	if (s != OK)
 		return s;

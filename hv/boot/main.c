@@ -99,6 +99,7 @@ __noreturn void hv_main(u32 boot_information)
 	log_info("Triptych");
 	setup_memory();
 	setup_machine(&opt);
+	setup_disks();
 	setup_report();
 	if (opt.preflight)
 		preflight();

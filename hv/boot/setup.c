@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The steps of the boot sequence. */
 #include "hv/boot/setup.h"
+#include "hv/blk/physical.h"
 #include "hv/boot/modules.h"
 #include "hv/cpu/cpu.h"
+#include "hv/cpu/irq.h"
 #include "hv/cpu/irq_init.h"
 #include "hv/cpu/lapic.h"
+#include "hv/cpu/percpu.h"
 #include "hv/cpu/smp.h"
 #include "hv/cpu/tsc.h"
+#include "hv/drv/ata.h"
 #include "hv/drv/console.h"
 #include "hv/drv/power.h"
 #include "hv/drv/uart.h"
@@ -188,6 +192,18 @@ void setup_machine(const struct options *opt)
 	log_info("%u of %u processors, TSC %lu.%03lu MHz, APIC timer %s", cpu_count(),
 		MAX(acpi.cpus + acpi.cpus_dropped, 1u), tsc_hz() / 1000000, tsc_hz() / 1000 % 1000,
 		lapic_has_deadline() ? "by TSC deadline" : "one-shot");
+}
+
+static void look_for_disks(const struct pci_function *f, void *ctx)
+{
+	(void)ctx;
+	ata_attach(f, &this_cpu()->timers, irq_register_isa);
+}
+
+void setup_disks(void)
+{
+	pci_for_each(&machine_ports, look_for_disks, NULL);
+	physical_init();
 }
 
 void setup_check_guests(void)

@@ -171,6 +171,33 @@ void *page_alloc(unsigned order, enum page_owner owner)
 	return p ? scrub(p, order) : NULL;
 }
 
+/* The start of a block of that order that ends below the frame; ~0: there is none. */
+static u64 find_below(unsigned order, u64 limit, unsigned *from)
+{
+	struct list_node *n;
+
+	for (*from = order; *from <= PAGE_ORDER_MAX; ++*from)
+		list_for_each (n, &pages.free[*from])
+			if (frame_of(n) + (1ul << order) <= limit)
+				return frame_of(n);
+	return ~0ul;
+}
+
+void *page_alloc_below(unsigned order, hpa_t limit, enum page_owner owner)
+{
+	unsigned from;
+	void *p = NULL;
+	u64 frame;
+
+	BUG_ON(owner >= PAGE_OWNERS);
+	spin_lock(&pages.lock);
+	frame = find_below(order, hpa_to_hfn(limit).v, &from);
+	if (frame != ~0ul)
+		p = split(frame, order, from, owner);
+	spin_unlock(&pages.lock);
+	return p ? scrub(p, order) : NULL;
+}
+
 void *page_alloc_at(hfn_t frame, enum page_owner owner)
 {
 	unsigned o = 0;

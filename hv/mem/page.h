@@ -47,6 +47,10 @@ void page_free(void *p, unsigned order, enum page_owner owner);
  * is set. */
 void *page_alloc_largest(unsigned *order, enum page_owner owner);
 
+/* page_alloc_below(): like page_alloc(), wholly below a physical address: for devices that reach no
+ * further. */
+void *page_alloc_below(unsigned order, hpa_t limit, enum page_owner owner);
+
 /* page_alloc_at(): the page with this number, of order 0; NULL where it is not free. */
 void *page_alloc_at(hfn_t frame, enum page_owner owner);
 

@@ -7,6 +7,7 @@
 
 #define MEM_DEFAULT (256 * MB)
 #define MEM_MIN	    (4 * MB)
+#define DISK_NUMBER_MAX 99
 #define MEM_MAX	    (512 * GB) /* what one level-4 entry of a page table spans */
 
 /* The value of one line: not terminated. */
@@ -255,10 +256,56 @@ static bool set_io(struct manifest *m, struct text v)
 	return i >= 0;
 }
 
+static bool disk_blank(struct manifest_disk *d, struct text v)
+{
+	d->kind = DISK_IS_BLANK;
+	return size(v, &d->size) && d->size;
+}
+
+static bool disk_number(struct manifest_disk *d, struct text v)
+{
+	u64 n;
+	size_t digits;
+
+	if (!number(v, DISK_NUMBER_MAX, &n, &digits) || digits != v.len)
+		return false;
+	d->kind = DISK_IS_PHYSICAL;
+	d->physical.kind = PHYSICAL_DISK;
+	d->physical.disk = (unsigned)n;
+	return true;
+}
+
+static bool disk_partition(struct manifest_disk *d, struct text v)
+{
+	for (size_t i = 0; i < v.len; i++)
+		if (!is_name_char(v.s[i]))
+			return false;
+	d->kind = DISK_IS_PHYSICAL;
+	d->physical.kind = PHYSICAL_NAME;
+	return v.len && copy(d->physical.partition, sizeof(d->physical.partition), v);
+}
+
+static bool disk_uuid(struct manifest_disk *d, struct text v)
+{
+	char text[GPT_GUID_TEXT + 1];
+
+	d->kind = DISK_IS_PHYSICAL;
+	d->physical.kind = PHYSICAL_UUID;
+	return copy(text, sizeof(text), v) && gpt_guid_parse(text, d->physical.uuid);
+}
+
+static const struct {
+	const char *prefix;
+	bool (*set)(struct manifest_disk *d, struct text v);
+} disk_kinds[] = {
+	{ "blank:", disk_blank },
+	{ "disk:", disk_number },
+	{ "part:", disk_partition },
+	{ "uuid:", disk_uuid },
+};
+
 static bool set_disk(struct manifest *m, struct text v)
 {
-	static const char blank[] = "blank:";
-	const size_t blank_len = sizeof(blank) - 1;
 	struct text source = v, option = split(&source);
 	struct manifest_disk *d = &m->disk[m->disks];
 
@@ -266,11 +313,13 @@ static bool set_disk(struct manifest *m, struct text v)
 		return false;
 	d->read_only = option.len;
 	m->disks++;
-	if (source.len <= blank_len || memcmp(source.s, blank, blank_len))
-		return copy_name(d->module, source);
-	source.s += blank_len;
-	source.len -= blank_len;
-	return size(source, &d->size) && d->size;
+	for (size_t i = 0; i < ARRAY_SIZE(disk_kinds); i++) {
+		size_t n = strlen(disk_kinds[i].prefix);
+
+		if (source.len >= n && !memcmp(source.s, disk_kinds[i].prefix, n))
+			return disk_kinds[i].set(d, (struct text){ source.s + n, source.len - n });
+	}
+	return copy_name(d->module, source);
 }
 
 static bool set_rng(struct manifest *m, struct text v)
@@ -346,8 +395,8 @@ static const struct key {
 	{ "shadow_audit", set_shadow_audit, "yes or no", false },
 	{ "io", set_io, "virtio or emulated", false },
 	{ "disk", set_disk,
-		"a module's name or blank:SIZE, such as blank:64M, and \"ro\" or nothing, up to 8 "
-		"times",
+		"a module's name, blank:SIZE, part:NAME, uuid:UUID or disk:NUMBER, and \"ro\" or "
+		"nothing, up to 8 times",
 		true },
 	{ "rng", set_rng, "yes or no", false },
 	{ "console", set_console, "uart or virtio", false },

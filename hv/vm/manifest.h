@@ -21,7 +21,9 @@
  *   shadow_audit=no   yes | no: compare all of it with the guest's tables at each flush
  *   io=virtio         virtio | emulated
  *   disk=NAME         a boot module as a disk, written to in memory only; or "blank:64M", zeros of
- *                     that size; " ro" behind it: read-only. Up to 8, in the order of their slots
+ *                     that size; or of the physical machine: "part:NAME" and "uuid:UUID", a
+ *                     partition, and "disk:0", a whole disk. " ro" behind it: read-only. Up to 8,
+ *                     in the order of their slots
  *   rng=no            yes | no: a source of random bytes
  *   console=uart      uart | virtio: where what is typed goes, once a driver is there
  *   net=none          none | switch: a network card on the hypervisor's switch
@@ -35,6 +37,7 @@
 #ifndef HV_VM_MANIFEST_H
 #define HV_VM_MANIFEST_H
 
+#include "hv/blk/physical.h"
 #include "hv/lib/status.h"
 #include "hv/mmu/shadow.h"
 #include "hv/vm/loader.h"
@@ -60,9 +63,17 @@ struct manifest_module {
 	char args[256];
 };
 
+enum manifest_disk_kind {
+	DISK_IS_MODULE,
+	DISK_IS_BLANK,
+	DISK_IS_PHYSICAL,
+};
+
 struct manifest_disk {
-	char module[MANIFEST_NAME_MAX + 1]; /* "": blank */
-	u64 size;			    /* of a blank one, in bytes */
+	enum manifest_disk_kind kind;
+	char module[MANIFEST_NAME_MAX + 1];
+	u64 size; /* of a blank one, in bytes */
+	struct physical_name physical;
 	bool read_only;
 };
 

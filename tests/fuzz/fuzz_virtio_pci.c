@@ -7,7 +7,7 @@
  * starts afresh is served.
  *
  * Sources: virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c virtio/blk.c
- * Sources: virtio/ramdisk.c virtio/rng.c virtio/console.c virtio/net.c virtio/switch.c
+ * Sources: hv/blk/ramdisk.c virtio/rng.c virtio/console.c virtio/net.c virtio/switch.c
  * hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c Sources: hv/dev/pci.c hv/dev/msix.c
  * hv/dev/reset.c hv/dev/bus.c
  */
@@ -23,7 +23,7 @@
 #include "virtio/console.h"
 #include "virtio/net.h"
 #include "virtio/pci.h"
-#include "virtio/ramdisk.h"
+#include "hv/blk/ramdisk.h"
 #include "virtio/rng.h"
 #include "tests/fuzz/fuzz.h"
 

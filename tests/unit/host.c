@@ -74,6 +74,13 @@ __attribute__((weak)) void *page_alloc(unsigned order, enum page_owner owner)
 	return p;
 }
 
+/* The host's memory lies where it does. */
+__attribute__((weak)) void *page_alloc_below(unsigned order, hpa_t limit, enum page_owner owner)
+{
+	(void)limit;
+	return page_alloc(order, owner);
+}
+
 __attribute__((weak)) void page_free(void *p, unsigned order, enum page_owner owner)
 {
 	stats.used[owner] -= 1ul << order;

@@ -3,14 +3,14 @@
  * virtio-blk over a RAM disk, and over a back end that takes its time: every type of request, the
  * borders of the medium, requests that make no sense, copy on write, and no page lost at the end.
  *
- * Sources: virtio/blk.c virtio/ramdisk.c virtio/pci.c virtio/device.c virtio/queue.c
+ * Sources: virtio/blk.c hv/blk/ramdisk.c virtio/pci.c virtio/device.c virtio/queue.c
  * Sources: virtio/chain.c hv/mem/guestmem.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
 #include "tests/unit/virtio_bus.h"
 
 #include <stdio.h>
 
-#include "virtio/ramdisk.h"
+#include "hv/blk/ramdisk.h"
 
 #define SIZE	  64
 #define VERSION_1 BIT(VIRTIO_F_VERSION_1)

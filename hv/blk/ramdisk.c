@@ -6,7 +6,7 @@
  *   zeros  (the address of a marker) zeros, whatever the module has
  *   else   a page of the disk's own
  */
-#include "virtio/ramdisk.h"
+#include "hv/blk/ramdisk.h"
 
 #include "hv/lib/string.h"
 #include "hv/mem/page.h"
@@ -58,19 +58,20 @@ static u64 in_base(const struct ramdisk *d, const struct piece *p)
 	return at < d->base_size ? MIN(p->len, d->base_size - at) : 0;
 }
 
-static bool read_piece(struct ramdisk *d, const struct piece *p, struct vq_cursor *data)
+static bool read_piece(struct ramdisk *d, const struct piece *p, struct blk_io *io)
 {
+	const struct blk_data_ops *data = io->data;
 	const u8 *page = d->map[p->block];
 	u64 n;
 
 	if (page == &zeros)
-		return vq_zero(data, p->len) == OK;
+		return data->fill(io, NULL, p->len) == OK;
 	if (page)
-		return vq_write(data, page + p->offset, p->len) == OK;
+		return data->fill(io, page + p->offset, p->len) == OK;
 	n = in_base(d, p);
-	if (n && vq_write(data, d->base + p->block * BLOCK + p->offset, n) != OK)
+	if (n && data->fill(io, d->base + p->block * BLOCK + p->offset, n) != OK)
 		return false;
-	return vq_zero(data, p->len - n) == OK;
+	return data->fill(io, NULL, p->len - n) == OK;
 }
 
 static u8 *new_page(void)
@@ -98,11 +99,11 @@ static u8 *own_page(struct ramdisk *d, u64 block)
 	return page;
 }
 
-static bool write_piece(struct ramdisk *d, const struct piece *p, struct vq_cursor *data)
+static bool write_piece(struct ramdisk *d, const struct piece *p, struct blk_io *io)
 {
 	u8 *page = own_page(d, p->block);
 
-	return page && vq_read(data, page + p->offset, p->len) == OK;
+	return page && io->data->take(io, page + p->offset, p->len) == OK;
 }
 
 static void drop_page(struct ramdisk *d, u64 block)
@@ -137,8 +138,8 @@ static bool discard_piece(struct ramdisk *d, const struct piece *p)
 static bool do_piece(struct ramdisk *d, struct blk_io *io, const struct piece *p, bool unmap)
 {
 	switch (io->op) {
-	case BLK_READ: return read_piece(d, p, &io->data);
-	case BLK_WRITE: return write_piece(d, p, &io->data);
+	case BLK_READ: return read_piece(d, p, io);
+	case BLK_WRITE: return write_piece(d, p, io);
 	case BLK_DISCARD: return discard_piece(d, p);
 	case BLK_WRITE_ZEROES: return zero_piece(d, p, unmap);
 	default: return true; /* a flush has no ranges */

@@ -4,10 +4,10 @@
  * written above it, block by block. The module is never written to, so that several VMs, and a VM
  * after its end, find it as it was.
  */
-#ifndef VIRTIO_RAMDISK_H
-#define VIRTIO_RAMDISK_H
+#ifndef HV_BLK_RAMDISK_H
+#define HV_BLK_RAMDISK_H
 
-#include "virtio/blk.h"
+#include "hv/blk/blk.h"
 
 /*
  * ramdisk_create(): a disk of size bytes, rounded up to sectors, that shows base_size (at most
