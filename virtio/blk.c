@@ -157,7 +157,8 @@ static u32 take_range(struct request *r, struct blk_range *to, u64 flags)
 		return VIRTIO_BLK_S_IOERR;
 	if (from.flags & ~flags)
 		return VIRTIO_BLK_S_UNSUPP;
-	if (from.sectors > SECTORS_MAX || !blk_in_medium(r->blk->backend, from.sector, from.sectors))
+	if (from.sectors > SECTORS_MAX ||
+		!blk_in_medium(r->blk->backend, from.sector, from.sectors))
 		return VIRTIO_BLK_S_IOERR;
 	*to = (struct blk_range){ .sector = from.sector,
 		.sectors = from.sectors,

@@ -3,8 +3,9 @@
  * From requests of any length to commands of 64 KB, one after the other, and from sectors of a
  * partition to sectors of its disk.
  *
- *   request 0 [ 64 KB | 64 KB | 8 KB ]  -> command, done, command, done, command, done -> io->done()
- *   request 1 [ 4 KB ]                  -> command, done                              -> io->done()
+ *   request 0 [ 64 KB | 64 KB | 8 KB ]  -> command, done, command, done, command, done ->
+ * io->done() request 1 [ 4 KB ]                  -> command, done                              ->
+ * io->done()
  *
  * Requests under way have a slot each; the driver has a queue.
  */
@@ -283,8 +284,7 @@ static void report(unsigned index, const struct disk *d, const struct gpt *g)
 	for (unsigned i = 0; g && i < g->partitions; i++) {
 		gpt_guid_text(g->partition[i].uuid, uuid);
 		log_info("  part:%s: number %u, %lu MB, uuid:%s", g->partition[i].name,
-			g->partition[i].number, g->partition[i].sectors / (MB / DISK_SECTOR),
-			uuid);
+			g->partition[i].number, g->partition[i].sectors / (MB / DISK_SECTOR), uuid);
 	}
 }
 

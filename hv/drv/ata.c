@@ -47,38 +47,38 @@
 #define DEVICE_UNIT 4 /* bit */
 
 /* Bus-master registers, from the channel's port. */
-#define BM_COMMAND	0u
-#define BM_STATUS	2u
-#define BM_TABLE	4u
-#define BM_CHANNEL	8u /* the second channel's behind the first one's */
-#define BM_START	0x01u
-#define BM_TO_MEMORY	0x08u
-#define BM_ACTIVE	0x01u
-#define BM_ERROR	0x02u
-#define BM_INTERRUPT	0x04u
-#define BM_DRIVE_BITS	0x60u /* which drives can do DMA: firmware's */
-#define BM_BAR		4u
-#define PRD_LAST	0x8000u
-#define BUFFER_ORDER	4u /* 64 KB, aligned to that: no descriptor may cross a multiple of it */
-#define DMA_LIMIT	HPA(4 * GB)
-#define CLASS_IDE	0x0101u
-#define IDE_BUS_MASTER	0x80u /* of the interface byte */
-#define IDE_NATIVE(ch)	(1u << 2 * (ch))
+#define BM_COMMAND     0u
+#define BM_STATUS      2u
+#define BM_TABLE       4u
+#define BM_CHANNEL     8u /* the second channel's behind the first one's */
+#define BM_START       0x01u
+#define BM_TO_MEMORY   0x08u
+#define BM_ACTIVE      0x01u
+#define BM_ERROR       0x02u
+#define BM_INTERRUPT   0x04u
+#define BM_DRIVE_BITS  0x60u /* which drives can do DMA: firmware's */
+#define BM_BAR	       4u
+#define PRD_LAST       0x8000u
+#define BUFFER_ORDER   4u /* 64 KB, aligned to that: no descriptor may cross a multiple of it */
+#define DMA_LIMIT      HPA(4 * GB)
+#define CLASS_IDE      0x0101u
+#define IDE_BUS_MASTER 0x80u /* of the interface byte */
+#define IDE_NATIVE(ch) (1u << 2 * (ch))
 
-#define CMD_IDENTIFY	    0xecu
-#define LBA28_LIMIT	    BIT(28)
-#define SIGNATURE_ATAPI	    0xeb14u
-#define US		    1000000u /* in a second */
-#define HOLD_US		    1000u
-#define LOOK_US		    10000u
-#define PROBE_US	    5000000u
-#define IDENTIFY_US	    1000000u
-#define COMMAND_US	    30000000u
-#define RESET_US	    30000000u
-#define SELECT_READS	    200u
-#define CHANNELS	    2u
-#define DRIVES		    2u
-#define CHANNELS_MAX	    4u /* of all controllers */
+#define CMD_IDENTIFY	0xecu
+#define LBA28_LIMIT	BIT(28)
+#define SIGNATURE_ATAPI 0xeb14u
+#define US		1000000u /* in a second */
+#define HOLD_US		1000u
+#define LOOK_US		10000u
+#define PROBE_US	5000000u
+#define IDENTIFY_US	1000000u
+#define COMMAND_US	30000000u
+#define RESET_US	30000000u
+#define SELECT_READS	200u
+#define CHANNELS	2u
+#define DRIVES		2u
+#define CHANNELS_MAX	4u /* of all controllers */
 
 static_assert((PAGE_SIZE << BUFFER_ORDER) == DISK_BYTES_MAX, "a command's data fits the buffer");
 
@@ -366,7 +366,8 @@ static void interrupt(void *ctx)
 	     (ch->now->op == DISK_FLUSH || !(bm & BM_ACTIVE));
 	if (!ok)
 		log_guest(&ch->rl, LOG_WARN,
-			"ata%u: drive %u: command 0x%02x at sector %lu failed: status 0x%02x, error "
+			"ata%u: drive %u: command 0x%02x at sector %lu failed: status 0x%02x, "
+			"error "
 			"0x%02x, bus master 0x%02x",
 			ch->index, ch->of->unit, opcodes[ch->now->op][0], ch->now->sector, status,
 			in(ch, REG_ERROR), bm);
@@ -441,11 +442,27 @@ static bool identify(struct channel *ch, unsigned unit, struct disk_identity *id
 	return disk_identify(words, id);
 }
 
+/* Once a channel, with its first disk. */
+static bool get_memory(struct channel *ch)
+{
+	if (ch->buffer)
+		return true;
+	ch->buffer = page_alloc_below(BUFFER_ORDER, DMA_LIMIT, PAGE_HV);
+	ch->prd = page_alloc_below(PAGE_ORDER_4K, DMA_LIMIT, PAGE_HV);
+	if (!ch->buffer || !ch->prd) {
+		log_warn("ata%u: no memory below 4 GB for its disks", ch->index);
+		return false;
+	}
+	ch->table = (u32)hva_to_hpa(ch->prd).v;
+	*ch->prd = (struct prd){ .address = (u32)hva_to_hpa(ch->buffer).v, .flags = PRD_LAST };
+	return true;
+}
+
 static void add_drive(struct channel *ch, unsigned unit)
 {
 	struct drive *d = &ch->drive[unit];
 
-	if (!identify(ch, unit, &d->id))
+	if (!identify(ch, unit, &d->id) || !get_memory(ch))
 		return;
 	d->channel = ch;
 	d->unit = unit;
@@ -461,18 +478,6 @@ static void add_drive(struct channel *ch, unsigned unit)
 			unit);
 }
 
-static bool get_memory(struct channel *ch)
-{
-	ch->buffer = page_alloc_below(BUFFER_ORDER, DMA_LIMIT, PAGE_HV);
-	ch->prd = page_alloc_below(PAGE_ORDER_4K, DMA_LIMIT, PAGE_HV);
-	if (!ch->buffer || !ch->prd)
-		return false;
-	ch->table = (u32)hva_to_hpa(ch->prd).v;
-	*ch->prd = (struct prd){ .address = (u32)hva_to_hpa(ch->buffer).v,
-		.flags = PRD_LAST };
-	return true;
-}
-
 static void attach_channel(struct channel *ch, unsigned irq, ata_irq_fn irq_fn)
 {
 	timer_init(&ch->timer, expire);
@@ -480,8 +485,8 @@ static void attach_channel(struct channel *ch, unsigned irq, ata_irq_fn irq_fn)
 		list_init(&ch->queue[i]);
 	if (status_now(ch) == NO_DEVICE || !reset_and_wait(ch))
 		return;
-	if (!get_memory(ch) || irq_fn(irq, interrupt, ch) != OK) {
-		log_warn("ata%u: no memory below 4 GB, or no interrupt", ch->index);
+	if (irq_fn(irq, interrupt, ch) != OK) {
+		log_warn("ata%u: no interrupt line %u: it is left alone", ch->index, irq);
 		return;
 	}
 	for (unsigned i = 0; i < DRIVES; i++)

@@ -70,10 +70,9 @@ static bool header_makes_sense(const struct header *h, u64 at, u64 sectors)
 	u64 bytes = (u64)h->entries * h->entry_size;
 
 	return h->here == at && h->first_usable <= h->last_usable && h->last_usable < sectors &&
-	       h->entry_size >= ENTRY_MIN && h->entry_size <= ENTRY_MAX &&
-	       IS_POW2(h->entry_size) && h->entries && h->entries <= ENTRIES_MAX &&
-	       h->entries_at > 1 && h->entries_at < sectors &&
-	       DIV_ROUND_UP(bytes, SECTOR) <= sectors - h->entries_at;
+	       h->entry_size >= ENTRY_MIN && h->entry_size <= ENTRY_MAX && IS_POW2(h->entry_size) &&
+	       h->entries && h->entries <= ENTRIES_MAX && h->entries_at > 1 &&
+	       h->entries_at < sectors && DIV_ROUND_UP(bytes, SECTOR) <= sectors - h->entries_at;
 }
 
 static enum status read_header(const struct source *s, u64 at, struct header *h)
@@ -146,8 +145,7 @@ static enum status read_entries(const struct source *s, const struct header *h, 
 
 	while (left) {
 		u64 n = MIN(left, (u64)BUFFER);
-		enum status st =
-			s->read(s->ctx, at, (u32)DIV_ROUND_UP(n, (u64)SECTOR), s->buf);
+		enum status st = s->read(s->ctx, at, (u32)DIV_ROUND_UP(n, (u64)SECTOR), s->buf);
 
 		if (st != OK)
 			return st;

@@ -97,16 +97,17 @@ static void look_at_slot(struct walk *w, struct pci_function f)
 	}
 }
 
-void pci_for_each(
-	const struct port_ops *ports, void (*fn)(const struct pci_function *f, void *ctx), void *ctx)
+void pci_for_each(const struct port_ops *ports, void (*fn)(const struct pci_function *f, void *ctx),
+	void *ctx)
 {
 	struct walk w = { .fn = fn, .ctx = ctx };
 
 	add_bus(&w, 0);
 	for (unsigned i = 0; i < w.todos; i++)
 		for (unsigned slot = 0; slot < SLOTS; slot++)
-			look_at_slot(&w, (struct pci_function){
-						 .ports = ports, .bus = w.todo[i], .slot = (u8)slot });
+			look_at_slot(
+				&w, (struct pci_function){
+					    .ports = ports, .bus = w.todo[i], .slot = (u8)slot });
 }
 
 /* ---- one function ---- */

@@ -31,8 +31,7 @@ static enum status open_ram(
 	return s;
 }
 
-enum status vm_open_disk(
-	const struct vm *vm, unsigned index, struct blk_backend **out, char *err)
+enum status vm_open_disk(const struct vm *vm, unsigned index, struct blk_backend **out, char *err)
 {
 	const struct manifest_disk *d = &vm->cfg.disk[index];
 	const char *why;

@@ -5,10 +5,10 @@
 #include "hv/vm/load.h"
 #include "hv/vm/manifest.h"
 
-#define MEM_DEFAULT (256 * MB)
-#define MEM_MIN	    (4 * MB)
+#define MEM_DEFAULT	(256 * MB)
+#define MEM_MIN		(4 * MB)
 #define DISK_NUMBER_MAX 99
-#define MEM_MAX	    (512 * GB) /* what one level-4 entry of a page table spans */
+#define MEM_MAX		(512 * GB) /* what one level-4 entry of a page table spans */
 
 /* The value of one line: not terminated. */
 struct text {

@@ -12,6 +12,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from .hostdisk import HostDisk
 from .ui import UsageError
 
 DEFAULT_CPU = "corei7_skylake_x"
@@ -31,6 +32,7 @@ class Host:
     cpu_model: str
     cpus: int
     mem_mb: int
+    disks: tuple[HostDisk, ...] = ()
 
 
 def memory_line(megs: int) -> str:
@@ -44,6 +46,20 @@ def memory_line(megs: int) -> str:
     return f"memory: guest={megs + (HOLE_MB if megs > HOLE_START_MB else 0)}, host={MEGS_MAX}"
 
 
+# In the order in which the hypervisor finds them; the boot image is ata0-master.
+DISK_PLACES = ("ata0-slave", "ata1-master", "ata1-slave")
+SECOND_CHANNEL = "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15"
+
+
+def disk_lines(disks: tuple[HostDisk, ...]) -> list[str]:
+    """Geometry is found out by Bochs. Read-only files are kept so by a mode that writes elsewhere, and forgets."""
+    lines = [SECOND_CHANNEL] if len(disks) > 1 else []
+    for place, disk in zip(DISK_PLACES, disks, strict=False):
+        mode = "volatile" if disk.readonly else "flat"
+        lines.append(f"{place}: type=disk, path={disk.path.resolve()}, mode={mode}, cylinders=0")
+    return lines
+
+
 def config(host: Host, iso: Path, com_ports: tuple[int, int], log: Path) -> str:
     return "\n".join(
         [
@@ -55,6 +71,7 @@ def config(host: Host, iso: Path, com_ports: tuple[int, int], log: Path) -> str:
             f"cpu: model={host.cpu_model}, count={host.cpus}, ips={IPS}, reset_on_triple_fault=0",
             "clock: sync=none, time0=utc",
             f"ata0-master: type=cdrom, path={iso}, status=inserted",
+            *disk_lines(host.disks),
             "boot: cdrom",
             f"com1: enabled=1, mode=socket-client, dev=127.0.0.1:{com_ports[0]}",
             f"com2: enabled=1, mode=socket-client, dev=127.0.0.1:{com_ports[1]}",

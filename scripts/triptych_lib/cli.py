@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from . import doctor, engine, iso, run, vmconfig
+from . import doctor, engine, hostdisk, iso, run, vmconfig
 from .paths import HYPERVISOR
 from .run import Options
 from .ui import STATUS_CRASHED, STATUS_USAGE, EngineError, Progress, UsageError
@@ -38,7 +38,9 @@ def _add_vm_options(p: argparse.ArgumentParser) -> None:
     vm.add_argument("--shadow", help="oos, sync or vtlb: when shadow page tables follow the guest's")
     vm.add_argument("--io", help="virtio or emulated")
     vm.add_argument(
-        "--disk", action="append", metavar="FILE[,ro]", help="a disk; what is written to it stays in memory; or blank:64M"
+        "--disk", action="append", metavar="FILE[,ro]",
+        help="a disk; what is written to it stays in memory; or blank:64M; image:FILE, which keeps what is written; "
+        "part:NAME, uuid:UUID, disk:0: a partition or disk of the machine",
     )
     vm.add_argument("--rng", action="store_true", default=None, help="a source of random bytes")
     vm.add_argument("--console", help="uart or virtio: the device that what is typed goes to")
@@ -73,6 +75,9 @@ def _add_machine_options(p: argparse.ArgumentParser) -> None:
     host.add_argument("--cpu-model", metavar="NAME", help="Bochs: corei7_skylake_x; KVM: host")
     host.add_argument("--host-cpus", type=int, default=1, metavar="N")
     host.add_argument("--host-mem", metavar="1G")
+    host.add_argument(
+        "--host-disk", action="append", default=[], metavar="FILE[,ro]", help="a file as a physical disk of the machine"
+    )
     host.add_argument("--timeout", type=float, metavar="S", help="end it after S seconds with exit status 3")
     host.add_argument("--log", type=Path, metavar="FILE", help="the hypervisor's log goes there")
     host.add_argument("--stats-json", type=Path, metavar="FILE")
@@ -108,8 +113,7 @@ def _option(key: str) -> str:
 
 def _disk(text: str) -> dict[str, Any]:
     name = text.removesuffix(",ro")
-    kind, value = ("blank", name.removeprefix(vmconfig.BLANK)) if name.startswith(vmconfig.BLANK) else ("file", name)
-    return {kind: value, "readonly": name != text}
+    return {**vmconfig.parse_disk(name), "readonly": name != text}
 
 
 def vms_of(args: argparse.Namespace) -> tuple[list[Vm], bool]:
@@ -150,6 +154,7 @@ def options_of(args: argparse.Namespace, native: bool) -> Options:
         loglevel=args.loglevel,
         hv_args=args.hv_args,
         keep=args.keep,
+        host_disks=[hostdisk.HostDisk(Path(d.removesuffix(",ro")), d.endswith(",ro")) for d in args.host_disk],
     )
     if args.host_mem is not None:
         try:
@@ -201,6 +206,8 @@ def _iso(args: argparse.Namespace) -> int:
         opts.hv_args = f"preflight {opts.hv_args}".rstrip()
     else:
         vms, opts.native = vms_of(args)
+        if any(d.image for vm in vms for d in vm.disk):
+            raise UsageError("--disk image: is a disk of the emulated machine; a boot image names part:, uuid: or disk:")
     if not args.file.parent.is_dir():
         raise UsageError(f"{args.file}: {args.file.parent} is not a directory")
     progress = Progress()

@@ -11,6 +11,7 @@ from .ui import UsageError
 
 DEFAULT_CPU = {"kvm": "host", "tcg": "max"}
 TOOL = "qemu-system-x86_64"
+DISK_PLACES = (0, 1, 3)  # ports of the AHCI controller; -cdrom takes 2
 
 
 def command(accel: str, host: Host, iso: Path, com_ports: tuple[int, int], tool: str = TOOL) -> list[str]:
@@ -22,6 +23,11 @@ def command(accel: str, host: Host, iso: Path, com_ports: tuple[int, int], tool:
     for name, port in zip(("com1", "com2"), com_ports, strict=True):
         serial += ["-chardev", f"socket,id={name},host=127.0.0.1,port={port},server=off,nodelay=on"]
         serial += ["-serial", f"chardev:{name}"]
+    drives = []
+    for n, (place, disk) in enumerate(zip(DISK_PLACES, host.disks, strict=False)):
+        options = "format=raw,if=none,cache=writeback" + (",snapshot=on" if disk.readonly else "")
+        drives += ["-drive", f"id=disk{n},{options},file={str(disk.path.resolve()).replace(',', ',,')}"]
+        drives += ["-device", f"ide-hd,drive=disk{n},bus=ide.{place},serial=host{n}"]
     return [
         tool,
         "-accel", accel,
@@ -35,6 +41,7 @@ def command(accel: str, host: Host, iso: Path, com_ports: tuple[int, int], tool:
         "-nodefaults",
         "-no-reboot",
         "-monitor", "none",
+        *drives,
         *serial,
     ]  # fmt: skip
 

@@ -10,11 +10,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import bochs, bzimage, console, engine, images, initramfs, iso, protocol, qemu
+from . import bochs, bzimage, console, engine, hostdisk, images, initramfs, iso, protocol, qemu
+from .hostdisk import HostDisk
 from .machine import Machine
 from .paths import HYPERVISOR
 from .protocol import Verdict
@@ -44,6 +45,7 @@ class Options:
     loglevel: str = "info"
     hv_args: str = ""
     keep: Path | None = None  # a directory for the ISO and the engine's files, kept
+    host_disks: list[HostDisk] = field(default_factory=list)
 
 
 @dataclass
@@ -134,7 +136,7 @@ def host_memory_mb(opts: Options, vms: list[Vm], found: list[Images]) -> int:
 
 def _command(opts: Options, name: str, host_mb: int, work: Path, image: Path, ports: tuple[int, int]) -> list[str]:
     default = bochs.DEFAULT_CPU if name == "bochs" else qemu.DEFAULT_CPU[name]
-    host = bochs.Host(opts.cpu_model or default, opts.host_cpus, host_mb)
+    host = bochs.Host(opts.cpu_model or default, opts.host_cpus, host_mb, tuple(opts.host_disks))
     if name == "bochs":
         return bochs.command(work, host, image, ports)
     return qemu.command(name, host, image, ports, qemu.find_tool())
@@ -280,7 +282,9 @@ def _verdict(session: _Session, vms: int, ending: bochs.Ending) -> Verdict:
 def run(opts: Options, vms: list[Vm], progress: Progress) -> Result:
     """Runs the VMs to their end. Errors before anything starts are UsageError."""
     name = engine.choose(opts.engine, engine.probe())
-    with _work_directory(opts.keep) as work:
+    vms, disks = hostdisk.assign(vms, opts.host_disks)
+    opts = replace(opts, host_disks=disks)
+    with _work_directory(opts.keep) as work, hostdisk.opened(disks):
         boot, host_mb = boot_image(opts, vms, progress)
         image = work / "boot.iso"
         with progress.step("building the boot image"):

@@ -35,6 +35,10 @@ CONSOLES = ("uart", "virtio")
 NETS = ("none", "switch")
 DISKS_MAX = 8
 BLANK = "blank:"
+IMAGE = "image:"
+DISK_NUMBER_MAX = 99
+PARTITION = re.compile(r"part:[A-Za-z0-9_.-]{1,36}")
+UUID = re.compile(r"uuid:[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 MODES = {"hw": ("ept", "virtio"), "pure": ("shadow", "emulated"), "para": ("direct", "virtio")}
 DEFAULT_APPEND = "console=ttyS0"
 SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -48,10 +52,13 @@ class ModuleFile:
 
 @dataclass(frozen=True)
 class Disk:
-    """A file, whose contents the guest may change in memory only; or zeros of a size."""
+    """One of: a file, whose contents the guest may change in memory only; zeros of a size; a file that becomes
+    a physical disk of the emulated machine, and keeps what is written; a disk or partition that the machine has."""
 
     file: str = ""
     blank: int = 0
+    image: str = ""
+    physical: str = ""  # part:NAME, uuid:UUID or disk:NUMBER
     readonly: bool = False
 
 
@@ -189,14 +196,40 @@ def _modules(value: Any) -> list[ModuleFile]:
     return result
 
 
+def parse_disk(text: str) -> dict[str, Any]:
+    """What a disk is, as a mapping, from the short form FILE, blank:SIZE, image:FILE, part:NAME, uuid:UUID, disk:N."""
+    if text.startswith(BLANK):
+        return {"blank": text.removeprefix(BLANK)}
+    if text.startswith(IMAGE):
+        return {"image": text.removeprefix(IMAGE)}
+    if text.startswith(("part:", "uuid:", "disk:")):
+        return {"physical": text}
+    return {"file": text}
+
+
+def _physical(text: str) -> str:
+    number = re.fullmatch(r"disk:(\d+)", text)
+    if not (PARTITION.fullmatch(text) or UUID.fullmatch(text) or (number and int(number.group(1)) <= DISK_NUMBER_MAX)):
+        raise ValueError("part:NAME (1 to 36 characters of A-Z a-z 0-9 _ . -), uuid:UUID or disk:NUMBER is expected")
+    return text
+
+
 def _disk(item: Any) -> Disk:
     if isinstance(item, str):
-        item = {"blank": item.removeprefix(BLANK)} if item.startswith(BLANK) else {"file": item}
-    if not isinstance(item, dict) or not set(item) <= {"file", "blank", "readonly"} or ("file" in item) == ("blank" in item):
-        raise ValueError('each is a file name, "blank:64M", or { file = "..." or blank = "64M", readonly = true }')
+        item = parse_disk(item)
+    kinds = {"file", "blank", "image", "physical"}
+    if not isinstance(item, dict) or not set(item) <= kinds | {"readonly"} or len(kinds & set(item)) != 1:
+        raise ValueError(
+            'each is a file name, "blank:64M", "image:FILE", "part:NAME", "uuid:UUID", "disk:0", '
+            'or { file, blank, image or physical = "...", readonly = true }'
+        )
     readonly = _bool(item.get("readonly", False))
     if "file" in item:
         return Disk(file=_string(item["file"]), readonly=readonly)
+    if "image" in item:
+        return Disk(image=_string(item["image"]), readonly=readonly)
+    if "physical" in item:
+        return Disk(physical=_physical(_string(item["physical"])), readonly=readonly)
     size = parse_size(_string(item["blank"]))
     if not 0 < size <= MEM_MAX:
         raise ValueError("a blank disk has 1K to 1024G")
@@ -277,12 +310,18 @@ def from_toml(path: Path) -> Vm:
     vm.kernel = beside(vm.kernel)
     vm.initrd = beside(vm.initrd) if vm.initrd is not None else None
     vm.modules = [ModuleFile(beside(m.file), m.args) for m in vm.modules]
-    vm.disk = [replace(d, file=beside(d.file)) for d in vm.disk]
+    vm.disk = [replace(d, file=beside(d.file), image=beside(d.image)) for d in vm.disk]
     return vm
 
 
+def _disk_source(disk: Disk, vm: int, number: int) -> str:
+    if disk.blank:
+        return BLANK + format_size(disk.blank)
+    return disk.physical or f"vm{vm}.disk{number}"
+
+
 def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
-    """The text module that hv/vm/manifest.h describes."""
+    """The text module that hv/vm/manifest.h describes. Image disks must have become physical ones: see hostdisk.py."""
 
     def yes(value: bool) -> str:
         return "yes" if value else "no"
@@ -291,10 +330,7 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
     if has_initrd:
         lines.append(f"initrd=vm{index}.initrd")
     lines += [f"module=vm{index}.mod{n} {m.args}".rstrip() for n, m in enumerate(vm.modules)]
-    lines += [
-        (f"disk={BLANK}{format_size(d.blank)}" if d.blank else f"disk=vm{index}.disk{n}") + (" ro" if d.readonly else "")
-        for n, d in enumerate(vm.disk)
-    ]
+    lines += [f"disk={_disk_source(d, index, n)}" + (" ro" if d.readonly else "") for n, d in enumerate(vm.disk)]
     lines += [
         f"append={vm.command_line}",
         f"mem={format_size(vm.mem)}",

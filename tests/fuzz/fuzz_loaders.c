@@ -5,8 +5,8 @@
  * the first byte set, the rest is the image itself. Checked: no sanitizer complaint, a refusal has
  * a sentence, an image that is taken starts in RAM, and the loaders' own area holds what they put.
  *
- * Sources: hv/vm/manifest.c hv/vm/load.c hv/vm/load_linux.c hv/vm/load_elf.c hv/vm/load_pvh.c
- * hv/vm/load_multiboot.c hv/mem/guestmem.c
+ * Sources: hv/drv/gpt.c hv/vm/manifest.c hv/vm/load.c hv/vm/load_linux.c hv/vm/load_elf.c
+ * hv/vm/load_pvh.c hv/vm/load_multiboot.c hv/mem/guestmem.c
  */
 #include <asm/bootparam.h>
 #include <elf.h>

@@ -20,7 +20,7 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from triptych_lib import bochs, bzimage, cli, cpio, engine, iso, kmodules, protocol, qemu, run, vmconfig  # noqa: E402
+from triptych_lib import bochs, bzimage, cli, cpio, engine, hostdisk, iso, kmodules, protocol, qemu, run, vmconfig  # noqa: E402
 from triptych_lib.ui import Progress, UsageError  # noqa: E402
 
 INTEL = "processor\t: 0\nflags\t\t: fpu vme vmx sse2\n"
@@ -263,12 +263,12 @@ def test_manifest_has_every_key_of_the_hypervisors_header() -> None:
     """Each key that hv/vm/manifest.h documents is written, and no other."""
     header = (ROOT / "hv/vm/manifest.h").read_text().split("*/")[1]
     documented = {line.split("=")[0].split()[-1] for line in header.splitlines() if line.startswith(" *   ") and "=" in line}
-    disks = [vmconfig.Disk("f"), vmconfig.Disk(blank=64 << 20, readonly=True)]
+    disks = [vmconfig.Disk("f"), vmconfig.Disk(blank=64 << 20, readonly=True), vmconfig.Disk(physical="part:a")]
     vm = vmconfig.Vm(modules=[vmconfig.ModuleFile("f", "one two")], disk=disks)
     text = vmconfig.manifest(vm, 3, True)
     assert {line.split("=")[0] for line in text.splitlines()} == documented
     assert "module=vm3.mod0 one two\n" in text and "initrd=vm3.initrd\n" in text and "mem=256M\n" in text
-    assert "disk=vm3.disk0\ndisk=blank:64M ro\n" in text
+    assert "disk=vm3.disk0\ndisk=blank:64M ro\ndisk=part:a\n" in text
 
 
 def test_disks_of_a_vm_file(tmp_path: Path) -> None:
@@ -286,6 +286,8 @@ def test_disks_of_a_vm_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     ['disk = "a"', "disk = [1]", "disk = [{}]", 'disk = [{ file = "a", blank = "1M" }]', 'disk = [{ blank = "0M" }]',
+     'disk = ["part:a b"]', 'disk = ["uuid:1"]', 'disk = ["disk:x"]', 'disk = ["disk:100"]', 'disk = [{ physical = "a" }]',
+     'disk = [{ image = "a", file = "b" }]',
      'disk = ["blank:"]', 'disk = ["blank:x"]', 'disk = [{ file = "a", size = 1 }]', f"disk = {['a'] * 9}"],
 )  # fmt: skip
 def test_bad_disks(tmp_path: Path, text: str) -> None:
@@ -302,6 +304,53 @@ def test_disks_on_the_command_line() -> None:
     assert vm.console == "virtio" and vm.devices
     (vm,), _ = cli.vms_of(cli.parser().parse_args(["run", "--net", "switch"]))
     assert vm.net == "switch" and vm.devices
+
+
+UUID = "uuid:c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+
+
+def test_disks_of_the_machine(tmp_path: Path) -> None:
+    vm = toml(tmp_path, f'disk = ["part:root", {{ physical = "{UUID}", readonly = true }}, "disk:2", "image:a.img"]')
+    assert vm.disk == [
+        vmconfig.Disk(physical="part:root"),
+        vmconfig.Disk(physical=UUID, readonly=True),
+        vmconfig.Disk(physical="disk:2"),
+        vmconfig.Disk(image=str(tmp_path / "a.img")),
+    ]
+    args = cli.parser().parse_args(["run", "--host-disk", "x", "--host-disk", "y,ro", "--disk", "image:a", "--disk", "image:x"])
+    (vm,), _ = cli.vms_of(args)
+    (vm,), disks = hostdisk.assign([vm], cli.options_of(args, False).host_disks)
+    assert [d.physical for d in vm.disk] == ["disk:2", "disk:0"]
+    x, y, a = (hostdisk.HostDisk(Path(name), name == "y") for name in "xya")
+    assert disks == [x, y, a]
+    lines = bochs.disk_lines((x, y, a))
+    assert [line.split(":")[0] for line in lines] == ["ata1", "ata0-slave", "ata1-master", "ata1-slave"]
+    assert "mode=flat" in lines[1] and "mode=volatile" in lines[2] and str(Path("x").resolve()) in lines[1]
+    words = " ".join(qemu.command("tcg", bochs.Host("max", 1, 512, (x, y)), tmp_path / "i", (1, 2)))
+    assert words.count("snapshot=on") == 1 and "drive=disk1,bus=ide.1" in words
+
+
+def test_bad_host_disks(tmp_path: Path) -> None:
+    image = tmp_path / "a"
+    with pytest.raises(UsageError, match="No such file"), hostdisk.opened([hostdisk.HostDisk(image)]):
+        pass
+    for size in (0, 513):
+        image.write_bytes(bytes(size))
+        with pytest.raises(UsageError, match="not whole sectors"), hostdisk.opened([hostdisk.HostDisk(image)]):
+            pass
+    image.write_bytes(bytes(1024))
+    left_behind = tmp_path / "a.lock"
+    left_behind.write_text("")
+    with hostdisk.opened([hostdisk.HostDisk(image)]):
+        assert not left_behind.exists()
+        with pytest.raises(UsageError, match="another run"), hostdisk.opened([hostdisk.HostDisk(image)]):
+            pass
+    many = [hostdisk.HostDisk(tmp_path / str(n)) for n in range(4)]
+    with pytest.raises(UsageError, match="3 disks"):
+        hostdisk.assign([], many)
+    vm = vmconfig.Vm(disk=[vmconfig.Disk(image=str(image))])
+    with pytest.raises(UsageError, match="read-only in another place"):
+        hostdisk.assign([vm], [hostdisk.HostDisk(image, True)])
 
 
 def test_disks_go_to_the_boot_image(tmp_path: Path) -> None:

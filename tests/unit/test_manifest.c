@@ -2,8 +2,8 @@
 /*
  * VM descriptions: each key, its default, its limits, and the sentence for each mistake.
  *
- * Sources: hv/vm/manifest.c hv/vm/load.c hv/vm/load_linux.c hv/vm/load_elf.c hv/vm/load_pvh.c
- * hv/vm/load_multiboot.c hv/mem/guestmem.c
+ * Sources: hv/drv/gpt.c hv/vm/manifest.c hv/vm/load.c hv/vm/load_linux.c hv/vm/load_elf.c
+ * hv/vm/load_pvh.c hv/vm/load_multiboot.c hv/mem/guestmem.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -165,7 +165,10 @@ static void test_disks(void **state)
 {
 	static const char *const wrong[] = { "", " ro", "a rw", "a ro ", "a  ro", "a ro ro", "a/b",
 		"blank:", "blank:0", "blank:0M", "blank:x", "blank:-1M", "blank:64M,ro",
-		"blank:513G", "blank:64MM", "01234567890123456789012345678901" };
+		"blank:513G", "blank:64MM", "01234567890123456789012345678901", "disk:", "disk:x",
+		"disk:-1", "disk:100", "disk:0x", "part:", "part:a/b", "part:a b",
+		"part:0123456789012345678901234567890123456", "uuid:", "uuid:0",
+		"uuid:c12a7328-f81f-11d2-ba4b-00a0c93ec93", "image:a" };
 	char text[1024];
 
 	(void)state;
@@ -173,17 +176,31 @@ static void test_disks(void **state)
 	assert_int_equal(m.disks, 4);
 	assert_string_equal(m.disk[0].module, "vm0.disk0");
 	assert_false(m.disk[0].read_only);
-	assert_string_equal(m.disk[1].module, "");
+	assert_int_equal(m.disk[0].kind, DISK_IS_MODULE);
+	assert_int_equal(m.disk[1].kind, DISK_IS_BLANK);
 	assert_int_equal(m.disk[1].size, 64 * MB);
 	assert_true(m.disk[1].read_only);
 	assert_int_equal(m.disk[2].size, 512);
 	assert_false(m.disk[2].read_only);
 	assert_true(m.disk[3].read_only);
 	assert_true(m.rng);
+	good("kernel=k\ndisk=disk:3\ndisk=part:root.1-a_b ro\n"
+	     "disk=uuid:C12A7328-F81F-11D2-BA4B-00A0C93EC93B");
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(m.disk[i].kind, DISK_IS_PHYSICAL);
+	assert_int_equal(m.disk[0].physical.kind, PHYSICAL_DISK);
+	assert_int_equal(m.disk[0].physical.disk, 3);
+	assert_int_equal(m.disk[1].physical.kind, PHYSICAL_NAME);
+	assert_string_equal(m.disk[1].physical.partition, "root.1-a_b");
+	assert_true(m.disk[1].read_only);
+	assert_int_equal(m.disk[2].physical.kind, PHYSICAL_UUID);
+	assert_int_equal(m.disk[2].physical.uuid[0], 0x28);
+	assert_int_equal(m.disk[2].physical.uuid[15], 0x3b);
+	good("kernel=k\ndisk=part:012345678901234567890123456789012345");
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		snprintf(text, sizeof(text), "kernel=k\ndisk=%s\nmem=4M", wrong[i]);
 		if (strcmp(wrong[i], "a ro ")) /* blanks at the end of a line do not count */
-			bad(text, "disk must be a module's name or blank:SIZE");
+			bad(text, "disk must be a module's name, blank:SIZE, part:NAME");
 		else
 			good(text);
 	}

@@ -200,6 +200,31 @@ static void largest(void **state)
 	assert_merged();
 }
 
+/* Every block of 16 pages below a border, and no other. */
+static void below_a_border(void **state)
+{
+	hpa_t border = hva_to_hpa(arena + 1000 * PAGE_SIZE);
+	void *got[64];
+	unsigned n = 0;
+
+	(void)state;
+	while ((got[n] = page_alloc_below(4, border, PAGE_HV))) {
+		hpa_t at = hva_to_hpa(got[n++]);
+
+		assert_true(IS_ALIGNED(at.v, 16 * PAGE_SIZE));
+		assert_true(at.v >= base.v && at.v + 16 * PAGE_SIZE <= border.v);
+		assert_in_range(n, 1, 61);
+	}
+	assert_int_equal(n, 61); /* [16, 992) */
+	got[n] = page_alloc(4, PAGE_HV);
+	assert_true(hva_to_hpa(got[n]).v >= border.v - 16 * PAGE_SIZE);
+	for (unsigned i = 0; i <= n; i++)
+		page_free(got[i], 4, PAGE_HV);
+	assert_null(page_alloc_below(0, base, PAGE_HV));
+	assert_null(page_alloc_below(PAGE_ORDER_MAX + 1, border, PAGE_HV));
+	assert_merged();
+}
+
 /* Two ranges with a gap: blocks never span it. */
 static void gap_between_ranges(void **state)
 {
@@ -284,6 +309,7 @@ int main(void)
 		TEST(every_page_once),
 		TEST(random_blocks),
 		TEST(largest),
+		TEST(below_a_border),
 		TEST(gap_between_ranges),
 		TEST(misuse_is_a_bug),
 	};
