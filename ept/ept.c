@@ -255,13 +255,23 @@ static enum mmu_result misconfigured(struct ept *ept, const struct mmu_fault *f)
 	return fatal(ept, f, "EPT misconfiguration, but no entry of the walk breaks a rule");
 }
 
-/* RAM that is not mapped was dropped: one page of it comes back. */
-static enum mmu_result map_again(struct ept *ept, const struct mmu_fault *f, hpa_t hpa)
+/*
+ * RAM that is not mapped was dropped, or given back: one page of it comes again, or, where there is
+ * not even a table for the 2 MB around it, all of these.
+ */
+static enum mmu_result map_again(struct ept *ept, const struct guestmem *mem,
+	const struct mmu_fault *f, hpa_t hpa, unsigned level)
 {
-	u64 len = PAGE_SIZE;
-	hpa_t page = HPA(hpa.v & PAGE_MASK);
-	enum status st = ept_map(&ept->mmu, GPA(f->gpa.v & PAGE_MASK), page, PAGE_SIZE,
-		MMU_R | MMU_W | MMU_X, mtrr_type(page, &len));
+	u64 len = GUESTMEM_CHUNK, same_type = len;
+	enum memtype type = mtrr_type(HPA(hpa.v & ~(len - 1)), &same_type);
+	enum status st;
+
+	if (level == 1 || same_type < len || !guestmem_is_whole(mem, f->gpa)) {
+		len = same_type = PAGE_SIZE;
+		type = mtrr_type(HPA(hpa.v & PAGE_MASK), &same_type);
+	}
+	st = ept_map(&ept->mmu, GPA(f->gpa.v & ~(len - 1)), HPA(hpa.v & ~(len - 1)), len,
+		MMU_R | MMU_W | MMU_X, type);
 
 	return st == OK ? MMU_DONE : fatal(ept, f, "no memory for the tables to map it again");
 }
@@ -283,12 +293,15 @@ static enum mmu_result fault_present(struct ept *ept, const struct mmu_fault *f,
 }
 
 static enum mmu_result fault_absent(
-	struct ept *ept, const struct guestmem *mem, const struct mmu_fault *f)
+	struct ept *ept, const struct guestmem *mem, const struct mmu_fault *f, unsigned level)
 {
 	hpa_t hpa;
 
 	if (guest_gpa_to_hpa(mem, f->gpa, &hpa) == OK)
-		return map_again(ept, f, hpa);
+		return map_again(ept, mem, f, hpa, level);
+	if (guest_slot(mem, f->gpa))
+		return fatal(
+			ept, f, "the page was given back, and there is no memory to have it again");
 	if (f->is_walk)
 		return fatal(ept, f, "the guest's page tables lead out of its memory");
 	if (f->access & MMU_X)
@@ -320,7 +333,7 @@ static enum mmu_result ept_fault(struct vcpu *vcpu, struct mmu_fault *f)
 	if (end.present)
 		return fault_present(ept, f, end.entry);
 	ept->spurious = 0;
-	return fault_absent(ept, &vcpu->vm->mem, f);
+	return fault_absent(ept, &vcpu->vm->mem, f, end.level);
 }
 
 const struct mmu_ops ept_mmu_ops = {

@@ -127,6 +127,7 @@ static_assert(sizeof(struct virtio_pci_common) == 0x38, "as the driver sees it")
 #define VIRTIO_ID_BLK	  2u
 #define VIRTIO_ID_CONSOLE 3u
 #define VIRTIO_ID_RNG	  4u
+#define VIRTIO_ID_BALLOON 5u
 
 /* 5.1.3 Network Device: Feature bits */
 #define VIRTIO_NET_F_MTU	   BIT(3)
@@ -259,6 +260,31 @@ struct virtio_console_config {
 	u32 emerg_wr;
 };
 static_assert(sizeof(struct virtio_console_config) == 12, "as the driver sees it");
+
+/* 5.5.3 Traditional Memory Balloon Device: Feature bits */
+#define VIRTIO_BALLOON_F_MUST_TELL_HOST BIT(0)
+#define VIRTIO_BALLOON_F_STATS_VQ	BIT(1)
+#define VIRTIO_BALLOON_F_REPORTING	BIT(5)
+
+/* 5.5.4 Device configuration layout, as far as it belongs to these features */
+struct virtio_balloon_config {
+	u32 num_pages; /* that the driver is asked for */
+	u32 actual;    /* that it says it has given */
+};
+static_assert(sizeof(struct virtio_balloon_config) == 8, "as the driver sees it");
+
+#define VIRTIO_BALLOON_PFN_SHIFT 12u
+
+/* 5.5.6.4 Memory Statistics Tags */
+struct virtio_balloon_stat {
+	u16 tag;
+	u64 value;
+} __packed;
+static_assert(sizeof(struct virtio_balloon_stat) == 10, "as the driver writes it");
+
+#define VIRTIO_BALLOON_S_FREE  4u
+#define VIRTIO_BALLOON_S_TOTAL 5u
+#define VIRTIO_BALLOON_S_AVAIL 6u
 
 /* 6 Reserved Feature Bits */
 #define VIRTIO_F_INDIRECT  BIT(28)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The virtio devices of a VM, made from its description: disks in slots 1, 2, ... of the PCI bus,
- * the entropy device, the console and the network card behind them.
+ * the entropy device, the console, the network card and the balloon behind them.
  */
 #include "virtio/vm_io.h"
 
@@ -11,13 +11,14 @@
 #include "hv/lib/printf.h"
 #include "hv/mem/page.h"
 #include "hv/vm/disks.h"
+#include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/console.h"
 #include "virtio/net.h"
 #include "virtio/pci.h"
 #include "virtio/rng.h"
 
-#define DEVICES_MAX (MANIFEST_DISKS_MAX + 3)
+#define DEVICES_MAX (MANIFEST_DISKS_MAX + 4)
 
 #define ORDER page_order(sizeof(struct virtio_io))
 
@@ -29,6 +30,7 @@ struct virtio_io {
 	struct virtio_rng *rng;
 	struct virtio_console *console;
 	struct virtio_net *net;
+	struct virtio_balloon *balloon;
 };
 
 /* The one that all VMs are on. */
@@ -133,6 +135,18 @@ static enum status add_net(struct vm *vm, struct virtio_io *io, char *err)
 	return attach(vm, io, virtio_net_dev(io->net), err);
 }
 
+static enum status add_balloon(struct vm *vm, struct virtio_io *io, char *err)
+{
+	enum status s = virtio_balloon_create(&io->balloon, vm->cfg.name, vm->cfg.packed_rings,
+		&vm->mem, vm->mmu, vm->timers, &vm->cfg.balloon);
+
+	if (s != OK) {
+		snprintf(err, LOADER_ERR_MAX, "no memory for its balloon");
+		return s;
+	}
+	return attach(vm, io, virtio_balloon_dev(io->balloon), err);
+}
+
 static void destroy(void *ctx)
 {
 	struct virtio_io *io = ctx;
@@ -145,6 +159,8 @@ static void destroy(void *ctx)
 		virtio_console_destroy(io->console);
 	if (io->net)
 		virtio_net_destroy(io->net);
+	if (io->balloon)
+		virtio_balloon_destroy(io->balloon);
 	page_free(io, ORDER, PAGE_HV);
 }
 
@@ -165,6 +181,8 @@ static enum status create(struct vm *vm, void **out, char *err)
 		s = add_console(vm, io, err);
 	if (s == OK && vm->cfg.net)
 		s = add_net(vm, io, err);
+	if (s == OK && vm->cfg.balloon.steps)
+		s = add_balloon(vm, io, err);
 	if (s != OK) {
 		destroy(io);
 		return s;
@@ -187,6 +205,8 @@ static void report(const void *ctx)
 
 	for (unsigned i = 0; i < io->attached; i++)
 		virtio_report(io->pci[i].dev);
+	if (io->balloon)
+		virtio_balloon_report(io->balloon);
 }
 
 const struct vm_io_ops virtio_io_ops = {

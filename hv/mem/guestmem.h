@@ -7,6 +7,10 @@
  * translated in a bounded number of steps whatever the size of the VM:
  *
  *   gpa -> slot (at most GUESTMEM_SLOTS) -> chunk[(gpa - slot.base) / 2 MB] -> hpa
+ *
+ * A VM can give pages back (guestmem_release()). A chunk that has lost some is loose: its pages are
+ * then found one by one. What was given back is still RAM, which the VM may use again: whoever
+ * touches such a page finds a new one, of zeros.
  */
 #ifndef HV_MEM_GUESTMEM_H
 #define HV_MEM_GUESTMEM_H
@@ -16,11 +20,14 @@
 
 #define GUESTMEM_SLOTS 8
 #define GUESTMEM_CHUNK (2 * MB)
+#define GUESTMEM_LOOSE BIT(0)
 
 struct guestmem_slot {
-	gpa_t base;   /* 2 MB aligned */
-	u64 size;     /* bytes, a multiple of 2 MB */
-	hpa_t *chunk; /* size / 2 MB entries, each the start of 2 MB of host memory */
+	gpa_t base; /* 2 MB aligned */
+	u64 size;   /* bytes, a multiple of 2 MB */
+	/* size / 2 MB entries, each the start of 2 MB of host memory; or, with GUESTMEM_LOOSE, the
+	 * address of the list of its pages, or of nothing where it was given back as a whole */
+	hpa_t *chunk;
 	u8 *order; /* for each chunk: the order of the block that starts there, 0 inside a block */
 };
 
@@ -28,6 +35,7 @@ struct guestmem {
 	struct guestmem_slot slot[GUESTMEM_SLOTS];
 	unsigned slots;
 	gpa_t hole_start, hole_end; /* inside the slots, but not RAM; see guestmem_hole() */
+	u64 moved;		    /* how often a page got another place, or none */
 	/*
 	 * The bell: told of each write through this door, after it was made, since shadow tables
 	 * follow from what the guest's tables hold. NULL where nobody needs to know.
@@ -77,9 +85,12 @@ static inline const struct guestmem_slot *guest_slot(const struct guestmem *gm, 
 	return NULL;
 }
 
+/* The byte at this offset of a slot, where its chunk is loose; NULL: no memory for its page. */
+const void *guest_at_loose(const struct guestmem_slot *s, u64 offset);
+
 /* guest_at(): gpa, to be read in place up to the end of its 4 KB page, as a page-table walker does;
- * NULL if it is not RAM. What is read there may change at any time; where it is does not, until
- * guestmem_destroy(). */
+ * NULL if it is not RAM. What is read there may change at any time; where it is does not, as long
+ * as gm->moved does not. */
 static inline const void *guest_at(const struct guestmem *gm, gpa_t gpa)
 {
 	const struct guestmem_slot *s = guest_slot(gm, gpa);
@@ -88,6 +99,8 @@ static inline const void *guest_at(const struct guestmem *gm, gpa_t gpa)
 	if (unlikely(!s))
 		return NULL;
 	offset = gpa.v - s->base.v;
+	if (unlikely(s->chunk[offset / GUESTMEM_CHUNK].v & GUESTMEM_LOOSE))
+		return guest_at_loose(s, offset);
 	return hpa_to_hva(HPA(s->chunk[offset / GUESTMEM_CHUNK].v + offset % GUESTMEM_CHUNK));
 }
 
@@ -124,6 +137,36 @@ struct guestmem_run {
 };
 
 bool guestmem_run(const struct guestmem *gm, gpa_t gpa, struct guestmem_run *run);
+
+/*
+ * guestmem_release(): gives the page, or with GUESTMEM_CHUNK as len the whole aligned chunk, back
+ * to the allocator; it must not be mapped any more. ERR_RANGE: not (all) RAM; ERR_EXIST: (part of)
+ * it was given back before; ERR_NOMEM: no memory to note what is left of the chunk.
+ */
+enum status guestmem_release(struct guestmem *gm, gpa_t gpa, u64 len) __must_check;
+
+/* Is there memory behind the page, which is RAM? */
+bool guestmem_has(const struct guestmem *gm, gpa_t gpa);
+
+/* Are the 2 MB around gpa all RAM, and one block of host memory? */
+bool guestmem_is_whole(const struct guestmem *gm, gpa_t gpa);
+
+/*
+ * guestmem_restore(): there is memory behind the page again: the frame that it had before, if that
+ * is free, or else another; zeros. ERR_RANGE: not RAM; ERR_NOMEM.
+ */
+enum status guestmem_restore(struct guestmem *gm, gpa_t gpa) __must_check;
+
+/*
+ * guestmem_join(): if the chunk of gpa is loose and has all its pages, it becomes one block of host
+ * memory again: where it is, or by a copy (*copied). unmap() is called before the copy: from then
+ * on nothing may write to it by another way. False: it has not, or there is no such block.
+ */
+bool guestmem_join(struct guestmem *gm, gpa_t gpa, void (*unmap)(void *ctx, gpa_t chunk), void *ctx,
+	bool *copied) __must_check;
+
+/* Bytes given back and not in use again. */
+u64 guestmem_released(const struct guestmem *gm);
 
 /* Frees all memory; gm is empty after it. Nothing may map the memory any more. */
 void guestmem_destroy(struct guestmem *gm);

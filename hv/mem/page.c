@@ -228,6 +228,35 @@ void page_free(void *p, unsigned order, enum page_owner owner)
 	spin_unlock(&pages.lock);
 }
 
+void page_split(void *p, unsigned order, unsigned into, enum page_owner owner)
+{
+	u64 frame = frame_of(p);
+
+	BUG_ON(owner >= PAGE_OWNERS || order > PAGE_ORDER_MAX || into > order);
+	spin_lock(&pages.lock);
+	BUG_ON(*tag_of(frame) != tag_make(TAG_OWNED + owner, order));
+	for (u64 i = 0; i < 1ul << order; i += 1ul << into)
+		*tag_of(frame + i) = tag_make(TAG_OWNED + owner, into);
+	spin_unlock(&pages.lock);
+}
+
+bool page_join(void *p, unsigned order, enum page_owner owner)
+{
+	u64 frame = frame_of(p), n = 0;
+	u8 tag = tag_make(TAG_OWNED + owner, PAGE_ORDER_4K);
+
+	BUG_ON(owner >= PAGE_OWNERS || order > PAGE_ORDER_MAX || !IS_ALIGNED(frame, 1ul << order));
+	spin_lock(&pages.lock);
+	while (n < 1ul << order && *tag_of(frame + n) == tag)
+		n++;
+	if (n == 1ul << order) {
+		memset(tag_of(frame), TAG_NONE, n);
+		*tag_of(frame) = tag_make(TAG_OWNED + owner, order);
+	}
+	spin_unlock(&pages.lock);
+	return n == 1ul << order;
+}
+
 void page_stats(struct page_stats *out)
 {
 	spin_lock(&pages.lock);

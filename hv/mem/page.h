@@ -54,6 +54,14 @@ void *page_alloc_below(unsigned order, hpa_t limit, enum page_owner owner);
 /* page_alloc_at(): the page with this number, of order 0; NULL where it is not free. */
 void *page_alloc_at(hfn_t frame, enum page_owner owner);
 
+/*
+ * page_split(): a block in use becomes blocks of a smaller order, each to be freed by itself.
+ * page_join(): the other way round: true if all pages at p, aligned to the order, were in use by
+ * owner as blocks of order 0, and are one block now; false, and nothing has changed, otherwise.
+ */
+void page_split(void *p, unsigned order, unsigned into, enum page_owner owner);
+bool page_join(void *p, unsigned order, enum page_owner owner) __must_check;
+
 /* The smallest order whose blocks hold so many bytes. */
 static inline unsigned page_order(u64 bytes)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Mapping of all of a VM's RAM at once, when it is created: no memory exit for RAM at run time. */
+/*
+ * Mapping of a VM's RAM: all at once when it is created, so that it causes no memory exit at run
+ * time; and pages that the VM gives back and takes again.
+ */
 #ifndef HV_MMU_RAM_H
 #define HV_MMU_RAM_H
 
@@ -12,5 +15,25 @@
  * that the MMU can use its largest pages. Errors are those of ops->map; part may then be mapped.
  */
 enum status mmu_map_ram(struct mmu *mmu, const struct guestmem *gm) __must_check;
+
+/*
+ * mmu_release_ram(): takes [gpa, gpa + len), page-aligned, away from the VM: unmapped first, then
+ * freed, so that it is scrubbed before anybody else has it. Returns how many bytes of it the VM
+ * had; what is not RAM, or was given back before, is passed over.
+ */
+u64 mmu_release_ram(struct mmu *mmu, struct guestmem *gm, gpa_t gpa, u64 len);
+
+struct mmu_restored {
+	u64 bytes;	 /* that the VM has again */
+	unsigned joined; /* 2 MB pages that are whole again */
+	unsigned copied; /* of these, those that had to be moved */
+	bool out_of_memory;
+};
+
+/*
+ * mmu_restore_ram(): gives the VM memory for what of [gpa, gpa + len) it had given back, mapped; 2
+ * MB of which all has come back are one block and one mapping again. Stops where memory runs out.
+ */
+struct mmu_restored mmu_restore_ram(struct mmu *mmu, struct guestmem *gm, gpa_t gpa, u64 len);
 
 #endif

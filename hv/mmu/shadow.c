@@ -239,6 +239,8 @@ static enum status shadow_map(
 
 		if (!f || hfn + i >= HFN_LIMIT)
 			return ERR_RANGE;
+		if (f->mapped && f->hfn == hfn + i && f->writable == ((rwx & MMU_W) != 0))
+			continue; /* it is there already */
 		if (f->mapped && shadow_unmap(mmu, gfn_to_gpa(GFN(gfn + i)), PAGE_SIZE) != OK)
 			return ERR_INVAL;
 		*f = (struct frame){ .hfn = (u32)(hfn + i) & (HFN_LIMIT - 1),

@@ -49,7 +49,7 @@ const struct insn *fetch_recall(
 	const struct fetch_line *line = &c->line[index_of(cpu->rip)];
 
 	if (line->rip != cpu->rip || !line->level || line->cr4 != cpu->cr4 ||
-		line->cpl != cpu->cpl || !walk_holds(line, gm, cr3))
+		line->cpl != cpu->cpl || line->moved != gm->moved || !walk_holds(line, gm, cr3))
 		return NULL;
 	if (load(line->insn_at) != line->bytes[0] ||
 		load(line->insn_at + SECOND_OFFSET) != line->bytes[1])
@@ -79,6 +79,7 @@ void fetch_keep(struct fetch_cache *c, const struct guestmem *gm, u64 cr3,
 	line->cr3 = cr3;
 	line->cr4 = cpu->cr4;
 	line->cpl = cpu->cpl;
+	line->moved = gm->moved;
 	line->bytes[0] = load(bytes);
 	line->bytes[1] = load(bytes + SECOND_OFFSET);
 	line->insn = *insn;

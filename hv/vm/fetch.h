@@ -22,10 +22,11 @@
 
 struct fetch_line {
 	u64 rip, cr3, cr4;
+	u64 moved; /* of guest memory, when it was kept: what follows points into it */
 	unsigned cpl;
 	unsigned level; /* of the leaf; 0: nothing is kept here */
 	struct {
-		const u64 *at; /* in guest memory, which stays where it is while the VM lives */
+		const u64 *at; /* in guest memory */
 		u64 entry;
 	} step[5]; /* by level, from the root's to the leaf's */
 	const u8 *insn_at;

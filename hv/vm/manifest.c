@@ -5,10 +5,11 @@
 #include "hv/vm/load.h"
 #include "hv/vm/manifest.h"
 
-#define MEM_DEFAULT	(256 * MB)
-#define MEM_MIN		(4 * MB)
-#define DISK_NUMBER_MAX 99
-#define MEM_MAX		(512 * GB) /* what one level-4 entry of a page table spans */
+#define BALLOON_SECONDS_MAX 1000000ul
+#define MEM_DEFAULT	    (256 * MB)
+#define MEM_MIN		    (4 * MB)
+#define DISK_NUMBER_MAX	    99
+#define MEM_MAX		    (512 * GB) /* what one level-4 entry of a page table spans */
 
 /* The value of one line: not terminated. */
 struct text {
@@ -339,6 +340,42 @@ static bool set_net(struct manifest *m, struct text v)
 	return m->net || text_is(v, "none");
 }
 
+/* SIZE, or SIZE@SECONDS */
+static bool set_balloon_step(struct manifest *m, struct text v)
+{
+	struct balloon_plan *plan = &m->balloon;
+	struct balloon_step *s = &plan->step[plan->steps];
+	struct text seconds = { v.s + v.len, 0 };
+	size_t digits = 0;
+
+	if (plan->steps == BALLOON_STEPS_MAX)
+		return false;
+	for (size_t i = 0; i < v.len; i++)
+		if (v.s[i] == '@') {
+			seconds = (struct text){ v.s + i + 1, v.len - i - 1 };
+			v.len = i;
+			if (!number(seconds, BALLOON_SECONDS_MAX, &s->seconds, &digits))
+				return false;
+		}
+	if (digits != seconds.len || !size(v, &s->bytes) || !IS_ALIGNED(s->bytes, PAGE_SIZE) ||
+		(plan->steps && s->seconds < s[-1].seconds))
+		return false;
+	plan->steps++;
+	return true;
+}
+
+static bool set_balloon(struct manifest *m, struct text v)
+{
+	while (v.len) {
+		struct text step = v;
+
+		v = split(&step);
+		if (!set_balloon_step(m, step))
+			return false;
+	}
+	return m->balloon.steps;
+}
+
 static bool set_rings(struct manifest *m, struct text v)
 {
 	m->packed_rings = text_is(v, "packed");
@@ -401,6 +438,9 @@ static const struct key {
 	{ "rng", set_rng, "yes or no", false },
 	{ "console", set_console, "uart or virtio", false },
 	{ "net", set_net, "none or switch", false },
+	{ "balloon", set_balloon,
+		"sizes with the seconds from which on they hold, such as 128M@5 0@20, up to 8",
+		false },
 	{ "rings", set_rings, "packed or split", false },
 	{ "testdev", set_testdev, "yes or no", false },
 	{ "debugexit", set_debugexit, "yes or no", false },
@@ -411,7 +451,8 @@ static const struct key {
 
 static_assert(SHADOW_PAGES_MIN == 32 && SHADOW_PAGES_MAX == 1048576 && PLATFORM_MAX_VCPUS == 16 &&
 		      LOADER_MODULES_MAX == 32 && MANIFEST_DISKS_MAX == 8 &&
-		      MANIFEST_NAME_MAX == 31 && LOADER_CMDLINE_MAX == 2047,
+		      BALLOON_STEPS_MAX == 8 && MANIFEST_NAME_MAX == 31 &&
+		      LOADER_CMDLINE_MAX == 2047,
 	"the sentences above name these");
 
 /* How much of a hostile line a message quotes. */
@@ -450,7 +491,9 @@ static enum status parse_line(
 		"VM file line %u: unknown key \"%.*s\", expected name, boot, kernel, initrd, "
 		"module, "
 		"append, mem, vcpus, mmu, shadow, shadow_pages, shadow_filter, shadow_prefetch, "
-		"shadow_install, shadow_targets, shadow_audit, io, disk, rng, console, net, rings, "
+		"shadow_install, shadow_targets, shadow_audit, io, disk, rng, console, net, "
+		"balloon, "
+		"rings, "
 		"testdev, debugexit, kvmclock, counters or reboot",
 		number_of, (int)MIN(name.len, (size_t)QUOTE_MAX), name.s);
 }

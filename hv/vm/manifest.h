@@ -27,6 +27,8 @@
  *   rng=no            yes | no: a source of random bytes
  *   console=uart      uart | virtio: where what is typed goes, once a driver is there
  *   net=none          none | switch: a network card on the hypervisor's switch
+ *   balloon=128M@5 0@20  what the VM is asked to give back of its memory: so much from so many
+ *                     seconds on after its driver came; a size alone: at once. Up to 8, in order
  *   rings=packed      packed | split: the virtqueues that virtio devices offer; packed: both
  *   testdev=no        yes | no
  *   debugexit=no      yes | no (port 0xF4; testdev=yes implies it)
@@ -44,6 +46,7 @@
 
 #define MANIFEST_NAME_MAX  31
 #define MANIFEST_DISKS_MAX 8
+#define BALLOON_STEPS_MAX  8
 
 enum vm_mmu {
 	VM_MMU_EPT,
@@ -77,6 +80,14 @@ struct manifest_disk {
 	bool read_only;
 };
 
+struct balloon_plan {
+	struct balloon_step {
+		u64 bytes;
+		u64 seconds; /* not before those of the step before it */
+	} step[BALLOON_STEPS_MAX];
+	unsigned steps; /* 0: no balloon */
+};
+
 struct manifest {
 	char name[MANIFEST_NAME_MAX + 1];
 	char boot[16];
@@ -92,6 +103,7 @@ struct manifest {
 	enum vm_io io;
 	struct manifest_disk disk[MANIFEST_DISKS_MAX];
 	unsigned disks;
+	struct balloon_plan balloon;
 	bool rng, virtio_console, net, packed_rings;
 	bool testdev, debugexit, kvmclock, counters, reboot;
 };

@@ -186,7 +186,8 @@ static enum status make_io(struct vm *vm, const struct vm_providers *with, char 
 	const struct vm_io_ops *ops = with->io[vm->cfg.io];
 	enum status s;
 
-	if (!vm->cfg.disks && !vm->cfg.rng && !vm->cfg.virtio_console && !vm->cfg.net)
+	if (!vm->cfg.disks && !vm->cfg.rng && !vm->cfg.virtio_console && !vm->cfg.net &&
+		!vm->cfg.balloon.steps)
 		return OK;
 	if (!ops) {
 		snprintf(err, LOADER_ERR_MAX, "io=emulated: this version has no such devices");

@@ -18,7 +18,7 @@ from .vmconfig import Vm
 
 VM_OPTIONS = (
     "name", "boot", "kernel", "initrd", "append", "mem", "vcpus", "mmu", "shadow", "io", "mode", "module",
-    "disk", "rng", "console", "net", "rings",
+    "disk", "rng", "console", "net", "balloon", "rings",
     "testdev", "debugexit", "kvmclock", "counters", "reboot",
 )  # fmt: skip
 RUN_MODES = (*vmconfig.MODES, "native")
@@ -45,6 +45,11 @@ def _add_vm_options(p: argparse.ArgumentParser) -> None:
     vm.add_argument("--rng", action="store_true", default=None, help="a source of random bytes")
     vm.add_argument("--console", help="uart or virtio: the device that what is typed goes to")
     vm.add_argument("--net", help="none or switch: a network card on the hypervisor's switch")
+    vm.add_argument(
+        "--balloon",
+        metavar="STEPS",
+        help="memory that the guest is asked to give back: sizes with the seconds from which on they hold, such as '128M@5 0@20'",
+    )
     vm.add_argument("--rings", help="packed or split: what virtio devices offer; packed: both")
     vm.add_argument("--boot", help="boot protocol: " + ", ".join(vmconfig.BOOTS))
     vm.add_argument("--kernel", help="bzImage, ELF or multiboot kernel, or debian:cloud-amd64, debian:amd64")

@@ -34,6 +34,8 @@ RINGS = ("packed", "split")
 CONSOLES = ("uart", "virtio")
 NETS = ("none", "switch")
 DISKS_MAX = 8
+BALLOON_STEPS_MAX = 8
+PAGE = 4096
 BLANK = "blank:"
 IMAGE = "image:"
 DISK_NUMBER_MAX = 99
@@ -85,6 +87,7 @@ class Vm:
     rng: bool = False
     console: str = "uart"
     net: str = "none"
+    balloon: str = ""
     rings: str = "packed"
     testdev: bool = False
     debugexit: bool = False
@@ -99,7 +102,7 @@ class Vm:
     @property
     def devices(self) -> bool:
         """Has it any that need drivers beyond those of the platform?"""
-        return bool(self.disk or self.rng or self.console == "virtio" or self.net != "none")
+        return bool(self.disk or self.rng or self.console == "virtio" or self.net != "none" or self.balloon)
 
     @property
     def command_line(self) -> str:
@@ -242,6 +245,25 @@ def _disks(value: Any) -> list[Disk]:
     return [_disk(item) for item in value]
 
 
+def _balloon(value: Any) -> str:
+    """Steps SIZE@SECONDS, or a size alone; spelled as the hypervisor reads them."""
+    steps = []
+    last = 0
+    for step in _string(value).split():
+        found = re.fullmatch(r"(0|\d+[KMG])(?:@(\d{1,6}))?", step.upper())
+        if not found:
+            raise ValueError('steps such as "128M@5 0@20" are expected: sizes, and the seconds from which on they hold')
+        size = parse_size(found.group(1)) if found.group(1) != "0" else 0
+        seconds = int(found.group(2) or 0)
+        if size % PAGE or size > MEM_MAX or seconds < last:
+            raise ValueError("multiples of 4K, in the order of their seconds, are expected")
+        last = seconds
+        steps.append(f"{found.group(1)}@{seconds}")
+    if not 0 < len(steps) <= BALLOON_STEPS_MAX:
+        raise ValueError(f"1 to {BALLOON_STEPS_MAX} steps are expected")
+    return " ".join(steps)
+
+
 KEYS: dict[str, Callable[[Any], Any]] = {
     "name": _name,
     "boot": _choice(*BOOTS),
@@ -264,6 +286,7 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "rng": _bool,
     "console": _choice(*CONSOLES),
     "net": _choice(*NETS),
+    "balloon": _balloon,
     "rings": _choice(*RINGS),
     "testdev": _bool,
     "debugexit": _bool,
@@ -331,6 +354,8 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         lines.append(f"initrd=vm{index}.initrd")
     lines += [f"module=vm{index}.mod{n} {m.args}".rstrip() for n, m in enumerate(vm.modules)]
     lines += [f"disk={_disk_source(d, index, n)}" + (" ro" if d.readonly else "") for n, d in enumerate(vm.disk)]
+    if vm.balloon:
+        lines.append(f"balloon={vm.balloon}")
     lines += [
         f"append={vm.command_line}",
         f"mem={format_size(vm.mem)}",

@@ -264,7 +264,7 @@ def test_manifest_has_every_key_of_the_hypervisors_header() -> None:
     header = (ROOT / "hv/vm/manifest.h").read_text().split("*/")[1]
     documented = {line.split("=")[0].split()[-1] for line in header.splitlines() if line.startswith(" *   ") and "=" in line}
     disks = [vmconfig.Disk("f"), vmconfig.Disk(blank=64 << 20, readonly=True), vmconfig.Disk(physical="part:a")]
-    vm = vmconfig.Vm(modules=[vmconfig.ModuleFile("f", "one two")], disk=disks)
+    vm = vmconfig.Vm(modules=[vmconfig.ModuleFile("f", "one two")], disk=disks, balloon="1M@0")
     text = vmconfig.manifest(vm, 3, True)
     assert {line.split("=")[0] for line in text.splitlines()} == documented
     assert "module=vm3.mod0 one two\n" in text and "initrd=vm3.initrd\n" in text and "mem=256M\n" in text
@@ -302,6 +302,11 @@ def test_disks_on_the_command_line() -> None:
     assert vm.rng and vm.rings == "split" and vm.console == "uart"
     (vm,), _ = cli.vms_of(cli.parser().parse_args(["run", "--console", "virtio"]))
     assert vm.console == "virtio" and vm.devices
+    (vm,), _ = cli.vms_of(cli.parser().parse_args(["run", "--balloon", "128m@5 0@20"]))
+    assert "\nballoon=128M@5 0@20\n" in vmconfig.manifest(vm, 0, False) and vm.devices
+    for wrong in ("", "128", "5K", "128M@5 0", "1M@", "1M " * 9):
+        with pytest.raises(UsageError, match="--balloon: "):
+            cli.vms_of(cli.parser().parse_args(["run", "--balloon", wrong]))
     (vm,), _ = cli.vms_of(cli.parser().parse_args(["run", "--net", "switch"]))
     assert vm.net == "switch" and vm.devices
 

@@ -93,6 +93,28 @@ __attribute__((weak)) void *page_alloc_largest(unsigned *order, enum page_owner 
 	return page_alloc(*order, owner);
 }
 
+/* Only the real allocator can take a block apart. */
+__attribute__((weak)) void *page_alloc_at(hfn_t frame, enum page_owner owner)
+{
+	(void)frame;
+	(void)owner;
+	return NULL;
+}
+
+__attribute__((weak)) void page_split(void *p, unsigned order, unsigned into, enum page_owner owner)
+{
+	(void)owner;
+	panic("page_split(%p, %u, %u)", p, order, into);
+}
+
+__attribute__((weak)) bool page_join(void *p, unsigned order, enum page_owner owner)
+{
+	(void)p;
+	(void)order;
+	(void)owner;
+	return false;
+}
+
 __attribute__((weak)) void page_stats(struct page_stats *out)
 {
 	*out = stats;

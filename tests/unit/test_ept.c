@@ -282,7 +282,7 @@ static void all_ram_is_mapped_and_the_hole_is_not(void **state)
 static void absent_ram_comes_back(void **state)
 {
 	(void)state;
-	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(2 * MB), 2 * MB), OK);
+	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(2 * MB + 5 * PAGE_SIZE), 2 * PAGE_SIZE), OK);
 	assert_int_equal(fault(2 * MB + 5 * PAGE_SIZE + 123, MMU_W, false), MMU_DONE);
 	u64 e = *entry_of(2 * MB + 5 * PAGE_SIZE, 1);
 	hpa_t hpa;
@@ -292,9 +292,18 @@ static void absent_ram_comes_back(void **state)
 	assert_int_equal(*entry_of(2 * MB + 6 * PAGE_SIZE, 1), 0); /* one page, no more */
 	assert_int_equal(fault(2 * MB, MMU_X, true), MMU_DONE);
 
+	/* All of it, where not even a table was left. */
 	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(2 * MB), 2 * MB), OK);
+	assert_int_equal(fault(2 * MB + 5 * PAGE_SIZE + 123, MMU_W, false), MMU_DONE);
+	assert_int_equal(guest_gpa_to_hpa(&vm.mem, GPA(2 * MB), &hpa), OK);
+	assert_int_equal(*entry_of(2 * MB, 2), hpa.v | EPTE_RWX | 6 << 3 | EPTE_PS);
+	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(0), 2 * MB), OK); /* with the hole in it */
+	assert_int_equal(fault(0x5000, MMU_W, false), MMU_DONE);
+	assert_int_equal(*entry_of(0x6000, 1), 0);
+
+	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(0), 2 * MB), OK);
 	host_page_limit = 0;
-	assert_int_equal(fault(2 * MB, MMU_R, false), MMU_FATAL);
+	assert_int_equal(fault(0x5000, MMU_R, false), MMU_FATAL);
 	assert_error("no memory for the tables");
 }
 

@@ -225,6 +225,22 @@ static void test_disks(void **state)
 	assert_true(m.net);
 	bad("net=uplink", "net must be none or switch");
 	bad("rings=round", "rings must be packed or split");
+	assert_int_equal(m.balloon.steps, 0);
+	bad("balloon=128M@5 64M", "balloon must be sizes with the seconds");
+	good("kernel=k\nballoon=1M 128M@5 0@20");
+	assert_int_equal(m.balloon.steps, 3);
+	assert_int_equal(m.balloon.step[0].bytes, MB);
+	assert_int_equal(m.balloon.step[0].seconds, 0);
+	assert_int_equal(m.balloon.step[1].bytes, 128 * MB);
+	assert_int_equal(m.balloon.step[1].seconds, 5);
+	assert_int_equal(m.balloon.step[2].bytes, 0);
+	bad("balloon=", "balloon must be");
+	bad("balloon=1M@", "balloon must be");
+	bad("balloon=1M@x", "balloon must be");
+	bad("balloon=1M@5@6", "balloon must be");
+	bad("balloon=1M@5x", "balloon must be");
+	bad("balloon=1000", "balloon must be");
+	bad("balloon=0 0 0 0 0 0 0 0 0", "balloon must be");
 	bad("rng=maybe", "rng must be yes or no");
 }
 

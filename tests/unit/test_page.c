@@ -265,6 +265,34 @@ static jmp_buf env;
 		setup(NULL);                                                                       \
 	} while (0)
 
+/* A block in use taken apart, and put together when all of its pages are there. */
+static void split_and_join(void **state)
+{
+	u8 *block = page_alloc(4, PAGE_GUEST);
+	struct page_stats s1, s2;
+
+	(void)state;
+	page_stats(&s1);
+	memset(block, 0x5a, 16 * PAGE_SIZE);
+	page_split(block, 4, 2, PAGE_GUEST);
+	page_split(block + 4 * PAGE_SIZE, 2, 0, PAGE_GUEST);
+	assert_false(page_join(block, 4, PAGE_GUEST));
+	for (unsigned i = 0; i < 16; i += 4)
+		if (i != 4)
+			page_split(block + i * PAGE_SIZE, 2, 0, PAGE_GUEST);
+	page_free(block + 3 * PAGE_SIZE, 0, PAGE_GUEST);
+	assert_false(page_join(block, 4, PAGE_GUEST));
+	assert_ptr_equal(page_alloc_at(hpa_to_hfn(hva_to_hpa(block + 3 * PAGE_SIZE)), PAGE_GUEST),
+		block + 3 * PAGE_SIZE);
+	assert_true(page_join(block, 4, PAGE_GUEST));
+	assert_int_equal(block[0], 0x5a);
+	assert_int_equal(block[3 * PAGE_SIZE], 0);
+	page_stats(&s2);
+	assert_memory_equal(&s1, &s2, sizeof(s1));
+	page_free(block, 4, PAGE_GUEST);
+	assert_all_free();
+}
+
 static void free_twice(void)
 {
 	u8 *p = page_alloc(1, PAGE_HV);
@@ -311,6 +339,7 @@ int main(void)
 		TEST(largest),
 		TEST(below_a_border),
 		TEST(gap_between_ranges),
+		TEST(split_and_join),
 		TEST(misuse_is_a_bug),
 	};
 

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The balloon: half of the memory given back and taken again while the guest works in what it has."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from conftest import Run, Starter, complaints, slow
+
+MB = 256  # pages
+HALF = 128 * MB
+# A file that has to stay what it is, and memory in use beside it, written and read again.
+CHURN = "for i in 1 2 3; do head -c 30000000 /dev/zero | tr '\\0' $i > /tmp/b; sha256sum /tmp/a; rm /tmp/b; done"
+
+
+def mem_total_mb(run: Run) -> int:
+    found = re.search(r"(\d+) kB", run.command("grep MemTotal /proc/meminfo"))
+    assert found
+    return int(found.group(1)) // 1024
+
+
+def hashes(run: Run, command: str) -> set[str]:
+    return set(re.findall(r"\b[0-9a-f]{64}\b", run.command(command)))
+
+
+@pytest.mark.parametrize("mmu", ["ept", pytest.param("shadow", marks=slow)])
+def test_half_of_the_memory_and_back(triptych: Starter, mmu: str) -> None:
+    # Seconds of the guest, whose clock does not wait while it sleeps.
+    run = triptych("--balloon", "128M@100 0@300", "--mmu", mmu, "--append", "console=ttyS0 loglevel=3")
+    assert complaints(run.prompt()) == []
+    all_of_it = mem_total_mb(run)
+    run.command("head -c 20000000 /dev/urandom > /tmp/a")
+    before = hashes(run, "sha256sum /tmp/a")
+    assert len(before) == 1
+    run.command("sleep 110")
+    assert abs(all_of_it - mem_total_mb(run) - 128) <= 1
+    assert hashes(run, CHURN) == before
+    run.command("sleep 200")
+    assert mem_total_mb(run) == all_of_it
+    assert hashes(run, CHURN) == before
+    assert complaints(run.command("dmesg")) == []
+    run.send("poweroff")
+    assert run.finish() == 0
+    steps = run.machine_lines("balloon")
+    (given,) = [s for s in steps if s["target"] == HALF]
+    assert given["actual"] == HALF
+    assert int(str(given["inflated"])) == HALF
+    assert int(str(given["missing"])) >= HALF
+    assert int(str(given["guest_pages"])) <= 256 * MB - HALF
+    assert int(str(given["total"])) // 1048576 in range(all_of_it - 8, all_of_it + 9)  # statistics, from before
+    end = steps[-1]
+    assert (end["inflated"], end["deflated"], end["wrong"], end["waits"]) == (HALF, HALF, 0, 0)
+    if mmu == "ept":
+        assert int(str(end["joined"])) >= 32
