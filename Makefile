@@ -152,8 +152,8 @@ GUEST_TESTS := $(filter-out lib,$(notdir $(patsubst %/,%,$(wildcard tests/guest/
 GUEST_ELFS  := $(GUEST_TESTS:%=$(B)/guest/%.elf)
 GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -mcmodel=small -fno-pic \
 	-fno-pie -fno-stack-protector -fcf-protection=none -Wall -Wextra -Werror -I.
-GUEST_LIB := $(patsubst %,$(B)/guest/%.o,tests/guest/lib/start tests/guest/lib/lib tests/guest/lib/paging \
-	tests/guest/lib/ring tests/guest/lib/walk hv/lib/printf hv/lib/string)
+GUEST_LIB := $(patsubst %,$(B)/guest/%.o,tests/guest/lib/start tests/guest/lib/stubs tests/guest/lib/lib \
+	tests/guest/lib/paging tests/guest/lib/ring tests/guest/lib/walk hv/lib/printf hv/lib/string)
 
 $(B)/guest/%.o: %.c
 	@mkdir -p $(@D)
@@ -168,7 +168,17 @@ $(GUEST_ELFS): $(B)/guest/%.elf: $(B)/guest/tests/guest/%/main.o $(GUEST_LIB) te
 	@$(LD) -nostdlib -static -z noexecstack --no-warn-rwx-segments --build-id=none -T tests/guest/lib/link.ld -o $@ \
 		$(filter %.o,$^)
 
--include $(wildcard $(B)/guest/tests/guest/*/*.d)
+# The nano guest has an entry of its own, and finds its way off a physical machine too.
+NANO := $(B)/nano.elf
+NANO_OBJS := $(B)/guest/guest-images/nano/entry.o $(patsubst %.c,$(B)/guest/%.o,$(wildcard guest-images/nano/*.c)) \
+	$(B)/guest/hv/cpu/acpi.o $(filter-out %/start.o,$(GUEST_LIB))
+
+$(NANO): $(NANO_OBJS) tests/guest/lib/link.ld
+	@echo "  GUEST   $@"
+	@$(LD) -nostdlib -static -z noexecstack --no-warn-rwx-segments --build-id=none -T tests/guest/lib/link.ld -o $@ \
+		$(filter %.o,$^)
+
+-include $(wildcard $(B)/guest/tests/guest/*/*.d $(B)/guest/guest-images/nano/*.d)
 
 # A unit test's comment lists what it is compiled with: " * Sources: FILE...", as many lines as it takes.
 UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A bootable ISO image with GRUB: the hypervisor and its modules, or a Linux kernel alone.
+"""A bootable ISO image with GRUB: the hypervisor and its modules, or a kernel alone.
 
 The multiboot2 modules: a VM's description is named vmN.conf, its images vmN.kernel, vmN.initrd and
 vmN.modM; a module's string starts with its name.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -18,6 +19,22 @@ from .ui import UsageError
 
 # A module's string, and GRUB's own words, must not be split or expanded by GRUB's shell.
 _GRUB_SPECIAL = set("\"'\\$;{}|&<>")
+
+
+# "The layout of Multiboot header": within so many bytes, at a multiple of 4.
+_MULTIBOOT_SEARCH = 8192
+_MULTIBOOT_MAGIC = 0x1BADB002
+
+
+def is_multiboot(kernel: Path) -> bool:
+    """Has it a multiboot (1) header?"""
+    with kernel.open("rb") as f:
+        head = f.read(_MULTIBOOT_SEARCH)
+    for at in range(0, len(head) - 11, 4):
+        magic, flags, checksum = struct.unpack_from("<III", head, at)
+        if magic == _MULTIBOOT_MAGIC and (magic + flags + checksum) & 0xFFFFFFFF == 0:
+            return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -32,9 +49,9 @@ class Boot:
 
     title: str
     kernel: Path
-    multiboot: bool
+    loader: str  # GRUB's command: multiboot2, multiboot or linux
     args: str = ""
-    modules: list[Module] = field(default_factory=list)  # without multiboot: at most one, the initrd
+    modules: list[Module] = field(default_factory=list)  # with linux: at most one, the initrd
 
 
 def quote(word: str) -> str:
@@ -48,11 +65,10 @@ def grub_config(boot: Boot, timeout: int = 0) -> str:
     """grub.cfg. `set gfxpayload=text` keeps the emulated VGA in text mode."""
     words = " ".join(quote(w) for w in boot.args.split())
     lines = [f"set timeout={timeout}", "set default=0", f"menuentry {quote(boot.title)} {{", "\tset gfxpayload=text"]
-    if boot.multiboot:
-        lines.append(f"\tmultiboot2 /boot/{boot.kernel.name} {words}".rstrip())
+    lines.append(f"\t{boot.loader} /boot/{boot.kernel.name} {words}".rstrip())
+    if boot.loader == "multiboot2":
         lines += [f"\tmodule2 --nounzip /boot/{m.name} {m.name}" for m in boot.modules]
-    else:
-        lines.append(f"\tlinux /boot/{boot.kernel.name} {words}".rstrip())
+    elif boot.loader == "linux":
         lines += [f"\tinitrd /boot/{m.name}" for m in boot.modules]
     return "\n".join([*lines, "}", ""])
 

@@ -110,7 +110,7 @@ def hypervisor_boot(vms: list[Vm], found: list[Images], args: str) -> iso.Boot:
             modules.append(iso.Module(f"vm{i}.initrd", files.initrd))
         modules += [iso.Module(f"vm{i}.mod{n}", p) for n, p in enumerate(files.modules)]
         modules += [iso.Module(f"vm{i}.disk{n}", p) for n, p in enumerate(files.disks) if p is not None]
-    return iso.Boot("Triptych", HYPERVISOR, True, args, modules)
+    return iso.Boot("Triptych", HYPERVISOR, "multiboot2", args, modules)
 
 
 def native_boot(vms: list[Vm], found: list[Images]) -> iso.Boot:
@@ -118,8 +118,12 @@ def native_boot(vms: list[Vm], found: list[Images]) -> iso.Boot:
         raise UsageError("--mode native boots one kernel: give one VM")
     if vms[0].devices:
         raise UsageError("--mode native: disks and other virtio devices are the hypervisor's")
+    if iso.is_multiboot(found[0].kernel):
+        if found[0].initrd or found[0].modules:
+            raise UsageError("--mode native: a multiboot kernel is booted alone, without initrd or modules")
+        return iso.Boot("A kernel alone", found[0].kernel, "multiboot", vms[0].command_line)
     initrd = [iso.Module("vm0.initrd", found[0].initrd)] if found[0].initrd else []
-    return iso.Boot("Linux alone", found[0].kernel, False, vms[0].command_line, initrd)
+    return iso.Boot("Linux alone", found[0].kernel, "linux", vms[0].command_line, initrd)
 
 
 def host_memory_mb(opts: Options, vms: list[Vm], found: list[Images]) -> int:

@@ -194,7 +194,7 @@ def test_words_for_grub(word: str, quoted: str) -> None:
 
 
 def test_grub_config_of_the_hypervisor() -> None:
-    boot = iso.Boot("Triptych", Path("/b/triptych.elf"), True, "log=com2", [iso.Module("vm0.conf", b"x")])
+    boot = iso.Boot("Triptych", Path("/b/triptych.elf"), "multiboot2", "log=com2", [iso.Module("vm0.conf", b"x")])
     lines = [line.strip() for line in iso.grub_config(boot).splitlines()]
     assert "multiboot2 /boot/triptych.elf log=com2" in lines
     assert "module2 --nounzip /boot/vm0.conf vm0.conf" in lines
@@ -202,7 +202,7 @@ def test_grub_config_of_the_hypervisor() -> None:
 
 
 def test_grub_config_of_linux_alone() -> None:
-    boot = iso.Boot("L", Path("/b/vmlinuz"), False, "console=ttyS0 a;b", [iso.Module("vm0.initrd", b"x")])
+    boot = iso.Boot("L", Path("/b/vmlinuz"), "linux", "console=ttyS0 a;b", [iso.Module("vm0.initrd", b"x")])
     lines = [line.strip() for line in iso.grub_config(boot).splitlines()]
     assert "linux /boot/vmlinuz console=ttyS0 'a;b'" in lines and "initrd /boot/vm0.initrd" in lines
 

@@ -94,7 +94,7 @@ def test_the_image_boots_by_bios_and_by_uefi(tmp_path: Path, firmware: tuple[str
 
 def test_without_a_guest(tmp_path: Path) -> None:
     """Said before VT-x is asked for."""
-    iso.make(iso.Boot("alone", ROOT / "build/triptych.elf", True, "log=com2 console=com1"), tmp_path / "alone.iso", True)
+    iso.make(iso.Boot("alone", ROOT / "build/triptych.elf", "multiboot2", "log=com2 console=com1"), tmp_path / "alone.iso", True)
     assert reason(boot_in_qemu(tmp_path / "alone.iso", tmp_path)) == "no guest: there is no boot module called vm0.conf"
 
 

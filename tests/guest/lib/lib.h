@@ -27,6 +27,8 @@ extern const char *guest_cmdline;
 extern u64 guest_ram; /* bytes */
 extern u64 guest_rsdp;
 
+/* What an entry calls: pointers stay valid. */
+void guest_start(const char *cmdline, u64 ram, u64 rsdp);
 void test_main(void); /* the test */
 
 __noreturn void pass(void);
@@ -61,10 +63,14 @@ void on_vector(unsigned vector, handler_t fn);
 void gate_present(unsigned vector, bool present);
 /* The gate may be used by INT at level 3. */
 void gate_user(unsigned vector);
+/* The gate leads straight to that code, which ends by IRET; NULL: to the handler, as at first. */
+void gate_to(unsigned vector, const void *code);
 
 /* Words of the command line: WORD, and KEY=N. */
 bool cmdline_has(const char *word);
 u64 cmdline_number(const char *key, u64 otherwise);
+/* What is behind KEY=, with all that follows on the command line; NULL: no such word. */
+const char *cmdline_text(const char *key);
 
 /* The last exception that FAULTS() caught. */
 struct caught {

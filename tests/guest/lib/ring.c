@@ -4,19 +4,17 @@
 #include "tests/guest/lib/paging.h"
 #include "tests/guest/lib/ring.h"
 
-#define SEL_USER_CODE (0x18 | 3)
-#define SEL_USER_DATA (0x20 | 3)
-#define SEL_RING_TSS  0x28
-#define SEL_LDT	      0x38
-#define CODE_BYTES    16 /* each piece of code starts at a multiple */
-#define STACK_BYTES   8192
+#define SEL_RING_TSS 0x28
+#define SEL_LDT	     0x38
+#define CODE_BYTES   16 /* each piece of code starts at a multiple */
+#define STACK_BYTES  8192
 
-/* "64-Bit mode": code and data of level 0, code and data of level 3, TSS and LDT (two each). */
+/* "64-Bit mode": code and data of level 0, data and code of level 3, TSS and LDT (two each). */
 static u64 gdt[9] = {
 	[1] = 0x00af9b000000ffff,
 	[2] = 0x00cf93000000ffff,
-	[3] = 0x00affb000000ffff,
-	[4] = 0x00cff3000000ffff,
+	[3] = 0x00cff3000000ffff,
+	[4] = 0x00affb000000ffff,
 };
 static struct tss tss;
 static u8 stack[STACK_BYTES] __attribute__((aligned(16)));
@@ -93,12 +91,9 @@ void ring_init(u64 user_va)
 	user_code = user_va;
 }
 
-struct ring_result ring_try(unsigned cpl, enum ring_code code, u64 va, u64 value, u64 rflags)
+/* By IRET to that code; what ends it leads to label 1. */
+static void enter(u64 cs, u64 ss, u64 rip, u64 rflags, u64 rdi, u64 rsi)
 {
-	u64 rip = (cpl ? user_code : (u64)ring_codes) + code * CODE_BYTES;
-	u64 cs = cpl ? SEL_USER_CODE : SEL_CODE, ss = cpl ? SEL_USER_DATA : SEL_DATA;
-
-	rflags |= RFLAGS_R1;
 	__asm__ volatile("mov %%rsp, ring_rsp(%%rip)\n"
 			 "	lea 1f(%%rip), %%rax\n"
 			 "	mov %%rax, ring_resume(%%rip)\n"
@@ -110,9 +105,22 @@ struct ring_result ring_try(unsigned cpl, enum ring_code code, u64 va, u64 value
 			 "	push %[rip]\n"
 			 "	iretq\n"
 			 "1:"
-			 :
-			 : [ss] "r"(ss), [cs] "r"(cs), [flags] "r"(rflags), [rip] "r"(rip), "D"(va),
-			 "S"(value)
-			 : "rax", "memory", "cc");
+			 : "+D"(rdi)
+			 : [ss] "r"(ss), [cs] "r"(cs), [flags] "r"(rflags), [rip] "r"(rip), "S"(rsi)
+			 : "rax", "rcx", "r11", "memory", "cc");
+}
+
+struct ring_result ring_run(u64 va, u64 arg)
+{
+	enter(SEL_USER_CODE, SEL_USER_DATA, va, RFLAGS_R1, arg, 0);
+	return result;
+}
+
+struct ring_result ring_try(unsigned cpl, enum ring_code code, u64 va, u64 value, u64 rflags)
+{
+	u64 rip = (cpl ? user_code : (u64)ring_codes) + code * CODE_BYTES;
+
+	enter(cpl ? SEL_USER_CODE : SEL_CODE, cpl ? SEL_USER_DATA : SEL_DATA, rip,
+		rflags | RFLAGS_R1, va, value);
 	return result;
 }

@@ -10,6 +10,10 @@
 #include "tests/guest/lib/lib.h"
 
 #define RING_DONE	0x41 /* vector */
+/* The selectors, in the order that SYSRET wants: its base, data and code of level 3. */
+#define SEL_SYSRET	(0x10 | 3)
+#define SEL_USER_DATA	(SEL_SYSRET + 8)
+#define SEL_USER_CODE	(SEL_SYSRET + 16)
 /* CD 41: what a page must hold at the address that RING_FETCH jumps to. */
 #define RING_FETCH_CODE 0x41cd
 
@@ -32,6 +36,9 @@ struct ring_result {
 void ring_init(u64 user_va);
 /* The LDT lies at that linear address, whatever is mapped there: limit in bytes. */
 void ring_set_ldt(u64 va, u32 limit);
+/* Runs the code at va at level 3, with RDI = arg, until it ends by INT RING_DONE. It may change
+ * RAX, RCX, RDI and R11. */
+struct ring_result ring_run(u64 va, u64 arg);
 /* cpl: 0 or 3; rflags: RFLAGS_AC or 0. Any exception but a page fault fails the test. */
 struct ring_result ring_try(unsigned cpl, enum ring_code code, u64 va, u64 value, u64 rflags);
 
