@@ -192,15 +192,16 @@ $(UNIT_BINS): $(B)/unit/%: tests/unit/%.c tests/unit/host.c $(wildcard tests/uni
 	@echo "  UNIT    $<"
 	@$(HOSTCC) $(UNIT_CFLAGS) -o $@ $< tests/unit/host.c $(call unit_sources,$<) -lcmocka
 
-.PHONY: test test-slow unit guest-elfs
+.PHONY: test test-slow unit guest-elfs nano
 guest-elfs: $(GUEST_ELFS)
+nano: $(NANO)
 unit: $(UNIT_BINS)
 
-test: deps all $(BENCH) $(GUEST_ELFS) $(UNIT_BINS)
+test: deps all $(BENCH) $(NANO) $(GUEST_ELFS) $(UNIT_BINS)
 	@$(PYTHON) scripts/run-tests
 
 # Guests that have a long form, in every memory mode, and whole boots in all their variants: hours.
-test-slow: deps all $(BENCH) $(GUEST_ELFS)
+test-slow: deps all $(BENCH) $(NANO) $(GUEST_ELFS)
 	@$(PYTHON) scripts/run-tests --slow
 
 # Also with -j, what is missing is installed before anything is built.
@@ -248,6 +249,7 @@ help:
 	@echo "               capabilities; make iso is the same, and installs what is missing"
 	@echo "make run       a Debian kernel to its shell prompt; Ctrl-] leaves"
 	@echo "make bench     kernel operations, under the hypervisor and natively, in ticks"
+	@echo "make nano      build/nano.elf, the bare-metal benchmark (docs/measuring.md)"
 	@echo "make test      unit tests, test guests, whole boots"
 	@echo "make test-slow the test guests in their long form, and boots in every variant: hours"
 	@echo "make fuzz      decoder, emulator, page walk, loaders and VM files against any input, with clang"

@@ -11,6 +11,7 @@
 #define LARGE_BYTES  0x200000
 #define GB_MAPPED    4
 #define CR0_SET	     0x80010020 /* PG, WP, NE */
+#define CR0_CLEAR    0x60000000 /* CD, NW: firmware may leave the caches off */
 #define CR4_SET	     0xa0	/* PAE, PGE */
 #define EFER	     0xc0000080
 #define EFER_LME     0x100
@@ -54,6 +55,7 @@ start:
 	orl	$EFER_LME, %eax
 	wrmsr
 	movl	%cr0, %eax
+	andl	$~CR0_CLEAR, %eax
 	orl	$CR0_SET, %eax
 	movl	%eax, %cr0
 	lgdt	gdt_pointer

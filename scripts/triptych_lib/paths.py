@@ -7,4 +7,5 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 HYPERVISOR = BUILD / "triptych.elf"
 BENCH = BUILD / "guest-images" / "linux" / "bench"
+NANO = BUILD / "nano.elf"
 RECIPE = ROOT / "guest-images" / "linux"
