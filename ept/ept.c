@@ -36,6 +36,7 @@ static_assert(sizeof(struct ept) <= PAGE_SIZE, "a struct ept lives in a page of 
 static struct {
 	struct ept_caps caps;
 	bool invept_single;
+	const struct pt_format *format;
 	const struct ept_hw *hw;
 } cpu;
 
@@ -47,7 +48,7 @@ static struct ept *ept_of(struct mmu *mmu)
 	return container_of(mmu, struct ept, mmu);
 }
 
-enum status ept_init(u64 cap, unsigned maxphyaddr, const struct ept_hw *hw)
+enum status ept_init(u64 cap, unsigned maxphyaddr, bool large_exec, const struct ept_hw *hw)
 {
 	static const struct {
 		u64 bits;
@@ -73,6 +74,10 @@ enum status ept_init(u64 cap, unsigned maxphyaddr, const struct ept_hw *hw)
 		.ad = cap & EPT_CAP_AD,
 	};
 	cpu.invept_single = cap & EPT_CAP_INVEPT_SINGLE;
+	cpu.format = large_exec ? &pt_ept : &pt_ept_split_exec;
+	if (!large_exec)
+		log_info("ept: guests execute from 4 KB pages only: the processor does not say "
+			 "that it is free of the erratum \"iTLB multihit\"");
 	cpu.hw = hw;
 	return OK;
 }
@@ -100,7 +105,7 @@ static enum status ept_create(struct vm *vm, struct mmu **out)
 
 	if (!ept)
 		return ERR_NOMEM;
-	st = pt_init(&ept->pt, &pt_ept, max_leaf(), PAGE_TABLE);
+	st = pt_init(&ept->pt, cpu.format, max_leaf(), PAGE_TABLE);
 	if (st != OK) {
 		page_free(ept, PAGE_ORDER_4K, PAGE_TABLE);
 		return st;
@@ -187,7 +192,10 @@ static void describe_entry(const struct ept *ept, u64 entry, unsigned level)
 	const char *broken = ept_explain_misconfig(&cpu.caps, entry, level);
 	unsigned type = (unsigned)((entry & EPTE_TYPE) >> EPTE_TYPE_SHIFT);
 	char rwx[] = { entry & EPTE_R ? 'r' : '-', entry & EPTE_W ? 'w' : '-',
-		entry & EPTE_X ? 'x' : '-', '\0' };
+		entry & EPTE_X	       ? 'x'
+		: entry & EPTE_X_IN_4K ? 's' /* once it is split */
+				       : '-',
+		'\0' };
 
 	if (broken)
 		log_info("ept: vm%u:   %s %#018lx %s", ept->vm_id, level_names[level], entry,
@@ -276,13 +284,27 @@ static enum mmu_result map_again(struct ept *ept, const struct guestmem *mem,
 	return st == OK ? MMU_DONE : fatal(ept, f, "no memory for the tables to map it again");
 }
 
-/* The page is there: either the access is not allowed, or the processor knew an older entry. */
-static enum mmu_result fault_present(struct ept *ept, const struct mmu_fault *f, u64 entry)
+/* The first fetch from a large page: its pieces may be executed. */
+static enum mmu_result split(struct ept *ept, const struct mmu_fault *f, const struct pt_entry *at)
 {
-	u64 key = f->gpa.v | 1;
+	u64 before = ept->pt.changes;
+	enum status st = pt_map(&ept->pt, f->gpa.v & PAGE_MASK, HPA(at->pa.v & PAGE_MASK),
+		PAGE_SIZE, pt_ept.attr(at->entry));
+
+	invalidate(ept, before);
+	return st == OK ? MMU_DONE : fatal(ept, f, "no memory for the tables to split its page");
+}
+
+/* The page is there: either the access is not allowed, or the processor knew an older entry. */
+static enum mmu_result fault_present(
+	struct ept *ept, const struct mmu_fault *f, const struct pt_entry *at)
+{
+	u64 entry = at->entry, key = f->gpa.v | 1;
 
 	if ((f->access & ~entry) == MMU_W && !f->is_walk)
 		return MMU_DEVICE; /* a write to read-only memory: for the bus to take or to drop */
+	if ((f->access & MMU_X) && (entry & EPTE_X_IN_4K))
+		return split(ept, f, at);
 	if (f->access & ~entry & EPTE_RWX)
 		return fatal(ept, f, "the page does not allow it");
 	if (ept->spurious == key)
@@ -331,7 +353,7 @@ static enum mmu_result ept_fault(struct vcpu *vcpu, struct mmu_fault *f)
 		return misconfigured(ept, f);
 	pt_lookup(&ept->pt, f->gpa.v, &end, NULL);
 	if (end.present)
-		return fault_present(ept, f, end.entry);
+		return fault_present(ept, f, &end);
 	ept->spurious = 0;
 	return fault_absent(ept, &vcpu->vm->mem, f, end.level);
 }

@@ -17,9 +17,16 @@ static u64 ept_leaf(hpa_t pa, unsigned level, u64 attr)
 	return pa.v | (level > 1 ? EPTE_PS : 0) | (attr & (EPTE_RWX | EPTE_TYPE));
 }
 
+static u64 split_exec_leaf(hpa_t pa, unsigned level, u64 attr)
+{
+	if (level == 1 || !(attr & EPTE_X))
+		return ept_leaf(pa, level, attr);
+	return ept_leaf(pa, level, attr & ~EPTE_X) | EPTE_X_IN_4K;
+}
+
 static bool ept_present(u64 entry)
 {
-	return entry & EPTE_RWX;
+	return entry & (EPTE_RWX | EPTE_X_IN_4K);
 }
 
 static bool ept_is_leaf(u64 entry, unsigned level)
@@ -36,7 +43,7 @@ static hpa_t ept_address(u64 entry, unsigned level)
 
 static u64 ept_attr(u64 entry)
 {
-	return entry & (EPTE_RWX | EPTE_TYPE);
+	return (entry & (EPTE_RWX | EPTE_TYPE)) | (entry & EPTE_X_IN_4K ? EPTE_X : 0);
 }
 
 const struct pt_format pt_ept = {
@@ -44,6 +51,17 @@ const struct pt_format pt_ept = {
 	.levels = 4,
 	.table = ept_table,
 	.leaf = ept_leaf,
+	.present = ept_present,
+	.is_leaf = ept_is_leaf,
+	.address = ept_address,
+	.attr = ept_attr,
+};
+
+const struct pt_format pt_ept_split_exec = {
+	.name = "EPT",
+	.levels = 4,
+	.table = ept_table,
+	.leaf = split_exec_leaf,
 	.present = ept_present,
 	.is_leaf = ept_is_leaf,
 	.address = ept_address,
@@ -83,7 +101,7 @@ const char *ept_explain_misconfig(const struct ept_caps *caps, u64 entry, unsign
 		return "is writable but not readable";
 	if ((entry & EPTE_RWX) == EPTE_X && !caps->exec_only)
 		return "is executable but not readable, which this processor's EPT cannot do";
-	if (!ept_present(entry))
+	if (!(entry & EPTE_RWX))
 		return NULL;
 	if (entry & EPTE_ADDR & ~(BIT(caps->maxphyaddr) - 1))
 		return "has address bits set above the processor's physical-address width";

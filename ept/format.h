@@ -25,6 +25,8 @@
 #define EPTE_A		BIT(8) /* with EPTP_AD: accessed */
 #define EPTE_D		BIT(9) /* with EPTP_AD: written */
 #define EPTE_ADDR	GENMASK(51, 12)
+#define EPTE_X_IN_4K                                                                               \
+	BIT(52) /* ignored by the processor: a large page that may be executed once split */
 
 /* "Extended-Page-Table Pointer (EPTP)" */
 #define EPTP_WB	    6ul
@@ -51,6 +53,12 @@ struct ept_caps {
 
 /* For struct pt; attr is EPTE_RWX bits (the values of MMU_R, MMU_W, MMU_X) and the memory type. */
 extern const struct pt_format pt_ept;
+
+/*
+ * The same, but that a large page is never executable: where attr has EPTE_X it gets EPTE_X_IN_4K
+ * instead, and its pieces of 4 KB are what may be executed.
+ */
+extern const struct pt_format pt_ept_split_exec;
 
 /*
  * ept_explain_misconfig(): the rule that the entry of this level (4..1) breaks, as a clause such as

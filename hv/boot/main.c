@@ -17,8 +17,9 @@
 #include "virtio/vm_io.h"
 #include "vmx/vmx.h"
 
-#define MAXPHYADDR_LEAF	 0x80000008u
-#define CPUID_1_EDX_MTRR BIT(12)
+#define MAXPHYADDR_LEAF	     0x80000008u
+#define CPUID_1_EDX_MTRR     BIT(12)
+#define CPUID_7_EDX_ARCH_CAP BIT(29)
 
 static const struct ept_hw ept_hw = {
 	.invept_single = vmx_invept_single,
@@ -31,6 +32,15 @@ static void enable_vmx(void *arg)
 
 	if (vmx_cpu_enable() != OK)
 		*failed = true;
+}
+
+/* Does this processor say that it has no "iTLB multihit" erratum? */
+static bool no_multihit(void)
+{
+	u64 immune;
+
+	return (cpuid_checked(7, 0).edx & CPUID_7_EDX_ARCH_CAP) &&
+	       rdmsr_safe(MSR_ARCH_CAPABILITIES, &immune) && (immune & ARCH_CAP_PSCHANGE_MC_NO);
 }
 
 /* VT-x on every processor, or the reason why not. */
@@ -51,7 +61,7 @@ static void start_virtualization(struct vm_providers *with)
 	with->io[VM_IO_VIRTIO] = &virtio_io_ops;
 	if (!vmx_has_mode(VMX_TWO_LEVEL))
 		log_warn("no two-level paging: %s", vmx_mode_missing(VMX_TWO_LEVEL));
-	else if (ept_init(vmx_caps.ept_vpid, maxphyaddr, &ept_hw) == OK)
+	else if (ept_init(vmx_caps.ept_vpid, maxphyaddr, no_multihit(), &ept_hw) == OK)
 		with->mmu[VM_MMU_EPT] = &ept_mmu_ops;
 	shadow_init(maxphyaddr);
 	if (vmx_has_mode(VMX_ONE_LEVEL))

@@ -126,6 +126,7 @@ enum vector {
 #define MSR_BIOS_SIGN_ID	    0x0000008bu
 #define MSR_MTRRCAP		    0x000000feu
 #define MSR_ARCH_CAPABILITIES	    0x0000010au
+#define ARCH_CAP_PSCHANGE_MC_NO	    BIT(6) /* no machine check when a page changes its size */
 #define MSR_FLUSH_CMD		    0x0000010bu
 #define MSR_SYSENTER_CS		    0x00000174u
 #define MSR_SYSENTER_ESP	    0x00000175u

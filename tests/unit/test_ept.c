@@ -74,7 +74,7 @@ static int setup(void **state)
 	memset(&vcpu, 0, sizeof(vcpu));
 	vm.id = 3;
 	vcpu.vm = &vm;
-	if (ept_init(ALL_CAPS, 48, &hw) != OK || guestmem_add(&vm.mem, GPA(0), RAM) != OK)
+	if (ept_init(ALL_CAPS, 48, true, &hw) != OK || guestmem_add(&vm.mem, GPA(0), RAM) != OK)
 		return -1;
 	guestmem_hole(&vm.mem, GPA(640 * KB), GPA(MB));
 	if (ept_mmu_ops.create(&vm, &vm.mmu) != OK || mmu_map_ram(vm.mmu, &vm.mem) != OK)
@@ -148,11 +148,11 @@ static void init_needs(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
 		errors[0] = '\0';
-		assert_int_equal(ept_init(ALL_CAPS & ~needed[i], 48, &hw), ERR_NOTSUP);
+		assert_int_equal(ept_init(ALL_CAPS & ~needed[i], 48, true, &hw), ERR_NOTSUP);
 		assert_error(words[i]);
 	}
-	assert_int_equal(ept_init(ALL_CAPS & ~EPT_CAP_INVEPT_SINGLE, 48, &hw), OK);
-	assert_int_equal(ept_init(ALL_CAPS & ~EPT_CAP_INVEPT_ALL, 48, &hw), OK);
+	assert_int_equal(ept_init(ALL_CAPS & ~EPT_CAP_INVEPT_SINGLE, 48, true, &hw), OK);
+	assert_int_equal(ept_init(ALL_CAPS & ~EPT_CAP_INVEPT_ALL, 48, true, &hw), OK);
 }
 
 static void view_holds_the_eptp(void **state)
@@ -180,7 +180,7 @@ static void largest_page_follows_the_caps(void **state)
 		struct mmu *mine = vm.mmu;
 		u64 e;
 
-		assert_int_equal(ept_init(ALL_CAPS & ~rows[i].without, 48, &hw), OK);
+		assert_int_equal(ept_init(ALL_CAPS & ~rows[i].without, 48, true, &hw), OK);
 		assert_int_equal(ept_mmu_ops.create(&vm, &vm.mmu), OK);
 		assert_int_equal(
 			ept_mmu_ops.map(vm.mmu, GPA(GB), HPA(GB), GB, RWX, MEMTYPE_WB), OK);
@@ -190,6 +190,61 @@ static void largest_page_follows_the_caps(void **state)
 		ept_mmu_ops.destroy(vm.mmu);
 		vm.mmu = mine;
 	}
+}
+
+/* ---- iTLB multihit ---- */
+
+static void assert_leaf(u64 gpa, unsigned level, u64 hpa, u64 bits)
+{
+	u64 large = level > 1 ? EPTE_PS : 0;
+
+	assert_int_equal(*entry_of(gpa, level), hpa | large | bits | 6 << 3);
+}
+
+/* Large pages are not executable; a fetch splits the 2 MB around it, and nothing else. */
+static void a_fetch_splits_a_large_page(void **state)
+{
+	struct mmu *mine = vm.mmu;
+	u64 at = GB + 6 * MB;
+
+	(void)state;
+	assert_int_equal(ept_init(ALL_CAPS, 48, false, &hw), OK);
+	assert_int_equal(ept_mmu_ops.create(&vm, &vm.mmu), OK);
+	assert_int_equal(ept_mmu_ops.map(vm.mmu, GPA(GB), HPA(GB), 2 * GB, RWX, MEMTYPE_WB), OK);
+	assert_int_equal(ept_mmu_ops.map(vm.mmu, GPA(3 * GB), HPA(GB), GB, MMU_R, MEMTYPE_WB), OK);
+	assert_leaf(GB, 3, GB, EPTE_R | EPTE_W | EPTE_X_IN_4K);
+	singles = 0;
+	assert_int_equal(fault(at + 3 * PAGE_SIZE + 5, MMU_X, false), MMU_DONE);
+	assert_int_equal(singles, 1);
+	for (u64 i = 0; i < 2 * MB; i += PAGE_SIZE)
+		assert_leaf(at + i, 1, at + i, EPTE_RWX);
+	assert_leaf(at - 2 * MB, 2, at - 2 * MB, EPTE_R | EPTE_W | EPTE_X_IN_4K);
+	assert_leaf(2 * GB, 3, 2 * GB, EPTE_R | EPTE_W | EPTE_X_IN_4K);
+
+	/* What was not to be executed is not, split or whole. */
+	assert_int_equal(fault(3 * GB, MMU_X, false), MMU_FATAL);
+	assert_error("does not allow it");
+	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(3 * GB), PAGE_SIZE), OK);
+	assert_leaf(3 * GB + PAGE_SIZE, 1, GB + PAGE_SIZE, EPTE_R);
+
+	/* Mapped as a whole again, it is large again; unmapped in part, the rest may run. */
+	assert_int_equal(ept_mmu_ops.map(vm.mmu, GPA(at), HPA(at), 2 * MB, RWX, MEMTYPE_WB), OK);
+	assert_leaf(at, 2, at, EPTE_R | EPTE_W | EPTE_X_IN_4K);
+	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(at), PAGE_SIZE), OK);
+	assert_leaf(at + PAGE_SIZE, 1, at + PAGE_SIZE, EPTE_RWX);
+
+	/* Execute-only: nothing is left in the entry but the mark, and it is there all the same. */
+	assert_int_equal(ept_mmu_ops.map(vm.mmu, GPA(at), HPA(at), 2 * MB, MMU_X, MEMTYPE_WB), OK);
+	assert_leaf(at, 2, at, EPTE_X_IN_4K);
+	assert_int_equal(fault(at, MMU_X, false), MMU_DONE);
+	assert_leaf(at, 1, at, EPTE_X);
+
+	host_page_limit = 0;
+	assert_int_equal(fault(2 * GB, MMU_X, false), MMU_FATAL);
+	assert_error("no memory for the tables to split its page");
+	host_page_limit = ~0ul;
+	ept_mmu_ops.destroy(vm.mmu);
+	vm.mmu = mine;
 }
 
 /* ---- map, unmap, invalidation ---- */
@@ -224,7 +279,7 @@ static void map_refuses(void **state)
 			    rows[i].rwx, rows[i].type) != rows[i].want)
 			fail_msg("row %zu", i);
 	}
-	assert_int_equal(ept_init(ALL_CAPS & ~EPT_CAP_EXEC_ONLY, 48, &hw), OK);
+	assert_int_equal(ept_init(ALL_CAPS & ~EPT_CAP_EXEC_ONLY, 48, true, &hw), OK);
 	assert_int_equal(
 		ept_mmu_ops.map(vm.mmu, GPA(GB), HPA(GB), PAGE_SIZE, MMU_X, MEMTYPE_WB), ERR_INVAL);
 	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(BIT(48)), PAGE_SIZE), ERR_RANGE);
@@ -259,7 +314,7 @@ static void invept_only_when_something_was_taken(void **state)
 	assert_int_equal(singles, 3);
 	assert_int_equal(alls, 0);
 
-	assert_int_equal(ept_init(ALL_CAPS & ~EPT_CAP_INVEPT_SINGLE, 48, &hw), OK);
+	assert_int_equal(ept_init(ALL_CAPS & ~EPT_CAP_INVEPT_SINGLE, 48, true, &hw), OK);
 	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(0), PAGE_SIZE), OK);
 	assert_int_equal(singles, 3);
 	assert_int_equal(alls, 1);
@@ -444,6 +499,7 @@ int main(void)
 		TEST(init_needs),
 		TEST(view_holds_the_eptp),
 		TEST(largest_page_follows_the_caps),
+		TEST(a_fetch_splits_a_large_page),
 		TEST(map_refuses),
 		TEST(invept_only_when_something_was_taken),
 		TEST(all_ram_is_mapped_and_the_hole_is_not),
