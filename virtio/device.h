@@ -19,7 +19,7 @@
 #include "hv/ctl/log.h"
 #include "virtio/queue.h"
 
-#define VIRTIO_QUEUES_MAX 8u
+#define VIRTIO_QUEUES_MAX 16u
 #define VIRTIO_CONFIG_MAX 64u
 
 struct virtio_dev;

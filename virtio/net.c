@@ -1,186 +1,278 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * virtio-net. Sending: the frame is copied out of the driver's buffer once, then given to the
- * switch. Receiving: into a buffer that waits in its ring, if the filter lets it pass.
+ * virtio-net. Sending: the frame is copied out of the driver's buffer once, its header judged, then
+ * given to the switch. Receiving: into buffers that wait in their ring, if the filter lets it pass.
  */
 #include "virtio/net.h"
 
 #include "hv/lib/string.h"
 #include "hv/mem/page.h"
+#include "virtio/net_filter.h"
 #include "virtio/spec.h"
 
-#define RECEIVE	   0u
-#define TRANSMIT   1u
-#define CONTROL	   2u
-#define QUEUES	   3u
-#define QUEUE_SIZE 256u
-#define CLASS_CODE 0x020000u /* Ethernet controller */
-#define ORDER	   page_order(sizeof(struct virtio_net))
+/* 5.1.2 "Virtqueues": the pairs, then the control queue. */
+#define RECEIVE(pair)  (2u * (pair))
+#define TRANSMIT(pair) (2u * (pair) + 1u)
+#define PAIR(queue)    ((queue) / 2u)
+#define QUEUES	       (2u * NET_PAIRS + 1u)
+#define QUEUE_SIZE     256u
+#define CLASS_CODE     0x020000u /* Ethernet controller */
+#define FLOWS	       64u	 /* connections, by a hash, whose pair is remembered */
+#define BUFFERS_MAX    64u	 /* of one frame */
 
 #define FEATURES                                                                                   \
-	(VIRTIO_NET_F_MTU | VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_CTRL_VQ |        \
-		VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_CTRL_RX_EXTRA | VIRTIO_NET_F_CTRL_MAC_ADDR)
-
-/* Addresses that the driver wants frames for. */
-struct filter {
-	u8 addr[NET_FILTER_MAX][ETH_ADDR];
-	unsigned count;
-	bool all; /* more than fit */
-};
+	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MTU | VIRTIO_NET_F_MAC |       \
+		VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_HOST_TSO4 |       \
+		VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_STATUS |            \
+		VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_CTRL_VLAN |             \
+		VIRTIO_NET_F_CTRL_RX_EXTRA | VIRTIO_NET_F_GUEST_ANNOUNCE | VIRTIO_NET_F_MQ |       \
+		VIRTIO_NET_F_CTRL_MAC_ADDR)
 
 struct virtio_net {
 	struct virtio_dev dev;
-	struct vq_chain chain;
+	struct vq_chain chain; /* the one that is looked at */
+	struct vq_chain first; /* of the buffers of a frame: it has the header */
+	struct vq_done done[BUFFERS_MAX];
 	struct net_switch *sw;
 	struct switch_port port;
-	u8 frame[ETH_FRAME_MAX];
-	u8 mac[ETH_ADDR];     /* the card's own */
-	u8 mac_now[ETH_ADDR]; /* as the driver has set it */
-	bool mode[VIRTIO_NET_RX_MODES];
-	struct filter unicast, multicast;
+	u8 mac[ETH_ADDR]; /* the card's own */
+	struct net_filter filter;
+	unsigned pairs; /* that the driver uses */
+	u8 pair_of[FLOWS];
 	struct net_counters count;
+	u8 frame[NET_FRAME_MAX];
 };
+
+#define ORDER page_order(sizeof(struct virtio_net))
 
 static struct virtio_net *net_of(struct virtio_dev *d)
 {
 	return container_of(d, struct virtio_net, dev);
 }
 
+static bool has(const struct virtio_net *n, u64 feature)
+{
+	return virtio_has(&n->dev, feature);
+}
+
+static struct virtio_net_config *config_of(struct virtio_net *n)
+{
+	return (void *)n->dev.config;
+}
+
+static bool link_is_up(struct virtio_net *n)
+{
+	return config_of(n)->status & VIRTIO_NET_LINK_UP;
+}
+
 /* ---- receiving ---- */
 
-static bool listed(const struct filter *f, const u8 *addr)
-{
-	for (unsigned i = 0; i < f->count; i++)
-		if (!memcmp(f->addr[i], addr, ETH_ADDR))
-			return true;
-	return f->all;
-}
-
-/* 5.1.6.5.1: what passes, by the kind of address. */
-static bool wanted(const struct virtio_net *n, const u8 *addr)
-{
-	static const u8 broadcast[ETH_ADDR] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-	const bool *mode = n->mode;
-
-	if (mode[VIRTIO_NET_RX_PROMISC])
-		return true;
-	if (!memcmp(addr, broadcast, ETH_ADDR))
-		return !mode[VIRTIO_NET_RX_NOBCAST];
-	if (eth_is_group(addr))
-		return !mode[VIRTIO_NET_RX_NOMULTI] &&
-		       (mode[VIRTIO_NET_RX_ALLMULTI] || listed(&n->multicast, addr));
-	if (mode[VIRTIO_NET_RX_NOUNI])
-		return false;
-	return mode[VIRTIO_NET_RX_ALLUNI] || !memcmp(addr, n->mac_now, ETH_ADDR) ||
-	       listed(&n->unicast, addr);
-}
-
-static void fill(struct virtio_net *n, const u8 *frame, size_t len)
+/* 5.1.6.4: what is left of the frame goes to the driver, which has said that it can do it. */
+static struct virtio_net_header header_for(const struct net_frame *f)
 {
 	struct virtio_net_header h = { .num_buffers = 1 };
-	struct virtqueue *q = virtio_vq(&n->dev, RECEIVE);
-	struct vq_cursor to = vq_writable(&n->chain);
 
-	if (to.left < sizeof(h) + len) {
-		vq_fail(q, "a receive buffer of %lu bytes", to.left);
-		return;
+	if (f->left & NET_CSUM) {
+		h.flags = VIRTIO_NET_NEEDS_CSUM;
+		h.csum_start = f->csum_start;
+		h.csum_offset = f->csum_offset;
 	}
-	if (vq_write(&to, &h, sizeof(h)) == OK && vq_write(&to, frame, len) == OK)
-		n->count.received++;
-	vq_push(q, &n->chain);
-	virtio_signal(&n->dev, RECEIVE);
+	if (f->left & (NET_TSO4 | NET_TSO6)) {
+		h.gso_type = f->left & NET_TSO4 ? VIRTIO_NET_GSO_TCPV4 : VIRTIO_NET_GSO_TCPV6;
+		h.gso_size = f->gso_size;
+		h.hdr_len = f->headers;
+	}
+	return h;
 }
 
-static void receive(struct switch_port *p, const u8 *frame, size_t len)
+/* The frame from *at on into a buffer, as much as fits. */
+static bool fill(struct vq_cursor *to, const struct net_frame *f, size_t *at)
+{
+	u64 len = MIN(to->left, f->len - *at);
+
+	if (vq_write(to, f->data + *at, len) != OK)
+		return false;
+	*at += len;
+	return true;
+}
+
+/* The first buffer has the header, too. False: it has no room for it. */
+static bool fill_first(
+	struct virtio_net *n, struct virtqueue *q, const struct net_frame *f, size_t *at)
+{
+	struct virtio_net_header h = header_for(f);
+	struct vq_cursor to = vq_writable(&n->first);
+
+	if (to.left < sizeof(h) ||
+		(!has(n, VIRTIO_NET_F_MRG_RXBUF) && to.left < sizeof(h) + f->len)) {
+		vq_fail(q, "a receive buffer of %lu bytes", to.left);
+		return false;
+	}
+	return vq_write(&to, &h, sizeof(h)) == OK && fill(&to, f, at);
+}
+
+/* Further buffers, until the frame is in them. Returns how many it takes; 0: there are no more. */
+static unsigned fill_more(
+	struct virtio_net *n, struct virtqueue *q, const struct net_frame *f, size_t at)
+{
+	unsigned buffers = 1;
+
+	while (at < f->len) {
+		struct vq_cursor to;
+
+		if (buffers == BUFFERS_MAX) {
+			vq_fail(q, "receive buffers of which %u do not hold a frame", BUFFERS_MAX);
+			return 0;
+		}
+		if (!vq_pop(q, &n->chain))
+			return 0;
+		to = vq_writable(&n->chain);
+		if (!to.left) {
+			vq_fail(q, "a receive buffer of 0 bytes");
+			return 0;
+		}
+		if (!fill(&to, f, &at))
+			return 0;
+		n->done[buffers++] = vq_done(&n->chain);
+	}
+	return buffers;
+}
+
+static bool set_buffers(struct virtio_net *n, unsigned buffers)
+{
+	struct vq_cursor to = vq_writable(&n->first);
+	u16 value = (u16)buffers;
+
+	vq_skip(&to, offsetof(struct virtio_net_header, num_buffers));
+	return vq_write(&to, &value, sizeof(value)) == OK;
+}
+
+/* Into the buffers that wait in the queue. False: there are too few, and they are left. */
+static bool store(struct virtio_net *n, struct virtqueue *q, const struct net_frame *f)
+{
+	struct vq_mark mark = vq_mark(q);
+	unsigned buffers = 0;
+	size_t at = 0;
+
+	if (!vq_pop(q, &n->first))
+		return false;
+	if (fill_first(n, q, f, &at))
+		buffers = fill_more(n, q, f, at);
+	if (!buffers || (buffers > 1 && !set_buffers(n, buffers))) {
+		if (!q->broken)
+			vq_rewind(q, &mark);
+		return false;
+	}
+	n->done[0] = vq_done(&n->first);
+	vq_push_all(q, n->done, buffers);
+	return true;
+}
+
+/* 5.1.6.5.6: a connection is received where it was last sent from. */
+static unsigned pair_for(const struct virtio_net *n, const struct net_frame *f)
+{
+	u8 pair = n->pairs > 1 ? n->pair_of[net_frame_flow(f) % FLOWS] : 0;
+
+	return pair < n->pairs ? pair : 0;
+}
+
+static void receive(struct switch_port *p, const struct net_frame *f)
 {
 	struct virtio_net *n = container_of(p, struct virtio_net, port);
 	u32 ready = VIRTIO_STATUS_DRIVER_OK;
+	unsigned queue;
 
-	if ((n->dev.status & (ready | VIRTIO_STATUS_FAILED)) != ready || !wanted(n, frame))
+	if ((n->dev.status & (ready | VIRTIO_STATUS_FAILED)) != ready || !link_is_up(n) ||
+		!net_filter_wants(&n->filter, f))
 		return;
-	if (vq_pop(virtio_vq(&n->dev, RECEIVE), &n->chain))
-		fill(n, frame, len);
-	else
+	queue = RECEIVE(pair_for(n, f));
+	if (!store(n, virtio_vq(&n->dev, queue), f)) {
 		n->count.dropped++;
+		return;
+	}
+	n->count.received++;
+	n->count.bytes_received += f->len;
+	n->count.large += (f->left & (NET_TSO4 | NET_TSO6)) != 0;
+	virtio_signal(&n->dev, queue);
 }
 
 /* ---- sending ---- */
 
+/* 5.1.6.2: only what was negotiated can be left to us. False: something else is asked for. */
+static bool read_header(
+	const struct virtio_net *n, const struct virtio_net_header *h, struct net_frame *f)
+{
+	if (h->flags & ~VIRTIO_NET_NEEDS_CSUM)
+		return false;
+	if (h->flags)
+		f->left = NET_CSUM;
+	if (h->gso_type == VIRTIO_NET_GSO_TCPV4 && has(n, VIRTIO_NET_F_HOST_TSO4))
+		f->left |= NET_TSO4;
+	else if (h->gso_type == VIRTIO_NET_GSO_TCPV6 && has(n, VIRTIO_NET_F_HOST_TSO6))
+		f->left |= NET_TSO6;
+	else if (h->gso_type != VIRTIO_NET_GSO_NONE)
+		return false;
+	f->csum_start = h->csum_start;
+	f->csum_offset = h->csum_offset;
+	f->gso_size = h->gso_size;
+	return !f->left || has(n, VIRTIO_NET_F_CSUM);
+}
+
 /* Copies the frame out. False: there is none that could be sent. */
-static bool take_frame(struct virtio_net *n, size_t *len)
+static bool take_frame(struct virtio_net *n, struct virtqueue *q, struct net_frame *f)
 {
 	struct vq_cursor from = vq_readable(&n->chain);
 	struct virtio_net_header h;
 
 	if (vq_read(&from, &h, sizeof(h)) != OK) {
-		vq_fail(virtio_vq(&n->dev, TRANSMIT), "a frame without a header");
+		vq_fail(q, "a frame without a header");
 		return false;
 	}
-	*len = from.left;
-	return !h.flags && !h.gso_type && *len >= ETH_HEADER && *len <= ETH_FRAME_MAX &&
-	       vq_read(&from, n->frame, *len) == OK;
+	*f = (struct net_frame){ .data = n->frame, .len = from.left };
+	return read_header(n, &h, f) && f->len <= sizeof(n->frame) &&
+	       vq_read(&from, n->frame, f->len) == OK && net_frame_check(f);
 }
 
-static void transmit(struct virtio_net *n)
+static void send(struct virtio_net *n, const struct net_frame *f, unsigned pair)
 {
-	struct virtqueue *q = virtio_vq(&n->dev, TRANSMIT);
-	size_t len;
+	if (n->pairs > 1)
+		n->pair_of[net_frame_flow(f) % FLOWS] = (u8)pair;
+	n->count.sent++;
+	n->count.bytes_sent += f->len;
+	n->count.large += (f->left & (NET_TSO4 | NET_TSO6)) != 0;
+	switch_send(n->sw, &n->port, f);
+}
+
+static void transmit(struct virtio_net *n, struct virtqueue *q, unsigned pair)
+{
+	struct net_frame f;
 
 	while (vq_pop(q, &n->chain)) {
-		bool good = take_frame(n, &len);
+		bool good = take_frame(n, q, &f);
 
 		vq_push(q, &n->chain);
-		if (good)
-			switch_send(n->sw, &n->port, n->frame, len);
-		n->count.sent += good;
+		if (good && link_is_up(n))
+			send(n, &f, pair);
 		n->count.refused += !good;
 	}
 }
 
 /* ---- the control queue: 5.1.6.5 ---- */
 
-static bool set_mode(struct virtio_net *n, u8 command, struct vq_cursor *data)
+static bool set_pairs(struct virtio_net *n, struct vq_cursor *data)
 {
-	u8 on;
+	u16 pairs;
 
-	if (command >= VIRTIO_NET_RX_MODES || vq_read(data, &on, sizeof(on)) != OK || on > 1)
+	if (!has(n, VIRTIO_NET_F_MQ) || vq_read(data, &pairs, sizeof(pairs)) != OK || !pairs ||
+		pairs > NET_PAIRS)
 		return false;
-	n->mode[command] = on;
+	n->pairs = pairs;
 	return true;
 }
 
-/* A count, then so many addresses: as many as are there, or none is taken. */
-static bool take_filter(struct filter *f, struct vq_cursor *data)
+static bool announced(struct virtio_net *n)
 {
-	u32 count;
-
-	if (vq_read(data, &count, sizeof(count)) != OK || count > data->left / ETH_ADDR)
-		return false;
-	f->all = count > NET_FILTER_MAX;
-	f->count = f->all ? 0 : count;
-	if (f->all)
-		vq_skip(data, (u64)count * ETH_ADDR);
-	return vq_read(data, f->addr, (u64)f->count * ETH_ADDR) == OK;
-}
-
-static bool set_table(struct virtio_net *n, struct vq_cursor *data)
-{
-	struct filter unicast, multicast;
-
-	if (!take_filter(&unicast, data) || !take_filter(&multicast, data))
-		return false;
-	n->unicast = unicast;
-	n->multicast = multicast;
-	return true;
-}
-
-static bool set_mac(struct virtio_net *n, struct vq_cursor *data)
-{
-	u8 mac[ETH_ADDR];
-
-	if (data->left != sizeof(mac) || vq_read(data, mac, sizeof(mac)) != OK || eth_is_group(mac))
-		return false;
-	memcpy(n->mac_now, mac, sizeof(mac));
+	config_of(n)->status &= (u16)~VIRTIO_NET_ANNOUNCE;
 	return true;
 }
 
@@ -190,19 +282,15 @@ static bool do_control(struct virtio_net *n, struct vq_cursor *data)
 
 	if (vq_read(data, &c, sizeof(c)) != OK)
 		return false;
-	if (c.class == VIRTIO_NET_CTRL_RX)
-		return set_mode(n, c.command, data);
-	if (c.class != VIRTIO_NET_CTRL_MAC)
-		return false;
-	return c.command == VIRTIO_NET_MAC_TABLE  ? set_table(n, data)
-	       : c.command == VIRTIO_NET_MAC_ADDR ? set_mac(n, data)
-						  : false;
+	if (c.class == VIRTIO_NET_CTRL_MQ)
+		return c.command == VIRTIO_NET_MQ_SET && set_pairs(n, data);
+	if (c.class == VIRTIO_NET_CTRL_ANNOUNCE)
+		return c.command == VIRTIO_NET_ANNOUNCE_ACK && announced(n);
+	return net_filter_command(&n->filter, c.class, c.command, data);
 }
 
-static void control(struct virtio_net *n)
+static void control(struct virtio_net *n, struct virtqueue *q)
 {
-	struct virtqueue *q = virtio_vq(&n->dev, CONTROL);
-
 	while (vq_pop(q, &n->chain)) {
 		struct vq_cursor data = vq_readable(&n->chain), ack = vq_writable(&n->chain);
 		u8 answer = VIRTIO_NET_ERR;
@@ -215,7 +303,23 @@ static void control(struct virtio_net *n)
 	}
 }
 
-/* ---- */
+/* ---- the driver ---- */
+
+/* Behind the pairs that there can be, which without MQ is one. */
+static unsigned control_queue(const struct virtio_net *n)
+{
+	return has(n, VIRTIO_NET_F_MQ) ? RECEIVE(NET_PAIRS) : RECEIVE(1);
+}
+
+/* What the switch need not do for this driver. */
+static void find_offloads(struct virtio_net *n)
+{
+	n->port.takes = 0;
+	if (!has(n, VIRTIO_NET_F_GUEST_CSUM))
+		return;
+	n->port.takes = NET_CSUM | (has(n, VIRTIO_NET_F_GUEST_TSO4) ? NET_TSO4 : 0) |
+			(has(n, VIRTIO_NET_F_GUEST_TSO6) ? NET_TSO6 : 0);
+}
 
 /* Buffers to receive into wait in their ring. */
 static void net_kick(struct virtio_dev *d, unsigned queue)
@@ -223,14 +327,16 @@ static void net_kick(struct virtio_dev *d, unsigned queue)
 	struct virtio_net *n = net_of(d);
 	struct virtqueue *q = virtio_vq(d, queue);
 
-	if (queue == RECEIVE)
+	find_offloads(n);
+	n->filter.by_vlan = has(n, VIRTIO_NET_F_CTRL_VLAN);
+	if (queue != control_queue(n) && queue == RECEIVE(PAIR(queue)))
 		return;
 	do {
 		vq_no_kicks(q);
-		if (queue == TRANSMIT)
-			transmit(n);
+		if (queue == control_queue(n))
+			control(n, q);
 		else
-			control(n);
+			transmit(n, q, PAIR(queue));
 	} while (vq_want_kicks(q));
 	virtio_signal(d, queue);
 }
@@ -240,11 +346,11 @@ static void net_reset(struct virtio_dev *d)
 {
 	struct virtio_net *n = net_of(d);
 
-	memset(n->mode, 0, sizeof(n->mode));
-	n->mode[VIRTIO_NET_RX_ALLMULTI] = true;
-	memcpy(n->mac_now, n->mac, ETH_ADDR);
-	n->unicast = (struct filter){ 0 };
-	n->multicast = (struct filter){ 0 };
+	net_filter_reset(&n->filter, n->mac);
+	memset(n->pair_of, 0, sizeof(n->pair_of));
+	n->pairs = 1;
+	n->port.takes = 0;
+	announced(n);
 }
 
 static const struct virtio_ops net_ops = {
@@ -254,6 +360,28 @@ static const struct virtio_ops net_ops = {
 	.kick = net_kick,
 	.reset = net_reset,
 };
+
+void virtio_net_link(struct virtio_net *n, bool up)
+{
+	u16 status = up ? VIRTIO_NET_LINK_UP : 0;
+
+	if (up == link_is_up(n))
+		return;
+	if (up && has(n, VIRTIO_NET_F_GUEST_ANNOUNCE))
+		status |= VIRTIO_NET_ANNOUNCE;
+	config_of(n)->status = status;
+	virtio_config_changed(&n->dev);
+}
+
+void virtio_net_report(const struct virtio_net *n)
+{
+	const struct net_counters *c = &n->count;
+
+	log_machine("@net {\"vm\":\"%s\",\"sent\":%lu,\"received\":%lu,\"large\":%lu,"
+		    "\"refused\":%lu,\"dropped\":%lu,\"bytes_sent\":%lu,\"bytes_received\":%lu}",
+		n->dev.vm, c->sent, c->received, c->large, c->refused, c->dropped, c->bytes_sent,
+		c->bytes_received);
+}
 
 enum status virtio_net_create(struct virtio_net **out, const char *vm, unsigned index, bool packed,
 	const struct guestmem *gm, struct net_switch *sw, const u8 mac[ETH_ADDR])
@@ -267,7 +395,9 @@ enum status virtio_net_create(struct virtio_net **out, const char *vm, unsigned 
 		.queues = QUEUES,
 		.queue_size = QUEUE_SIZE,
 		.config_size = sizeof(struct virtio_net_config) };
-	struct virtio_net_config c = { .status = VIRTIO_NET_LINK_UP, .mtu = NET_MTU };
+	struct virtio_net_config c = {
+		.status = VIRTIO_NET_LINK_UP, .mtu = NET_MTU, .pairs = NET_PAIRS
+	};
 	struct virtio_net *n = page_alloc(ORDER, PAGE_HV);
 
 	if (!n)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * virtio-net: a network card on a port of the hypervisor's switch. One pair of queues and the
- * control queue: receive mode, addresses. Frames as they are on the wire, without offloads.
+ * virtio-net: a network card on a port of the hypervisor's switch, with up to NET_PAIRS pairs of
+ * queues and the control queue. Checksums and large TCP packets are passed on as they are to a card
+ * whose driver takes them so, and finished by the switch for others.
  *
  * Source: virtio 1.2, section 5.1 "Network Device".
  */
@@ -11,15 +12,17 @@
 #include "virtio/device.h"
 #include "virtio/switch.h"
 
-#define NET_MTU	       1500u
-#define NET_FILTER_MAX 16u /* addresses of each kind; a driver that sets more gets all */
+#define NET_MTU	  1500u
+#define NET_PAIRS 4u
 
 struct virtio_net;
 
 struct net_counters {
-	u64 sent, received; /* frames */
-	u64 refused;	    /* by the driver's: too short, too long, with offloads */
+	u64 sent, received; /* frames, before they are cut */
+	u64 large;	    /* of both, those to be cut */
+	u64 refused;	    /* by the driver's: too short, too long, a header that makes no sense */
 	u64 dropped;	    /* for it: no buffer */
+	u64 bytes_sent, bytes_received;
 };
 
 /* ERR_NOMEM. The switch must outlive the device. */
@@ -28,5 +31,11 @@ enum status virtio_net_create(struct virtio_net **out, const char *vm, unsigned 
 struct virtio_dev *virtio_net_dev(struct virtio_net *n);
 const struct net_counters *virtio_net_counters(const struct virtio_net *n);
 void virtio_net_destroy(struct virtio_net *n);
+
+/* The link goes up or down; a driver whose link comes up is asked to announce itself. */
+void virtio_net_link(struct virtio_net *n, bool up);
+
+/* A line of counters, for programs. */
+void virtio_net_report(const struct virtio_net *n);
 
 #endif

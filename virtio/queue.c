@@ -123,7 +123,7 @@ static u32 table_entries(struct virtqueue *q, u32 len)
 }
 
 /* What the driver is told; 4 GB, the most that a chain can have, is one more than fits. */
-static u32 used_len(const struct vq_chain *c)
+static u32 used_len(const struct vq_done *c)
 {
 	return c->written > UINT32_MAX ? UINT32_MAX : (u32)c->written;
 }
@@ -236,15 +236,17 @@ static bool split_pop(struct virtqueue *q, struct vq_chain *c)
 	return true;
 }
 
-static void split_push(struct virtqueue *q, const struct vq_chain *c)
+static void split_push(struct virtqueue *q, const struct vq_done *done, unsigned n)
 {
-	struct vring_used_elem e = { .id = c->id, .len = used_len(c) };
+	for (unsigned i = 0; i < n; i++) {
+		struct vring_used_elem e = { .id = done[i].id, .len = used_len(&done[i]) };
 
-	if (guest_write(q->gm, used_ring(q, q->used), &e, sizeof(e)) != OK) {
-		vq_fail(q, "its used ring is no longer in memory");
-		return;
+		if (guest_write(q->gm, used_ring(q, q->used), &e, sizeof(e)) != OK) {
+			vq_fail(q, "its used ring is no longer in memory");
+			return;
+		}
+		q->used++;
 	}
-	q->used++;
 	store16(q, plus(q->cfg.device, VRING_USED_IDX), q->used);
 }
 
@@ -371,22 +373,36 @@ static bool packed_pop(struct virtqueue *q, struct vq_chain *c)
 	return true;
 }
 
-static void packed_push(struct virtqueue *q, const struct vq_chain *c)
+/* A used descriptor but for its flags, without which the driver does not look at it; they are
+ * returned. */
+static u16 packed_used(struct virtqueue *q, const struct vq_done *c)
 {
 	struct vring_packed_desc d = { .len = used_len(c), .id = c->id };
-	gpa_t at = packed_place(q, q->used);
 	u64 len = offsetof(struct vring_packed_desc, len);
 	u16 flags = c->written ? VRING_DESC_WRITE : 0;
 
 	if (q->used_wrap)
 		flags |= VRING_PACKED_AVAIL | VRING_PACKED_USED;
-	if (guest_write(q->gm, plus(at, len), &d.len,
-		    offsetof(struct vring_packed_desc, flags) - len) != OK) {
+	if (guest_write(q->gm, plus(packed_place(q, q->used), len), &d.len,
+		    offsetof(struct vring_packed_desc, flags) - len) != OK)
 		vq_fail(q, "its ring is no longer in memory");
-		return;
+	return flags;
+}
+
+/* The flags of the first are written last. */
+static void packed_push(struct virtqueue *q, const struct vq_done *done, unsigned n)
+{
+	gpa_t first = packed_flags(q, q->used);
+	u16 first_flags = packed_used(q, &done[0]), flags;
+
+	packed_advance(q, &q->used, &q->used_wrap, done[0].places);
+	for (unsigned i = 1; i < n && !q->broken; i++) {
+		flags = packed_used(q, &done[i]);
+		store16(q, packed_flags(q, q->used), flags);
+		packed_advance(q, &q->used, &q->used_wrap, done[i].places);
 	}
-	if (store16(q, packed_flags(q, q->used), flags))
-		packed_advance(q, &q->used, &q->used_wrap, c->places);
+	if (!q->broken)
+		store16(q, first, first_flags);
 }
 
 /* 2.8.10: an offset with the other wrap counter belongs to the lap before. */
@@ -436,18 +452,35 @@ bool vq_pop(struct virtqueue *q, struct vq_chain *c)
 	return true;
 }
 
+void vq_push_all(struct virtqueue *q, const struct vq_done *done, unsigned n)
+{
+	if (!q->enabled || q->broken || !n)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		BUG_ON(q->taken < done[i].places);
+		q->taken -= done[i].places;
+		q->unsaid += done[i].places;
+	}
+	q->chains += n;
+	if (q->cfg.packed)
+		packed_push(q, done, n);
+	else
+		split_push(q, done, n);
+}
+
 void vq_push(struct virtqueue *q, const struct vq_chain *c)
 {
-	if (!q->enabled || q->broken)
-		return;
-	BUG_ON(q->taken < c->places);
-	q->taken -= c->places;
-	q->unsaid += c->places;
-	q->chains++;
-	if (q->cfg.packed)
-		packed_push(q, c);
-	else
-		split_push(q, c);
+	struct vq_done done = vq_done(c);
+
+	vq_push_all(q, &done, 1);
+}
+
+void vq_rewind(struct virtqueue *q, const struct vq_mark *m)
+{
+	BUG_ON(m->taken > q->taken);
+	q->next = m->next;
+	q->next_wrap = m->next_wrap;
+	q->taken = m->taken;
 }
 
 bool vq_signal(struct virtqueue *q)

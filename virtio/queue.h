@@ -75,6 +75,41 @@ bool vq_pop(struct virtqueue *q, struct vq_chain *c) __must_check;
  */
 void vq_push(struct virtqueue *q, const struct vq_chain *c);
 
+/* What vq_push() needs of a chain. */
+struct vq_done {
+	u16 id;
+	u16 places;
+	u64 written;
+};
+
+static inline struct vq_done vq_done(const struct vq_chain *c)
+{
+	return (struct vq_done){ c->id, c->places, c->written };
+}
+
+/*
+ * vq_push_all(): as vq_push() for n (up to VQ_SIZE_MAX) chains in the order in which they were
+ * popped; a driver that sees the first of them sees all.
+ */
+void vq_push_all(struct virtqueue *q, const struct vq_done *done, unsigned n);
+
+/*
+ * vq_mark(), vq_rewind(): a place in the ring, and back to it: what was popped since then is
+ * available as if it had not been. Nothing may have been pushed in between.
+ */
+struct vq_mark {
+	u16 next;
+	bool next_wrap;
+	unsigned taken;
+};
+
+static inline struct vq_mark vq_mark(const struct virtqueue *q)
+{
+	return (struct vq_mark){ q->next, q->next_wrap, q->taken };
+}
+
+void vq_rewind(struct virtqueue *q, const struct vq_mark *m);
+
 /* After one or more vq_push(): does the driver want an interrupt for them? */
 bool vq_signal(struct virtqueue *q) __must_check;
 

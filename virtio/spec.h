@@ -130,13 +130,23 @@ static_assert(sizeof(struct virtio_pci_common) == 0x38, "as the driver sees it")
 #define VIRTIO_ID_BALLOON 5u
 
 /* 5.1.3 Network Device: Feature bits */
-#define VIRTIO_NET_F_MTU	   BIT(3)
-#define VIRTIO_NET_F_MAC	   BIT(5)
-#define VIRTIO_NET_F_STATUS	   BIT(16)
-#define VIRTIO_NET_F_CTRL_VQ	   BIT(17)
-#define VIRTIO_NET_F_CTRL_RX	   BIT(18)
-#define VIRTIO_NET_F_CTRL_RX_EXTRA BIT(20)
-#define VIRTIO_NET_F_CTRL_MAC_ADDR BIT(23)
+#define VIRTIO_NET_F_CSUM	    BIT(0)
+#define VIRTIO_NET_F_GUEST_CSUM	    BIT(1)
+#define VIRTIO_NET_F_MTU	    BIT(3)
+#define VIRTIO_NET_F_MAC	    BIT(5)
+#define VIRTIO_NET_F_GUEST_TSO4	    BIT(7)
+#define VIRTIO_NET_F_GUEST_TSO6	    BIT(8)
+#define VIRTIO_NET_F_HOST_TSO4	    BIT(11)
+#define VIRTIO_NET_F_HOST_TSO6	    BIT(12)
+#define VIRTIO_NET_F_MRG_RXBUF	    BIT(15)
+#define VIRTIO_NET_F_STATUS	    BIT(16)
+#define VIRTIO_NET_F_CTRL_VQ	    BIT(17)
+#define VIRTIO_NET_F_CTRL_RX	    BIT(18)
+#define VIRTIO_NET_F_CTRL_VLAN	    BIT(19)
+#define VIRTIO_NET_F_CTRL_RX_EXTRA  BIT(20)
+#define VIRTIO_NET_F_GUEST_ANNOUNCE BIT(21)
+#define VIRTIO_NET_F_MQ		    BIT(22)
+#define VIRTIO_NET_F_CTRL_MAC_ADDR  BIT(23)
 
 /* 5.1.4 Network Device: Device configuration layout */
 struct virtio_net_config {
@@ -147,7 +157,8 @@ struct virtio_net_config {
 };
 static_assert(sizeof(struct virtio_net_config) == 12, "as the driver sees it");
 
-#define VIRTIO_NET_LINK_UP 1u
+#define VIRTIO_NET_LINK_UP  1u
+#define VIRTIO_NET_ANNOUNCE 2u
 
 /* 5.1.6 Network Device: Device Operation */
 struct virtio_net_header {
@@ -160,6 +171,11 @@ struct virtio_net_header {
 	u16 num_buffers;
 };
 static_assert(sizeof(struct virtio_net_header) == 12, "as the driver writes it");
+
+#define VIRTIO_NET_NEEDS_CSUM 1u
+#define VIRTIO_NET_GSO_NONE   0u
+#define VIRTIO_NET_GSO_TCPV4  1u
+#define VIRTIO_NET_GSO_TCPV6  4u
 
 /* 5.1.6.5 Control Virtqueue */
 struct virtio_net_control {
@@ -182,6 +198,16 @@ struct virtio_net_control {
 #define VIRTIO_NET_CTRL_MAC  1u
 #define VIRTIO_NET_MAC_TABLE 0u
 #define VIRTIO_NET_MAC_ADDR  1u
+
+#define VIRTIO_NET_CTRL_VLAN 2u
+#define VIRTIO_NET_VLAN_ADD  0u
+#define VIRTIO_NET_VLAN_DEL  1u
+
+#define VIRTIO_NET_CTRL_ANNOUNCE 3u
+#define VIRTIO_NET_ANNOUNCE_ACK	 0u
+
+#define VIRTIO_NET_CTRL_MQ 4u
+#define VIRTIO_NET_MQ_SET  0u
 
 /* 5.2.3 Block Device: Feature bits */
 #define VIRTIO_BLK_F_SIZE_MAX	  BIT(1)

@@ -6,6 +6,7 @@
 #include "virtio/vm_io.h"
 
 #include "hv/cpu/entropy.h"
+#include "hv/cpu/tsc.h"
 #include "hv/ctl/log.h"
 #include "hv/drv/console.h"
 #include "hv/lib/printf.h"
@@ -39,7 +40,7 @@ static struct net_switch *the_switch(void)
 	static struct net_switch s;
 
 	if (!s.ports.next)
-		switch_init(&s);
+		switch_init(&s, wallclock);
 	return &s;
 }
 
@@ -205,6 +206,8 @@ static void report(const void *ctx)
 
 	for (unsigned i = 0; i < io->attached; i++)
 		virtio_report(io->pci[i].dev);
+	if (io->net)
+		virtio_net_report(io->net);
 	if (io->balloon)
 		virtio_balloon_report(io->balloon);
 }

@@ -7,9 +7,10 @@
  * starts afresh is served.
  *
  * Sources: virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c virtio/blk.c
- * Sources: hv/blk/ramdisk.c virtio/rng.c virtio/console.c virtio/net.c virtio/switch.c
- * hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c Sources: hv/dev/pci.c hv/dev/msix.c
- * hv/dev/reset.c hv/dev/bus.c
+ * Sources: hv/blk/ramdisk.c virtio/rng.c virtio/console.c virtio/net.c virtio/net_filter.c
+ * Sources: virtio/frame.c virtio/switch.c virtio/balloon.c hv/mmu/ram.c hv/mem/mtrr.c
+ * Sources: hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c hv/dev/pci.c hv/dev/msix.c
+ * Sources: hv/dev/reset.c hv/dev/bus.c
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 #include <linux/virtio_pci.h>
 
 #include "hv/mem/page.h"
+#include "hv/mmu/mmu.h"
+#include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/console.h"
 #include "virtio/net.h"
@@ -52,10 +55,19 @@ enum kind {
 	NET_SEND,
 	NET_CONTROL,
 	NET_RECEIVE,
+	BALLOON_GIVE,
+	BALLOON_TAKE,
+	BALLOON_STATS,
+	BALLOON_REPORT,
 	KINDS
 };
 
-static const u16 queue_of[KINDS] = { [CONSOLE] = 1, [NET_SEND] = 1, [NET_CONTROL] = 2 };
+static const u16 queue_of[KINDS] = { [CONSOLE] = 1,
+	[NET_SEND] = 1,
+	[NET_CONTROL] = 2,
+	[BALLOON_TAKE] = 1,
+	[BALLOON_STATS] = 2,
+	[BALLOON_REPORT] = 4 };
 
 static struct {
 	enum kind kind;
@@ -67,6 +79,7 @@ static struct {
 	struct virtio_rng *rng;
 	struct virtio_console *console;
 	struct virtio_net *net;
+	struct virtio_balloon *balloon;
 	struct net_switch sw;
 	struct switch_port tap;
 	struct virtio_dev *dev;
@@ -176,6 +189,26 @@ static void write_desc(unsigned i, u64 addr, u32 len, u16 flags, u16 next)
 /* A frame for everybody. */
 static const u8 to_all[64] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
+/* A frame from elsewhere, as it is on the wire or a large one to be cut. */
+static void to_card(u64 how)
+{
+	static u8 large[60000];
+	struct net_frame f = { .data = to_all, .len = sizeof(to_all) };
+
+	if (how & 1) {
+		memset(large, 0xff, ETH_ADDR);
+		large[12] = 8, large[14] = 0x45, large[23] = 6, large[46] = 0x50;
+		f = (struct net_frame){ .data = large,
+			.len = 100 + how % 256 * 230,
+			.left = NET_CSUM | NET_TSO4,
+			.csum_start = 34,
+			.csum_offset = 16,
+			.gso_size = 1400 };
+	}
+	if (net_frame_check(&f))
+		switch_send(&m.sw, &m.tap, &f);
+}
+
 /* A split chain: header, data, status. */
 static void request(u32 type, u64 sector, u32 len, bool write)
 {
@@ -196,7 +229,7 @@ static void request(u32 type, u64 sector, u32 len, bool write)
 	(void)!guest_write(&gm, GPA(RINGS + DRIVER + 2), &m.avail, 2);
 	kick(queue_of[m.kind]);
 	if (m.kind == NET_RECEIVE)
-		switch_send(&m.sw, &m.tap, to_all, sizeof(to_all));
+		to_card(sector);
 }
 
 static void printed(void *ctx, const u8 *buf, size_t len)
@@ -204,11 +237,32 @@ static void printed(void *ctx, const u8 *buf, size_t len)
 	CHECK(!ctx && len && buf[len - 1] <= 0xff);
 }
 
-static void tapped(struct switch_port *port, const u8 *frame, size_t len)
+/* Each byte is looked at, for the sanitizer. */
+static void tapped(struct switch_port *port, const struct net_frame *f)
 {
-	CHECK(port == &m.tap && len >= ETH_HEADER && len <= ETH_FRAME_MAX &&
-		frame[len - 1] <= 0xff);
+	unsigned sum = 0;
+
+	CHECK(port == &m.tap && f->len >= ETH_HEADER && !(f->left & ~port->takes));
+	CHECK(f->len <= (f->left & (NET_TSO4 | NET_TSO6) ? NET_FRAME_MAX : ETH_FRAME_MAX));
+	for (size_t i = 0; i < f->len; i++)
+		sum += f->data[i];
+	CHECK(sum <= f->len * 255);
 }
+
+static u64 seconds(void)
+{
+	return clock_now / 1000000000ul;
+}
+
+/* Lists of pages are read, sorted, and come to nothing: tests/fuzz/fuzz_guestmem.c has the rest. */
+static enum status cannot_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
+{
+	(void)mmu, (void)gpa, (void)len;
+	return ERR_NOMEM;
+}
+
+static const struct mmu_ops stiff_ops = { .unmap = cannot_unmap };
+static struct mmu stiff = { .ops = &stiff_ops };
 
 static void command(struct stream *in)
 {
@@ -249,11 +303,20 @@ static void create_net(void)
 {
 	static const u8 mac[ETH_ADDR] = { 0 };
 
-	switch_init(&m.sw);
+	switch_init(&m.sw, seconds);
 	m.tap.receive = tapped;
+	m.tap.takes = NET_CSUM | NET_TSO6;
 	switch_join(&m.sw, &m.tap);
 	CHECK(virtio_net_create(&m.net, "vm", 0, true, &gm, &m.sw, mac) == OK);
 	m.dev = virtio_net_dev(m.net);
+}
+
+static void create_balloon(void)
+{
+	static const struct balloon_plan plan = { .step = { { MB, 1 }, { 0, 2 } }, .steps = 2 };
+
+	CHECK(virtio_balloon_create(&m.balloon, "vm", true, &gm, &stiff, &m.timers, &plan) == OK);
+	m.dev = virtio_balloon_dev(m.balloon);
 }
 
 static void create(enum kind kind)
@@ -274,6 +337,8 @@ static void create(enum kind kind)
 		CHECK(virtio_console_create(
 			      &m.console, "vm", true, &gm, &m.timers, printed, NULL) == OK);
 		m.dev = virtio_console_dev(m.console);
+	} else if (kind >= BALLOON_GIVE) {
+		create_balloon();
 	} else {
 		create_net();
 	}
@@ -293,6 +358,8 @@ static void destroy(void)
 		virtio_console_destroy(m.console);
 	if (m.net)
 		virtio_net_destroy(m.net);
+	if (m.balloon)
+		virtio_balloon_destroy(m.balloon);
 }
 
 /* A driver that starts afresh has its first request answered. */
@@ -303,7 +370,11 @@ static void still_works(void)
 	clock_now += 1000000000ul;
 	start(BIT(32));
 	CHECK(status() == 15);
-	request(0, 1, m.kind == DISK ? 512 : 2000, m.kind != CONSOLE);
+	request(0, 0, m.kind == DISK ? 512 : 2000, m.kind != CONSOLE);
+	if (m.kind == BALLOON_STATS) {
+		clock_now += BALLOON_STATS_SECONDS * 1000000000ul;
+		timerq_run(&m.timers);
+	}
 	CHECK(guest_read(&gm, GPA(RINGS + DEVICE + 2), &used, 2) == OK && used == 1);
 }
 
