@@ -118,10 +118,12 @@ check-docs: $(B)/cpuid-msr.md
 TRIPTYCH := scripts/triptych
 BENCH := $(B)/guest-images/linux/bench
 
-$(BENCH): guest-images/linux/bench.c
+BENCH_C := $(wildcard guest-images/linux/*.c)
+
+$(BENCH): $(BENCH_C) guest-images/linux/bench.h guest-images/exits.h
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $@"
-	@$(CROSS_COMPILE)gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -o $@ $<
+	@$(CROSS_COMPILE)gcc -std=gnu11 -O2 -Wall -Wextra -Werror -I. -static -pthread -o $@ $(BENCH_C)
 
 # Boots to the report of the machine's capabilities.
 $(B)/triptych.iso: $(B)/triptych.elf $(TRIPTYCH) $(wildcard scripts/triptych_lib/*.py)

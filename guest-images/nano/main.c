@@ -4,7 +4,8 @@
  * It boots as a multiboot kernel, natively or in a VM, prints a line of JSON an operation and
  * switches the machine off. docs/measuring.md says what the lines mean.
  *
- *   only=NAME[,NAME...]  these operations, and those whose names start so and go on with "-"
+ *   only=NAME[,NAME...]  these operations; a NAME that none has stands for all whose names start so
+ *                        and go on with "-"
  *   batches=N            instead of 15
  */
 #include "guest-images/nano/nano.h"
@@ -13,35 +14,70 @@
 static const struct operations *const groups[] = { &system_calls, &instructions, &devices,
 	&page_tables, &walks };
 
-/* Does the name match the beginning of the list: the whole word, or up to a "-"? */
-static bool matches(const char *name, const char *word)
+#define NAME_MAX 32u
+
+/* "fork" is in "fork-8", and so is "fork-8". */
+enum match {
+	NONE,
+	FAMILY,
+	EXACT
+};
+
+static enum match match(const char *name, const char *word)
 {
-	while (*name && *name == *word) {
-		name++;
-		word++;
-	}
-	return (!*word || *word == ',' || *word == ' ') && (!*name || *name == '-');
+	size_t n = strlen(word);
+
+	if (strncmp(name, word, n))
+		return NONE;
+	return !name[n] ? EXACT : name[n] == '-' ? FAMILY : NONE;
 }
 
-static bool chosen(const char *name)
+/* Measures those that match so, or all with no word. Returns how many there are. */
+static unsigned measure_those(enum match wanted, const char *word)
 {
-	const char *list = cmdline_text("only");
+	unsigned count = 0;
 
-	if (!list)
-		return true;
-	for (const char *p = list; *p && *p != ' '; p++)
-		if ((p == list || p[-1] == ',') && matches(name, p))
-			return true;
-	return false;
+	for (unsigned g = 0; g < ARRAY_SIZE(groups); g++)
+		for (unsigned i = 0; i < groups[g]->count; i++)
+			if (!word || match(groups[g]->op[i].name, word) == wanted) {
+				measure(&groups[g]->op[i]);
+				count++;
+			}
+	return count;
+}
+
+/* One word of a list with commas; returns what is behind it. */
+static const char *take_word(const char *p, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (; *p && *p != ' ' && *p != ','; p++)
+		if (n + 1 < size)
+			out[n++] = *p;
+	out[n] = '\0';
+	return *p == ',' ? p + 1 : NULL;
+}
+
+static void measure_list(const char *list)
+{
+	char word[NAME_MAX];
+
+	while (list) {
+		list = take_word(list, word, sizeof(word));
+		if (!measure_those(EXACT, word) && !measure_those(FAMILY, word))
+			say("{\"name\":\"%s\",\"error\":\"there is no such operation\"}", word);
+	}
 }
 
 void test_main(void)
 {
+	const char *only = cmdline_text("only");
+
 	say("nano: Triptych's bare-metal benchmark, %lu MB", guest_ram / MB);
-	for (unsigned g = 0; g < ARRAY_SIZE(groups); g++)
-		for (unsigned i = 0; i < groups[g]->count; i++)
-			if (chosen(groups[g]->op[i].name))
-				measure(&groups[g]->op[i]);
+	if (only)
+		measure_list(only);
+	else
+		measure_those(NONE, NULL);
 	say("nano: done");
 	switch_off();
 }

@@ -71,7 +71,9 @@ void switch_off(void)
 	struct acpi_info acpi = { 0 };
 
 	if (acpi_parse(&acpi, NULL, 0, identity) || !acpi.s5_found || !acpi.pm1a_control)
-		fail("the ACPI tables do not say how this machine is switched off");
+		fail("the ACPI tables do not say how this machine is switched off (PM1a control at "
+		     "0x%x)",
+			acpi.pm1a_control);
 	if (acpi.smi_command && acpi.acpi_enable && !(inw(acpi.pm1a_control) & PM1_SCI_EN)) {
 		outb(acpi.smi_command, acpi.acpi_enable);
 		for (unsigned i = 0; i < ACPI_TRIES && !(inw(acpi.pm1a_control) & PM1_SCI_EN); i++)

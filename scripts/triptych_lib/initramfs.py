@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The root file system of the default guest: busybox, an init script, our benchmark.
 
-For a VM with virtio devices also the drivers, and for one with disks what makes and checks ext4.
+For a VM with virtio devices also the drivers, for one with disks what makes and checks ext4, and for the
+benchmark the compiler that it measures.
 """
 
 from __future__ import annotations
@@ -45,6 +46,13 @@ DISK_PROGRAMS = {
     "libuuid1": [f"{LIBRARIES}/libuuid.so.*"],
     "libc6": [f"{LIBRARIES}/libc.so.*", f"{LIBRARIES}/ld-linux-x86-64.so.*"],
 }
+COMPILER = {
+    "tcc": ["bin/tcc"],
+    "libc6": [
+        *(f"{LIBRARIES}/{name}.so.*" for name in ("libc", "libm", "libdl", "libpthread")),
+        f"{LIBRARIES}/ld-linux-x86-64.so.*",
+    ],
+}
 OWN_COMMANDS = ("poweroff", "reboot", "halt")  # scripts of ours instead of busybox's
 
 
@@ -80,32 +88,45 @@ def entries(busybox: Path, bench: Path | None) -> list[cpio.Entry]:
     return result
 
 
-def disk_programs(progress: Progress) -> list[cpio.Entry]:
-    """mke2fs and e2fsck with the libraries that they need, each under the name that the loader looks for."""
-    result = [cpio.directory(LIBRARIES)]
-    for package, members in DISK_PROGRAMS.items():
+def programs(packages: dict[str, list[str]], progress: Progress) -> list[cpio.Entry]:
+    """Programs of Debian's with the libraries that they need, each under the name that the loader looks for."""
+    result = [cpio.directory(LIBRARIES), cpio.directory("usr"), cpio.directory("usr/bin")]
+    for package, members in packages.items():
         tree = images.package_files(package, [*members, *(f"usr/{m}" for m in members)], progress)
         for path in sorted(p for p in tree.rglob("*") if p.is_file() and not p.is_symlink()):
             library = re.match(r"(.*\.so\.\d+)", path.name)
-            place = f"{LIBRARIES}/{library.group(1)}" if library else f"sbin/{path.name}"
+            directory = "sbin" if path.parent.name == "sbin" else "usr/bin"
+            place = f"{LIBRARIES}/{library.group(1)}" if library else f"{directory}/{path.name}"
             result.append(cpio.regular(place, path.read_bytes(), 0o755))
     result.append(cpio.symlink("lib64/ld-linux-x86-64.so.2", f"/{LIBRARIES}/ld-linux-x86-64.so.2"))
-    result.append(cpio.symlink("sbin/mkfs.ext4", "mke2fs"))
     return result
 
 
-def build(progress: Progress, drivers_for: str | None = None, disks: bool = False) -> Path:
+def merged(*wanted: dict[str, list[str]]) -> dict[str, list[str]]:
+    """All packages, each with the members that any of them wants."""
+    result: dict[str, list[str]] = {}
+    for packages in wanted:
+        for package, members in packages.items():
+            have = result.setdefault(package, [])
+            have += [m for m in members if m not in have]
+    return result
+
+
+def build(progress: Progress, drivers_for: str | None = None, disks: bool = False, compiler: bool = False) -> Path:
     """The default initramfs, in the cache under the hash of its contents.
 
-    drivers_for: the stock kernel that needs drivers for virtio; disks: with programs for file systems.
+    drivers_for: the stock kernel that needs drivers for virtio; disks: with programs for file systems; compiler:
+    with tcc.
     """
     busybox = images.busybox(progress)
     content = entries(busybox, BENCH if BENCH.exists() else None)
     if drivers_for:
         release = images.kernel_modules(drivers_for, MODULE_FILES, progress)
         content += kmodules.entries(release, [*DRIVERS, *FILE_SYSTEMS])
+    if disks or compiler:
+        content += programs(merged(DISK_PROGRAMS if disks else {}, COMPILER if compiler else {}), progress)
     if disks:
-        content += disk_programs(progress)
+        content.append(cpio.symlink("sbin/mkfs.ext4", "mke2fs"))
     data = cpio.archive(content)
     path = images.cache_dir() / "initramfs" / (hashlib.sha256(data).hexdigest()[:16] + ".cpio")
     if not path.exists():

@@ -23,6 +23,7 @@ from .ui import STATUS_CRASHED, STATUS_OK, STATUS_TIMEOUT, Progress, UsageError
 from .vmconfig import Vm, manifest
 
 HOST_MEM_MIN_MB = 512
+BENCH_IN_GUEST = "/bin/bench"  # on the kernel's command line
 END_GRACE_S = 5.0  # from the hypervisor's last line to the machine's power-off
 HOST_MEM_OWN_MB = 128  # the hypervisor, GRUB, firmware
 MB = 1 << 20
@@ -92,7 +93,9 @@ def gather(vm: Vm, progress: Progress) -> Images:
     if vm.initrd:
         initrd = _readable(Path(vm.initrd), f"VM {vm.name}: initrd")
     elif vm.initrd is None and vm.stock:
-        initrd = initramfs.build(progress, vm.kernel if vm.devices else None, bool(vm.disk))
+        initrd = initramfs.build(
+            progress, vm.kernel if vm.devices else None, bool(vm.disk), compiler=BENCH_IN_GUEST in vm.command_line
+        )
     modules = [_readable(Path(m.file), f"VM {vm.name}: module") for m in vm.modules]
     disks = [_readable(Path(d.file), f"VM {vm.name}: disk") if d.file else None for d in vm.disk]
     return Images(kernel, initrd, modules, disks)
