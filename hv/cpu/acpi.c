@@ -285,7 +285,7 @@ static bool s5_read(struct acpi_info *out, struct table t, u32 at)
 
 static void s5_scan(struct acpi_info *out, struct table t)
 {
-	for (u32 at = sizeof(struct sdt) + 2; !out->s5_found && at + AML_NAMESEG < t.len; at++)
+	for (u32 at = sizeof(struct sdt) + 1; !out->s5_found && at + AML_NAMESEG < t.len; at++)
 		if (!memcmp(t.data + at, "_S5_", AML_NAMESEG) && s5_read(out, t, at))
 			return;
 }

@@ -308,6 +308,8 @@ static void test_s5_forms(void **state)
 		bool found;
 		u8 a, b;
 	} forms[] = {
+		{ { 0x08, '_', 'S', '5', '_', 0x12, 8, 4, 0x0a, 5, 0x0a, 6, 0, 0 }, 14, true, 5,
+			6 }, /* the first object */
 		{ { 0, 0, 0x08, '_', 'S', '5', '_', 0x12, 6, 4, 0, 0, 0, 0 }, 14, true, 0, 0 },
 		{ { 0, 0x08, '\\', '_', 'S', '5', '_', 0x12, 6, 4, 1, 0x0a, 7, 0 }, 14, true, 1,
 			7 },
