@@ -240,6 +240,10 @@ enum status physical_open(struct blk_backend **out, const struct physical_name *
 
 	if (st != OK)
 		return st;
+	if (at.disk->silent) {
+		*why = "the disk's interrupts do not arrive";
+		return ERR_NOTSUP;
+	}
 	if (taken(&at, read_only)) {
 		*why = "another virtual disk has it, or a part of it";
 		return ERR_EXIST;
@@ -281,6 +285,8 @@ static void report(unsigned index, const struct disk *d, const struct gpt *g)
 
 	log_info("disk:%u: %s, %lu MB, \"%s\", serial \"%s\"", index, d->ops->name,
 		d->sectors / (MB / DISK_SECTOR), d->model, d->serial);
+	if (d->silent)
+		log_warn("disk:%u: its interrupts do not arrive", index);
 	for (unsigned i = 0; g && i < g->partitions; i++) {
 		gpt_guid_text(g->partition[i].uuid, uuid);
 		log_info("  part:%s: number %u, %lu MB, uuid:%s", g->partition[i].name,

@@ -29,7 +29,8 @@ void physical_init(void);
 /*
  * physical_open(): *out is the caller's until its destroy(). ERR_NOENT: there is no such thing;
  * ERR_INVAL: more than one partition has that name or UUID; ERR_EXIST: another back end has it, or
- * a part of it, and one of the two writes; ERR_NOMEM. why: one of these in words.
+ * a part of it, and one of the two writes; ERR_NOTSUP: the disk's interrupts do not arrive;
+ * ERR_NOMEM. why: one of these in words.
  */
 enum status physical_open(struct blk_backend **out, const struct physical_name *name,
 	bool read_only, const char **why) __must_check;

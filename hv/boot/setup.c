@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The steps of the boot sequence. */
 #include "hv/boot/setup.h"
+
+#include <linux/pci_regs.h>
+
 #include "hv/blk/physical.h"
 #include "hv/boot/modules.h"
 #include "hv/cpu/cpu.h"
@@ -10,6 +13,7 @@
 #include "hv/cpu/percpu.h"
 #include "hv/cpu/smp.h"
 #include "hv/cpu/tsc.h"
+#include "hv/drv/ahci.h"
 #include "hv/drv/ata.h"
 #include "hv/drv/console.h"
 #include "hv/drv/power.h"
@@ -194,10 +198,35 @@ void setup_machine(const struct options *opt)
 		lapic_has_deadline() ? "by TSC deadline" : "one-shot");
 }
 
+static void attach_ahci(const struct pci_function *f)
+{
+	struct ahci_regs regs = ahci_machine_regs;
+	void *ctx;
+	hpa_t bar;
+	u8 vector;
+
+	if (!pci_fn_mem_bar(f, AHCI_BAR, &bar) || !pci_fn_capability(f, PCI_CAP_ID_MSI)) {
+		log_warn("ahci: a controller without registers or MSI is left alone");
+		return;
+	}
+	pci_fn_enable(f, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	regs.base = mmio_map(bar, AHCI_REGS_LEN);
+	if (ahci_attach(&regs, &this_cpu()->timers, &ctx) != OK) {
+		log_warn("ahci: a controller that firmware keeps, or one too many");
+		return;
+	}
+	vector = irq_register_msi(ahci_interrupt, ctx);
+	if (!vector || pci_fn_msi(f, vector, cpu_by_index(0)->apic_id) != OK)
+		log_warn("ahci: no interrupt for a controller");
+}
+
 static void look_for_disks(const struct pci_function *f, void *ctx)
 {
 	(void)ctx;
-	ata_attach(f, &this_cpu()->timers, irq_register_isa);
+	if (f->class_code == CLASS_AHCI)
+		attach_ahci(f);
+	else
+		ata_attach(f, &this_cpu()->timers, irq_register_isa);
 }
 
 void setup_disks(void)

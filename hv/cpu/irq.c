@@ -83,6 +83,16 @@ enum status irq_register_isa(unsigned irq, irq_fn fn, void *ctx)
 		line->gsi, vector, cpu_by_index(0)->apic_id, line->level, line->active_low);
 }
 
+u8 irq_register_msi(irq_fn fn, void *ctx)
+{
+	static unsigned next = VECTOR_MSI_FIRST;
+
+	if (next > VECTOR_MSI_LAST)
+		return 0;
+	irq_register((u8)next, fn, ctx);
+	return (u8)next++;
+}
+
 void irq_handle(u8 vector)
 {
 	irq_fn fn = __atomic_load_n(&handlers[vector].fn, __ATOMIC_ACQUIRE);

@@ -14,6 +14,8 @@
 #define VECTOR_PIC_FIRST 0x20 /* 0x20-0x2f: what a masked 8259 may still send */
 #define VECTOR_GSI_FIRST 0x30 /* + GSI */
 #define VECTOR_GSI_LAST	 0xcf
+#define VECTOR_MSI_FIRST 0xd0
+#define VECTOR_MSI_LAST	 0xef
 #define VECTOR_TIMER	 0xf0
 #define VECTOR_KICK	 0xf1
 #define VECTOR_SPURIOUS	 0xff
@@ -32,6 +34,9 @@ void irq_register(u8 vector, irq_fn fn, void *ctx);
  * its handler. ERR_NOENT if no IOAPIC has that line.
  */
 enum status irq_register_isa(unsigned irq, irq_fn fn, void *ctx) __must_check;
+
+/* A vector of its own for a device's messages, or 0 when there is none left. */
+u8 irq_register_msi(irq_fn fn, void *ctx);
 
 /*
  * From now on VECTOR_TIMER comes to this CPU whenever a deadline of its queue does, so that it ends

@@ -2,7 +2,8 @@
 /* What all disks have in common: the list of them, the look at a command's range, and IDENTIFY. */
 #include "hv/drv/disk.h"
 
-#include "hv/cpu/cpu.h"
+#include "hv/cpu/idle.h"
+#include "hv/cpu/tsc.h"
 #include "hv/lib/string.h"
 
 #define ID_SERIAL	   10u /* words */
@@ -87,6 +88,19 @@ static void wait_done(struct disk_cmd *c, bool ok)
 	w->ok = ok;
 }
 
+/* An idle processor takes interrupts; a disk that is silent is polled from then on. */
+static void wait_for_interrupt(struct disk *d, const struct wait *w)
+{
+	u64 patience = tsc_now() + tsc_hz();
+
+	while (!READ_ONCE(w->over) && !d->silent) {
+		if (tsc_now() >= patience)
+			d->silent = true;
+		else
+			cpu_idle(patience);
+	}
+}
+
 enum status disk_read(struct disk *d, u64 sector, u32 sectors, void *buf)
 {
 	struct wait w = { .to = buf };
@@ -99,10 +113,9 @@ enum status disk_read(struct disk *d, u64 sector, u32 sectors, void *buf)
 	if (!in_range(d, &w.cmd))
 		return ERR_RANGE;
 	disk_submit(d, &w.cmd);
-	while (!READ_ONCE(w.over)) {
-		cpu_relax();
+	wait_for_interrupt(d, &w);
+	while (!w.over)
 		d->ops->poll(d);
-	}
 	return w.ok ? OK : ERR_TIMEOUT;
 }
 

@@ -56,6 +56,7 @@ struct disk {
 	const struct disk_ops *ops;
 	u64 sectors;
 	u8 physical_exp; /* what it stores as a unit is 2^this sectors */
+	bool silent;	 /* disk_read() has waited for an interrupt that did not come */
 	char model[DISK_MODEL_MAX + 1], serial[DISK_SERIAL_MAX + 1]; /* printable ASCII */
 };
 
@@ -67,7 +68,8 @@ struct disk *disk_at(unsigned index); /* index < disk_count(), in the order they
 /* Submits a command after a look at its range: what lies outside the disk is done with false. */
 void disk_submit(struct disk *d, struct disk_cmd *c);
 
-/* Reads and waits: at boot. sectors: up to DISK_SECTORS_MAX. ERR_RANGE; ERR_TIMEOUT: it failed. */
+/* Reads and waits, by HLT: at boot. sectors: up to DISK_SECTORS_MAX. ERR_RANGE; ERR_TIMEOUT: it
+ * failed. */
 enum status disk_read(struct disk *d, u64 sector, u32 sectors, void *buf) __must_check;
 
 /*

@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "hv/blk/physical.h"
+#include "hv/cpu/idle.h"
+#include "hv/cpu/tsc.h"
 #include "hv/drv/disk.h"
 #include "hv/mem/page.h"
 #include "tests/unit/host.h"
@@ -76,6 +78,25 @@ static void mock_poll(struct disk *d)
 static const struct disk_ops mock_ops = {
 	.name = "mock", .submit = mock_submit, .poll = mock_poll
 };
+
+u64 tsc_now(void)
+{
+	return 0;
+}
+
+u64 tsc_hz(void)
+{
+	return 1;
+}
+
+void cpu_idle(u64 deadline)
+{
+	(void)deadline;
+	for (unsigned i = 0; i < ARRAY_SIZE(mock); i++)
+		if (step(&mock[i]))
+			return;
+	fail_msg("nothing to wait for");
+}
 
 /* ---- a partition table ---- */
 
@@ -248,7 +269,11 @@ static void test_names(void **state)
 	b->ops->destroy(b);
 	memset(n.uuid, 0xb1, sizeof(n.uuid));
 	open_it(&n, false, ERR_NOENT);
-	n = (struct physical_name){ .kind = PHYSICAL_DISK, .disk = 2 };
+	n = (struct physical_name){ .kind = PHYSICAL_DISK, .disk = 1 };
+	mock[1].disk.silent = true;
+	open_it(&n, false, ERR_NOTSUP);
+	mock[1].disk.silent = false;
+	n.disk = 2;
 	open_it(&n, false, ERR_NOENT);
 }
 
