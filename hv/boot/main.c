@@ -13,6 +13,7 @@
 #include "hv/ctl/log.h"
 #include "hv/mem/mtrr.h"
 #include "hv/mmu/shadow.h"
+#include "hv/vm/emulated_io.h"
 #include "hv/vm/vm.h"
 #include "virtio/vm_io.h"
 #include "vmx/vmx.h"
@@ -59,6 +60,7 @@ static void start_virtualization(struct vm_providers *with)
 		boot_stop("VT-x is locked off on one of the processors");
 	with->cpu = &vmx_cpu_ops;
 	with->io[VM_IO_VIRTIO] = &virtio_io_ops;
+	with->io[VM_IO_EMULATED] = &emulated_io_ops;
 	if (!vmx_has_mode(VMX_TWO_LEVEL))
 		log_warn("no two-level paging: %s", vmx_mode_missing(VMX_TWO_LEVEL));
 	else if (ept_init(vmx_caps.ept_vpid, maxphyaddr, no_multihit(), &ept_hw) == OK)

@@ -190,7 +190,7 @@ static enum status make_io(struct vm *vm, const struct vm_providers *with, char 
 		!vm->cfg.balloon.steps)
 		return OK;
 	if (!ops) {
-		snprintf(err, LOADER_ERR_MAX, "io=emulated: this version has no such devices");
+		snprintf(err, LOADER_ERR_MAX, "io: this version has no such devices");
 		return ERR_NOTSUP;
 	}
 	s = ops->create(vm, &vm->io, err);
