@@ -116,14 +116,19 @@ check-docs: $(B)/cpuid-msr.md
 # ---- images and running --------------------------------------------------------------------------
 
 TRIPTYCH := scripts/triptych
-BENCH := $(B)/guest-images/linux/bench
+BENCH := $(B)/guest-images/linux/bench $(B)/guest-images/linux/iobench
+BENCH_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -I. -static -pthread
+BENCH_C := $(filter-out %/iobench.c,$(wildcard guest-images/linux/*.c))
 
-BENCH_C := $(wildcard guest-images/linux/*.c)
-
-$(BENCH): $(BENCH_C) guest-images/linux/bench.h guest-images/exits.h
+$(B)/guest-images/linux/bench: $(BENCH_C) guest-images/linux/bench.h guest-images/exits.h
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $@"
-	@$(CROSS_COMPILE)gcc -std=gnu11 -O2 -Wall -Wextra -Werror -I. -static -pthread -o $@ $(BENCH_C)
+	@$(CROSS_COMPILE)gcc $(BENCH_FLAGS) -o $@ $(BENCH_C)
+
+$(B)/guest-images/linux/iobench: guest-images/linux/iobench.c guest-images/exits.h
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $@"
+	@$(CROSS_COMPILE)gcc $(BENCH_FLAGS) -o $@ $<
 
 # Boots to the report of the machine's capabilities.
 $(B)/triptych.iso: $(B)/triptych.elf $(TRIPTYCH) $(wildcard scripts/triptych_lib/*.py)

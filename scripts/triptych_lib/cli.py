@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The command line: `triptych run | iso | preflight | doctor`."""
+"""The command line: `triptych run | iso | root-image | preflight | doctor`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from . import doctor, engine, hostdisk, iso, run, vmconfig
+from . import doctor, engine, hostdisk, iso, rootimage, run, vmconfig
 from .paths import HYPERVISOR
 from .run import Options
 from .ui import STATUS_CRASHED, STATUS_USAGE, EngineError, Progress, UsageError
@@ -92,7 +92,7 @@ def _add_machine_options(p: argparse.ArgumentParser) -> None:
 
 def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="triptych", description="A small bare-metal hypervisor: run guests on it.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="run|iso|preflight|doctor")
+    commands = top.add_subparsers(dest="command", required=True, metavar="run|iso|root-image|preflight|doctor")
     p = commands.add_parser("run", help="run VMs until all have ended")
     _add_vm_options(p)
     _add_machine_options(p)
@@ -105,6 +105,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--preflight", action="store_true", help="no VM: it reports what the machine can do")
     _add_vm_options(p)
     _add_hypervisor_options(p)
+    p = commands.add_parser("root-image", help="make a root file system of Debian packages, for root=/dev/vda")
+    p.add_argument("file", type=Path)
+    p.add_argument("--size", default="768M", metavar="768M", help="of the image")
+    p.add_argument("--package", action="append", default=[], metavar="NAME", help="one more package in it")
     p = commands.add_parser("preflight", help="boot the hypervisor alone: what can this machine's VT-x do?")
     _add_machine_options(p)
     _add_hypervisor_options(p)
@@ -222,11 +226,20 @@ def _iso(args: argparse.Namespace) -> int:
     return 0
 
 
+def _root_image(args: argparse.Namespace) -> int:
+    try:
+        size = vmconfig.parse_size(args.size)
+    except ValueError as e:
+        raise UsageError(f"--size: {e}") from e
+    rootimage.make(args.file, size, args.package, Progress())
+    return 0
+
+
 def _doctor(_: argparse.Namespace) -> int:
     return doctor.report(engine.probe(), HYPERVISOR.exists())
 
 
-COMMANDS = {"run": _run, "iso": _iso, "preflight": _preflight, "doctor": _doctor}
+COMMANDS = {"run": _run, "iso": _iso, "root-image": _root_image, "preflight": _preflight, "doctor": _doctor}
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -14,11 +14,12 @@ import subprocess
 from pathlib import Path
 
 from . import cpio, images, kmodules
-from .paths import BENCH, RECIPE
+from .paths import BENCH, IOBENCH, RECIPE
 from .ui import Progress, UsageError
 
 DIRECTORIES = ("bin", "sbin", "lib", "lib64", "dev", "etc", "proc", "sys", "tmp", "root", "run", "var", "mnt")
 DRIVERS = ["virtio_pci", "virtio_blk", "virtio_rng", "virtio_net", "virtio_console", "virtio_balloon"]
+IDE_DRIVERS = ["ata_piix", "sd_mod", "crct10dif_generic", "crc64_rocksoft_generic"]  # one of the kernels has none
 FILE_SYSTEMS = ["ext4", "crc32c_generic", "crc32c_intel"]
 # Where they and what they depend on are, in either of the stock kernels.
 MODULE_FILES = [
@@ -33,6 +34,16 @@ MODULE_FILES = [
     "fs/jbd2/*",
     "fs/mbcache.*",
     "lib/crc16.*",
+    "lib/crc64*",
+    "lib/crc-t10dif.*",
+    "block/t10-pi.*",
+    "crypto/crc64_rocksoft_generic.*",
+    "crypto/crct10dif_*",
+    "drivers/ata/libata.*",
+    "drivers/ata/ata_piix.*",
+    "drivers/scsi/scsi_mod.*",
+    "drivers/scsi/scsi_common.*",
+    "drivers/scsi/sd_mod.*",
     "lib/libcrc32c.*",
     "crypto/crc32c_generic.*",
     "arch/x86/crypto/crc32c-intel.*",
@@ -122,11 +133,13 @@ def build(progress: Progress, drivers_for: str | None = None, disks: bool = Fals
     content = entries(busybox, BENCH if BENCH.exists() else None)
     if drivers_for:
         release = images.kernel_modules(drivers_for, MODULE_FILES, progress)
-        content += kmodules.entries(release, [*DRIVERS, *FILE_SYSTEMS])
+        content += kmodules.entries(release, [*DRIVERS, *IDE_DRIVERS, *FILE_SYSTEMS])
     if disks or compiler:
         content += programs(merged(DISK_PROGRAMS if disks else {}, COMPILER if compiler else {}), progress)
     if disks:
         content.append(cpio.symlink("sbin/mkfs.ext4", "mke2fs"))
+        if IOBENCH.exists():
+            content.append(cpio.regular("bin/iobench", IOBENCH.read_bytes(), 0o755))
     data = cpio.archive(content)
     path = images.cache_dir() / "initramfs" / (hashlib.sha256(data).hexdigest()[:16] + ".cpio")
     if not path.exists():

@@ -8,4 +8,5 @@ BUILD = ROOT / "build"
 HYPERVISOR = BUILD / "triptych.elf"
 BENCH = BUILD / "guest-images" / "linux" / "bench"
 NANO = BUILD / "nano.elf"
+IOBENCH = BENCH.with_name("iobench")
 RECIPE = ROOT / "guest-images" / "linux"

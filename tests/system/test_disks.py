@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Disks that keep what is written: physical disks of the emulated machine behind virtio and behind IDE.
+
+A partition of a disk, the root file system on a disk, data after the emulator was killed, and what requests cost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import random
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import Run, Starter, complaints, slow
+from triptych_lib import rootimage
+from triptych_lib.ui import Progress
+
+MB = 1 << 20
+REQUESTS = 1000
+PATTERN = bytes((i * 31 + i // 512) & 0xFF for i in range(4 * MB))
+
+
+def succeeds(run: Run, command: str) -> None:
+    assert run.command(f"{command}; echo $?").split()[-1] == "0", command
+
+
+def ready(run: Run) -> str:
+    """At the prompt, with lines so long that no command is wrapped."""
+    said = run.prompt()
+    run.command("stty cols 999")
+    return said
+
+
+def hash_of(run: Run, path: str) -> str:
+    found = re.search(r"\b[0-9a-f]{64}\b", run.command(f"sha256sum {path}"))
+    assert found, path
+    return found.group()
+
+
+def blank(path: Path, size: int) -> Path:
+    with path.open("wb") as f:
+        f.truncate(size)
+    return path
+
+
+def partitioned(path: Path) -> Path:
+    """Two partitions, made by another program than the one that reads them; the pattern fills the second."""
+    blank(path, 32 * MB)
+    table = "label: gpt\nstart=2048,size=16384,name=root\nstart=20480,size=8192,name=data\n"
+    subprocess.run(["sfdisk", "-q", str(path)], input=table, text=True, check=True)
+    with path.open("r+b") as f:
+        f.seek(20480 * 512)
+        f.write(PATTERN)
+    return path
+
+
+def power_off(run: Run) -> None:
+    run.send("poweroff")
+    assert run.finish() == 0, run.log()[-800:]
+
+
+def costs(run: Run, device: str, what: str, depth: int) -> dict[str, float]:
+    found = re.search(r"^\{.*\}$", run.command(f"iobench {device} {what} {REQUESTS} 4096 {depth}"), re.M)
+    assert found
+    figures: dict[str, float] = json.loads(found.group())
+    return figures
+
+
+def test_a_partition_and_what_requests_cost(triptych: Starter, tmp_path: Path) -> None:
+    image = partitioned(tmp_path / "disk.img")
+    before = image.read_bytes()
+    run = triptych("--host-disk", str(image), "--disk", "part:data", "--disk", "blank:8M", "--counters")
+    assert complaints(ready(run)) == []
+    assert 'part:root: number 1, 8 MB, uuid:' in run.log()
+    assert run.command("cat /sys/block/vda/size").split()[-1] == "8192"
+    assert hash_of(run, "/dev/vda") == hashlib.sha256(PATTERN).hexdigest()
+    succeeds(run, "! dd if=/dev/zero of=/dev/vda bs=512 seek=8192 count=1 2>/dev/null")
+    for device in ("vda", "vdb"):
+        alone = costs(run, f"/dev/{device}", "write", 1)
+        many = costs(run, f"/dev/{device}", "write", 32)
+        print(device, alone, many)
+        if device == "vdb":  # done in the exit of the notification
+            assert alone["by"]["io"][0] < 1.05  # type: ignore[index]
+            assert alone["exits"] <= 2.5  # two, and timers in the time that a request takes
+            assert many["exits"] <= 1 / 8
+    power_off(run)
+    after = image.read_bytes()
+    assert after[: 20480 * 512] == before[: 20480 * 512]
+    assert after[28672 * 512 :] == before[28672 * 512 :]
+    for sector in range(20480, 28672):  # iobench writes the numbers of sectors
+        piece = after[sector * 512 : (sector + 1) * 512]
+        assert piece == before[sector * 512 : (sector + 1) * 512] or int.from_bytes(piece[:8], "little") == sector - 20480
+
+
+@pytest.mark.parametrize("kernel", ["debian:cloud-amd64", pytest.param("debian:amd64", marks=slow)])
+def test_a_file_system_survives_a_killed_machine(triptych: Starter, tmp_path: Path, kernel: str) -> None:
+    image = blank(tmp_path / "disk.img", 32 * MB)
+    run = triptych("--kernel", kernel, "--disk", f"image:{image}")
+    assert complaints(ready(run)) == []
+    succeeds(run, "mkfs.ext4 -q /dev/vda")
+    succeeds(run, "mount /dev/vda /mnt")
+    run.command("head -c 3000000 /dev/urandom > /mnt/a; cp /mnt/a /mnt/b; rm /mnt/a; sync")
+    before = hash_of(run, "/mnt/b")
+    run.process.kill()  # and its emulator with it, at once
+    run.process.wait()
+    time.sleep(1)
+    copy = tmp_path / "copy.img"
+    shutil.copyfile(image, copy)
+    subprocess.run(["e2fsck", "-p", str(copy)], check=False)
+    assert subprocess.run(["e2fsck", "-f", "-n", str(copy)], check=False).returncode == 0
+    run = triptych("--kernel", kernel, "--disk", f"image:{image}")
+    ready(run)
+    succeeds(run, "mount /dev/vda /mnt")
+    assert hash_of(run, "/mnt/b") == before
+    succeeds(run, "umount /mnt")
+    succeeds(run, "e2fsck -f -n /dev/vda >/tmp/fsck")
+    power_off(run)
+
+
+def test_ide_has_the_same_contents(triptych: Starter, tmp_path: Path) -> None:
+    """The stock kernel's ata_piix, on a RAM disk and on a physical disk; then what it wrote, through virtio."""
+    (tmp_path / "pattern").write_bytes(PATTERN)
+    image = blank(tmp_path / "disk.img", 32 * MB)
+    run = triptych("--kernel", "debian:amd64", "--io", "emulated", "--counters",
+                   "--disk", str(tmp_path / "pattern"), "--disk", f"image:{image}")  # fmt: skip
+    assert complaints(ready(run)) == []
+    assert "ata_piix" in run.command("ls /sys/bus/pci/drivers")
+    assert hash_of(run, "/dev/sda") == hashlib.sha256(PATTERN).hexdigest()
+    succeeds(run, "mkfs.ext4 -q /dev/sdb")
+    succeeds(run, "mount /dev/sdb /mnt")
+    succeeds(run, "cp /dev/sda /mnt/pattern")
+    succeeds(run, "umount /mnt")
+    succeeds(run, "e2fsck -f -n /dev/sdb >/tmp/fsck")
+    print("ide", costs(run, "/dev/sda", "read", 1))
+    power_off(run)
+    run = triptych("--kernel", "debian:amd64", "--disk", f"image:{image},ro")
+    ready(run)
+    succeeds(run, "mount -o ro /dev/vda /mnt")
+    assert hash_of(run, "/mnt/pattern") == hashlib.sha256(PATTERN).hexdigest()
+    power_off(run)
+
+
+def fio_passes(run: Run, device: str, depth: int, direct: int, pattern: str) -> None:
+    line = (
+        f"fio --name=t --filename={device} --size=2M --bs=4k --ioengine=libaio --iodepth={depth} --direct={direct} "
+        f"--rw={pattern} --verify=crc32c --verify_fatal=1 >/tmp/fio 2>&1"
+    )
+    succeeds(run, line)
+
+
+@pytest.mark.parametrize("kernel", ["debian:cloud-amd64", "debian:amd64"])
+@slow
+def test_root_file_system_and_fio(triptych: Starter, tmp_path: Path, kernel: str) -> None:
+    root = tmp_path / "root.img"
+    rootimage.make(root, 768 * MB, [], Progress())
+    image = blank(tmp_path / "disk.img", 32 * MB)
+    run = triptych("--kernel", kernel, "--disk", f"image:{root}", "--disk", f"image:{image}", "--disk", "blank:16M",
+                   "--append", "console=ttyS0 root=LABEL=triptych")  # fmt: skip
+    ready(run)
+    assert "/dev/root / ext4" in run.command("grep ' / ' /proc/mounts").replace("/dev/vda", "/dev/root")
+    for device in ("/dev/vdb", "/dev/vdc"):
+        for depth in (1, 32):
+            for direct in (0, 1):
+                for pattern in ("write", "randwrite"):
+                    fio_passes(run, device, depth, direct, pattern)
+    assert "stress-ng" in run.command("stress-ng --version")
+    assert "iperf 3" in run.command("iperf3 --version")
+    power_off(run)
+    assert subprocess.run(["e2fsck", "-f", "-n", str(root)], check=False).returncode == 0
+
+
+def test_wrong_disks(triptych: Starter, tmp_path: Path) -> None:
+    image = partitioned(tmp_path / "disk.img")
+    for disks, why in (
+        (["part:nobody"], "no disk has such a partition"),
+        (["disk:5"], "no disk of that number"),
+        (["part:data", "disk:0"], "another virtual disk has it"),
+    ):
+        run = triptych("--host-disk", str(image), *(word for d in disks for word in ("--disk", d)))
+        assert run.finish(300) == 1
+        assert why in run.log()
+
+
+POWER_CUTS = 20
+# Files whose contents follow from their number, each synced before its number is printed.
+WORK = (
+    "n=%d; while :; do n=$((n+1)); seq $n $((n+900)) | dd of=/mnt/w conv=fsync 2>/dev/null; mv /mnt/w /mnt/f$n; "
+    "sync; echo synced-$n.; done"
+)
+CHECK = "for n in $(seq 1 %d); do seq $n $((n+900)) | cmp - /mnt/f$n || echo lost $n; done; echo checked"
+
+
+@slow
+def test_power_cuts(triptych: Starter, tmp_path: Path) -> None:
+    """The emulator is killed at a random moment of a workload that syncs all the time, twenty times."""
+    image = blank(tmp_path / "disk.img", 64 * MB)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", str(image)], check=True)
+    moment = random.Random(4)
+    last = 0
+    for _ in range(POWER_CUTS):
+        run = triptych("--disk", f"image:{image}")
+        ready(run)
+        succeeds(run, "mount /dev/vda /mnt")
+        assert "lost" not in run.command(CHECK % last)
+        run.send(WORK % last)
+        run.expect(f"synced-{last + 1}.")
+        end = time.monotonic() + moment.uniform(0, 8)
+        while time.monotonic() < end:
+            with contextlib.suppress(AssertionError):
+                run.expect("never printed", 0.1)
+        run.process.kill()
+        run.process.wait()
+        last = max(int(n) for n in re.findall(r"synced-(\d+)\.", run.text))
+        time.sleep(1)
+        copy = tmp_path / "copy.img"
+        shutil.copyfile(image, copy)
+        assert subprocess.run(["e2fsck", "-p", str(copy)], check=False).returncode in (0, 1)  # 1: the journal was replayed
+        assert subprocess.run(["e2fsck", "-f", "-n", str(copy)], check=False).returncode == 0
+    run = triptych("--disk", f"image:{image}")
+    ready(run)
+    succeeds(run, "mount /dev/vda /mnt")
+    assert "lost" not in run.command(CHECK % last)
+    power_off(run)
