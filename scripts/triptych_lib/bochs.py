@@ -33,6 +33,7 @@ class Host:
     cpus: int
     mem_mb: int
     disks: tuple[HostDisk, ...] = ()
+    rtc: int | None = None  # what its clock says at the start, in seconds since 1970; None: now
 
 
 def memory_line(megs: int) -> str:
@@ -69,7 +70,7 @@ def config(host: Host, iso: Path, com_ports: tuple[int, int], log: Path) -> str:
             f"vgaromimage: file={VGABIOS}",
             memory_line(host.mem_mb),
             f"cpu: model={host.cpu_model}, count={host.cpus}, ips={IPS}, reset_on_triple_fault=0",
-            "clock: sync=none, time0=utc",
+            f"clock: sync=none, time0={'utc' if host.rtc is None else host.rtc}",
             f"ata0-master: type=cdrom, path={iso}, status=inserted",
             *disk_lines(host.disks),
             "boot: cdrom",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The command line: `triptych run | iso | root-image | preflight | doctor`."""
+"""The command line: `triptych run | compare | iso | root-image | preflight | doctor`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from . import doctor, engine, hostdisk, iso, rootimage, run, vmconfig
+from .compare import command as compare
 from .paths import HYPERVISOR
 from .run import Options
 from .ui import STATUS_CRASHED, STATUS_USAGE, EngineError, Progress, UsageError
@@ -83,6 +84,7 @@ def _add_machine_options(p: argparse.ArgumentParser) -> None:
     host.add_argument(
         "--host-disk", action="append", default=[], metavar="FILE[,ro]", help="a file as a physical disk of the machine"
     )
+    host.add_argument("--rtc", type=int, metavar="S", help="Bochs: its clock starts at S seconds since 1970, not now")
     host.add_argument("--timeout", type=float, metavar="S", help="end it after S seconds with exit status 3")
     host.add_argument("--log", type=Path, metavar="FILE", help="the hypervisor's log goes there")
     host.add_argument("--stats-json", type=Path, metavar="FILE")
@@ -92,7 +94,7 @@ def _add_machine_options(p: argparse.ArgumentParser) -> None:
 
 def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="triptych", description="A small bare-metal hypervisor: run guests on it.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="run|iso|root-image|preflight|doctor")
+    commands = top.add_subparsers(dest="command", required=True, metavar="run|compare|iso|root-image|preflight|doctor")
     p = commands.add_parser("run", help="run VMs until all have ended")
     _add_vm_options(p)
     _add_machine_options(p)
@@ -100,6 +102,8 @@ def parser() -> argparse.ArgumentParser:
     how = p.add_mutually_exclusive_group()
     how.add_argument("--interactive", action="store_true", default=None, help="raw terminal, Ctrl-] leaves")
     how.add_argument("--no-interactive", dest="interactive", action="store_false")
+    p = commands.add_parser("compare", help="the same guests natively and in each mode, side by side")
+    compare.add_options(p)
     p = commands.add_parser("iso", help="write a bootable ISO image with the VMs")
     p.add_argument("file", type=Path)
     p.add_argument("--preflight", action="store_true", help="no VM: it reports what the machine can do")
@@ -155,6 +159,7 @@ def options_of(args: argparse.Namespace, native: bool) -> Options:
         engine=args.engine,
         cpu_model=args.cpu_model,
         host_cpus=args.host_cpus,
+        rtc=args.rtc,
         timeout=args.timeout,
         log=args.log,
         stats_json=args.stats_json,
@@ -174,6 +179,8 @@ def options_of(args: argparse.Namespace, native: bool) -> Options:
             raise UsageError("--host-mem: at least 1M is expected")
     if not 1 <= opts.host_cpus <= 16:
         raise UsageError("--host-cpus: a number from 1 to 16 is expected")
+    if opts.rtc is not None and not 1 < opts.rtc < 1 << 31:
+        raise UsageError("--rtc: seconds since 1970 are expected, less than 2147483648")
     if opts.timeout is not None and not opts.timeout > 0:
         raise UsageError("--timeout: a number of seconds above 0 is expected")
     return opts
@@ -239,7 +246,14 @@ def _doctor(_: argparse.Namespace) -> int:
     return doctor.report(engine.probe(), HYPERVISOR.exists())
 
 
-COMMANDS = {"run": _run, "iso": _iso, "root-image": _root_image, "preflight": _preflight, "doctor": _doctor}
+COMMANDS = {
+    "run": _run,
+    "compare": compare.compare,
+    "iso": _iso,
+    "root-image": _root_image,
+    "preflight": _preflight,
+    "doctor": _doctor,
+}
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

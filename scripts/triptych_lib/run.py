@@ -37,6 +37,7 @@ class Options:
     cpu_model: str | None = None
     host_cpus: int = 1
     host_mem: int | None = None  # bytes
+    rtc: int | None = None  # seconds since 1970 at the start; None: now
     timeout: float | None = None
     log: Path | None = None
     stats_json: Path | None = None
@@ -57,6 +58,7 @@ class Result:
     seconds: float
     ticks: int | None
     engine_says: str
+    host_mem_mb: int
 
 
 @dataclass
@@ -143,7 +145,7 @@ def host_memory_mb(opts: Options, vms: list[Vm], found: list[Images]) -> int:
 
 def _command(opts: Options, name: str, host_mb: int, work: Path, image: Path, ports: tuple[int, int]) -> list[str]:
     default = bochs.DEFAULT_CPU if name == "bochs" else qemu.DEFAULT_CPU[name]
-    host = bochs.Host(opts.cpu_model or default, opts.host_cpus, host_mb, tuple(opts.host_disks))
+    host = bochs.Host(opts.cpu_model or default, opts.host_cpus, host_mb, tuple(opts.host_disks), opts.rtc)
     if name == "bochs":
         return bochs.command(work, host, image, ports)
     return qemu.command(name, host, image, ports, qemu.find_tool())
@@ -303,7 +305,7 @@ def run(opts: Options, vms: list[Vm], progress: Progress) -> Result:
         seconds = time.monotonic() - start
         ending = _ending(name, session, work)
         result = _verdict(session, len(vms), ending)
-    return Result(result, name, session.transcript, seconds, ending.ticks, ending.why)
+    return Result(result, name, session.transcript, seconds, ending.ticks, ending.why, host_mb)
 
 
 def stats(result: Result, opts: Options) -> dict[str, Any]:
@@ -315,6 +317,7 @@ def stats(result: Result, opts: Options) -> dict[str, Any]:
         "why": result.verdict.sentence,
         "seconds": round(result.seconds, 1),
         "ticks": result.ticks,
+        "host_mem_mb": result.host_mem_mb,
         "vms": [vars(vm) for vm in result.transcript.vms],
         "stats": result.transcript.stats,
     }

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is measured: workloads x modes x repetitions, and which pairs make no sense, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import images, vmconfig
+from ..paths import BENCH
+from ..ui import UsageError, nearest
+from ..vmconfig import Vm
+
+NATIVE = "native"
+# Both kernels with the same timers (the measured frequency of emulated timers is off), programs and kernel at the
+# same places in every boot.
+REPEATABLE = "tsc_early_khz=100000 norandmaps nokaslr"
+RTC_START = 1_700_000_000  # what the emulated machine's clock says at its start: kernels seed random numbers from it
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How guest memory is translated. `settings` are keys of a VM file."""
+
+    name: str
+    about: str
+    settings: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def native(self) -> bool:
+        return self.name == NATIVE
+
+
+def _oos_without(*paths: str) -> dict[str, Any]:
+    return {"mmu": "shadow", "shadow": "oos", **{f"shadow_{p}": False for p in paths}}
+
+
+MODES = (
+    Mode(NATIVE, "no hypervisor: the same kernel on the same machine"),
+    Mode("hw", "EPT: the processor walks a second level of tables", {"mmu": "ept"}),
+    Mode("pure-oos", "shadow page tables; busy leaf tables go out of sync", {"mmu": "shadow", "shadow": "oos"}),
+    Mode("pure-sync", "shadow page tables; every write to a table is followed", {"mmu": "shadow", "shadow": "sync"}),
+    Mode("pure-vtlb", "shadow page tables as a TLB that is filled by faults", {"mmu": "shadow", "shadow": "vtlb"}),
+    Mode("pure-oos-nofilter", "pure-oos; the guest's own faults exit too", _oos_without("filter")),
+    Mode("pure-oos-noinstall", "pure-oos; a write to a table fills nothing in", _oos_without("install")),
+    Mode("pure-oos-noprefetch", "pure-oos; one entry is filled in at a time", _oos_without("prefetch")),
+    Mode("pure-oos-notargets", "pure-oos; every CR3 load exits", _oos_without("targets")),
+    Mode("pure-oos-bare", "pure-oos; none of these fast paths", _oos_without("filter", "install", "prefetch", "targets")),
+    Mode("para", "the guest's own tables, validated", {"mmu": "direct"}),
+)  # fmt: skip
+MODE_NAMES = tuple(m.name for m in MODES)
+MAIN_MODES = ("native", "hw", "pure-oos", "pure-sync", "pure-vtlb", "para")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A guest. `vm` are keys of a VM file; `weight` is its share of the time natively, for the order of runs."""
+
+    name: str
+    about: str
+    vm: dict[str, Any] = field(hash=False)
+    weight: float = 1.0
+    modes: tuple[str, ...] = MODE_NAMES  # of a full set
+    quick: tuple[str, ...] = ()  # modes of a quick set
+    absent: dict[str, str] = field(default_factory=dict, hash=False)  # mode: why there is no such cell
+    append_bochs: str = ""  # on its command line under Bochs only
+
+
+def _linux(kernel: str) -> dict[str, Any]:
+    return {"kernel": kernel, "append": "console=ttyS0 loglevel=0 rdinit=/bin/bench", "mem": "256M", "counters": True}
+
+
+
+WORKLOADS = (
+    Workload("linux", "Debian's cloud kernel, the suite as its first process", _linux("debian:cloud-amd64"), 1.0,
+             quick=("native", "hw", "pure-oos"), append_bochs=REPEATABLE),
+    Workload("linux-amd64", "Debian's standard kernel, the suite as its first process", _linux("debian:amd64"), 3.0,
+             modes=("native", "hw", "pure-oos", "pure-sync"),
+             append_bochs=REPEATABLE),
+)  # fmt: skip
+WORKLOAD_NAMES = tuple(w.name for w in WORKLOADS)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run. `why` is set where there is nothing to run, and says why."""
+
+    workload: Workload
+    mode: Mode
+    repetition: int
+    why: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.workload.name}.{self.mode.name}.{self.repetition}"
+
+
+def pick(option: str, wanted: Sequence[str], known: Sequence[str]) -> list[str]:
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"{option}: {name!r} is none of {', '.join(known)}{nearest(name, known)}")
+    return [name for name in known if name in wanted]
+
+
+def modes_of(text: str | None) -> list[str] | None:
+    """What --modes says, in our order; `pure` stands for its three strategies, `all` for everything."""
+    if text is None:
+        return None
+    wanted: list[str] = []
+    for name in (n.strip() for n in text.split(",")):
+        if name == "all":
+            wanted += MODE_NAMES
+        elif name == "pure":
+            wanted += [n for n in MAIN_MODES if n.startswith("pure-")]
+        else:
+            wanted.append(name)
+    return pick("--modes", wanted, MODE_NAMES)
+
+
+def cells(workloads: list[str] | None, modes: list[str] | None, quick: bool, repetitions: int) -> list[Cell]:
+    """The cells in the order of the tables. Modes that were named are run wherever that is possible."""
+    result = []
+    for w in (w for w in WORKLOADS if workloads is None or w.name in workloads):
+        default = w.quick if quick and (w.quick or workloads is None) else w.modes
+        chosen = set(default if modes is None else modes)
+        if not chosen or (quick and workloads is None and not w.quick):
+            continue
+        for m in MODES:
+            if m.name in chosen:
+                why = w.absent.get(m.name, "")
+                result += [Cell(w, m, r, why) for r in range(1, 2 if why else repetitions + 1)]
+    return result
+
+
+def vm_of(cell: Cell, engine: str) -> tuple[dict[str, Any], Vm]:
+    """The keys of the VM file, and the VM that they describe (a mistake in the tables above is a UsageError)."""
+    keys = {"name": cell.workload.name.split("-")[0], **cell.workload.vm, **cell.mode.settings}
+    if engine == "bochs" and cell.workload.append_bochs:
+        keys["append"] = f"{keys['append']} {cell.workload.append_bochs}"
+    return keys, vmconfig.from_mapping(keys, f"workload {cell.workload.name}: ")
+
+
+def toml(keys: dict[str, Any]) -> str:
+    """A VM file with these keys: strings, booleans and numbers."""
+
+    def value(v: Any) -> str:
+        if isinstance(v, bool):
+            return "true" if v else "false"
+        if isinstance(v, int):
+            return str(v)
+        return '"' + str(v).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    return "".join(f"{k} = {value(v)}\n" for k, v in keys.items())
+
+
+def missing_files(workload: Workload) -> str:
+    """What must be built before the workload can run, or nothing."""
+    if str(workload.vm["kernel"]).startswith("debian:"):
+        return "" if BENCH.exists() else f"{BENCH} is not there: run 'make'"
+    kernel = images.kernel_path(str(workload.vm["kernel"]), _silent())
+    return "" if kernel.exists() else f"{kernel} is not there: run 'make'"
+
+
+def _silent() -> Any:
+    from ..ui import Progress
+
+    return Progress(enabled=False)

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The figures as tables: Markdown for summary.md, and the same narrower for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import matrix
+from .figures import MODEL_E
+from .store import OK
+
+Data = dict[str, Any]
+
+
+def number(x: float) -> str:
+    """Four digits or more as a whole number with commas; less with what digits it has, three at most."""
+    if abs(x) >= 1000 or x == int(x):
+        return f"{x:,.0f}"
+    return f"{x:.3g}"
+
+
+def cell_text(cell: Data | None, with_ratio: bool = True) -> str:
+    if cell is None:
+        return ""
+    if cell["status"] != OK:
+        return f"{cell['status']}: {cell['why']}"
+    text = number(cell["ticks"])
+    if with_ratio and "ratio" in cell:
+        text += f" ({cell['ratio']:.2f})"
+    return text
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
+    lines += ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+class Reasons:
+    """Sentences too long for a table: a number in it, the sentence below it."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def short(self, cell: Data | None, with_ratio: bool = True) -> str:
+        if cell is None or cell["status"] == OK:
+            return cell_text(cell, with_ratio)
+        why = f"{cell['status']}: {cell['why']}"
+        if why not in self.said:
+            self.said.append(why)
+        return f"{cell['status']} [{self.said.index(why) + 1}]"
+
+    def notes(self) -> str:
+        return "".join(f"\n[{n}] {why}" for n, why in enumerate(self.said, 1)) + ("\n" if self.said else "")
+
+
+def operations(workload: Data, modes: list[str]) -> str:
+    """Ticks an operation and the ratio to native."""
+    notes = Reasons()
+    rows = []
+    for op in workload["operations"]:
+        rows.append([op["name"], *(notes.short(op["cells"].get(m), m != matrix.NATIVE) for m in modes)])
+    return table(["ticks an operation (ratio to native)", *modes], rows) + notes.notes()
+
+
+def statuses(workload: Data) -> str:
+    """For runs without any operation: what each came to."""
+    lines = [f"- `{m}`: {r['status']}: {r['why']}" for m, r in workload["runs"].items() if r["status"] != OK]
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def agreement(workload: Data) -> str:
+    """Do repetitions under Bochs agree?"""
+    checked = {m: r["differences"] for m, r in workload["runs"].items() if "differences" in r}
+    if not checked:
+        return ""
+    bad = {m: d for m, d in checked.items() if d}
+    if not bad:
+        return f"Each of the {len(checked)} modes ran twice, and all figures agree to the tick.\n"
+    lines = [f"{len(checked)} modes ran twice; the figures of {len(bad)} do not agree to the tick:\n"]
+    for mode, said in bad.items():
+        more = f"; and {len(said) - 5} more" if len(said) > 5 else ""
+        lines.append(f"- `{mode}`: {'; '.join(said[:5])}{more}")
+    return "\n".join(lines) + "\n"
+
+
+def spreads(workload: Data) -> str:
+    rows = []
+    for op in workload["operations"]:
+        for mode, cell in op["cells"].items():
+            if cell["status"] == OK and cell["spread"]:
+                share = cell["spread"] / cell["ticks"] if cell["ticks"] else 0.0
+                rows.append([op["name"], mode, number(cell["ticks"]), number(cell["spread"]), f"{share:.1%}"])
+    return table(["operation", "mode", "median", "spread (largest - smallest)", ""], rows) if rows else ""
+
+
+def exits(workload: Data, modes: list[str]) -> str:
+    """Exits an operation by reason, where the guest could read them."""
+    rows = []
+    for op in workload["operations"]:
+        row = [op["name"]]
+        for m in modes:
+            by = op["cells"].get(m, {}).get("exits")
+            shown = {k: v for k, v in (by or {}).items() if v >= 0.05}
+            row.append("" if by is None else ", ".join(f"{v:.1f} {k}" for k, v in shown.items()) or "none")
+        rows.append(row)
+    with_any = [m for i, m in enumerate(modes, 1) if any(r[i] for r in rows)]
+    if not with_any:
+        return ""
+    picked = [[r[0], *(r[modes.index(m) + 1] for m in with_any)] for r in rows]
+    return table(["exits an operation", *with_any], picked)
+
+
+def model(workload: Data, modes: list[str]) -> str:
+    """The model's figures, as ratios to native, so that nobody takes them for ticks that were counted."""
+    rows = []
+    for op in workload["operations"]:
+        native = op["cells"].get(matrix.NATIVE, {}).get("ticks")
+        row = [op["name"]]
+        for m in modes:
+            of = op["cells"].get(m, {}).get("model")
+            row.append(" / ".join(f"{of[str(e)] / native:.2f}" for e in MODEL_E) if of and native else "")
+        if any(row[1:]):
+            rows.append(row)
+    return table(["model, ratio to native", *modes], rows) if rows else ""
+
+
+def about(data: Data) -> str:
+    a = data["about"]
+    tree = {True: "as committed", False: "with changes", None: "not under version control"}[a["tree_clean"]]
+    lines = [
+        f"- engine: {a['engine']} {a['engine_version']}, processor {a['cpu_model']}",
+        f"- a tick: {a['unit']}",
+        f"- commit: {a['commit']}, {tree}",
+        f"- host: {a['host']['cpu']}, {a['host']['cpus']} CPUs, Linux {a['host']['kernel']}",
+    ]
+    if data["mixed"]:
+        lines.append(f"- NOT of one kind, so do not compare: {'; '.join(data['mixed'])}")
+    return "\n".join(lines) + "\n"
+
+
+def _mitigations(workload: Data) -> str:
+    """One list if all modes have the same, else one a mode."""
+    by_mode = {m: r["mitigations"] for m, r in workload["runs"].items() if r["mitigations"]}
+    lists: dict[str, list[str]] = {}
+    for mode, said in by_mode.items():
+        text = "; ".join(f"{k}: {v}" for k, v in said.items())
+        lists.setdefault(text, []).append(mode)
+    return "\n".join(f"- mitigations ({', '.join(modes) if len(lists) > 1 else 'all modes'}): {t}" for t, modes in lists.items())
+
+
+def main_modes(modes: list[str]) -> list[str]:
+    return [m for m in modes if m in matrix.MAIN_MODES]
+
+
+def variants(modes: list[str]) -> list[str]:
+    """pure-oos and what it is without its fast paths."""
+    found = [m for m in modes if m.startswith("pure-oos-")]
+    return ["native", "pure-oos", *found] if found else []
+
+
+def markdown(data: Data) -> str:
+    parts = ["# What an operation costs in each mode\n", about(data)]
+    for w in data["workloads"]:
+        parts.append(f"## {w['name']}: {w['about']}\n")
+        lines = [f"- kernel: {w['kernel']}"] if w["kernel"] else []
+        lines += [f"- command line: `{w['append']}`"] if w["append"] else []
+        parts.append("\n".join([*lines, _mitigations(w)]).strip() + "\n")
+        parts.append(statuses(w))
+        if not w["operations"]:
+            continue
+        parts.append(operations(w, main_modes(w["modes"])))
+        without = [m for m in variants(w["modes"]) if m in w["modes"]]
+        if without:
+            parts.append("### Shadow paging without its fast paths\n")
+            parts.append(operations(w, without))
+        parts += [agreement(w), spreads(w)]
+        found = exits(w, [m for m in w["modes"] if m in main_modes(w["modes"])])
+        parts += ["### Exits\n", found] if found else []
+        found = model(w, [m for m in main_modes(w["modes"]) if m != matrix.NATIVE])
+        if found:
+            e = ", ".join(f"{x:,}" for x in MODEL_E)
+            parts += [f"### A model, not a measurement\n\nTicks + exits x E, for E = {e} ticks an exit and entry.\n", found]
+    return "\n".join(p for p in parts if p)
+
+
+def terminal(data: Data) -> str:
+    """Ratios to native, in columns."""
+    out = []
+    for w in data["workloads"]:
+        modes = main_modes(w["modes"])
+        out.append(f"{w['name']}: {w['about']}; ratio to native")
+        width = max((len(op["name"]) for op in w["operations"]), default=0)
+        out.append(" " * width + "".join(f"{m:>14}" for m in ["native ticks", *(m for m in modes if m != matrix.NATIVE)]))
+        for op in w["operations"]:
+            line = op["name"].ljust(width)
+            base = op["cells"].get(matrix.NATIVE)
+            line += f"{number(base['ticks']) if base and base['status'] == OK else '-':>14}"
+            for m in (m for m in modes if m != matrix.NATIVE):
+                cell = op["cells"].get(m)
+                ok = cell is not None and cell["status"] == OK
+                text = f"{cell['ratio']:.2f}" if ok and cell and "ratio" in cell else (cell or {"status": "-"})["status"]
+                if ok and cell and "ratio" not in cell:
+                    text = number(cell["ticks"]) + " t"
+                line += f"{text:>14}"
+            out.append(line)
+        out += [f"  {m}: {r['status']}: {r['why']}" for m, r in w["runs"].items() if r["status"] != OK]
+        found = agreement(w)
+        out += [found.strip(), ""] if found else [""]
+    return "\n".join(out)
