@@ -153,6 +153,12 @@ bench: deps $(B)/triptych.elf $(BENCH)
 	@$(BENCH_RUN) </dev/null
 	@$(BENCH_RUN) --mode native </dev/null
 
+# The same guests natively and in each mode: build/compare/report.html. QUICK=1 for a small set.
+COMPARE_OUT := $(B)/compare
+.PHONY: compare
+compare: deps $(B)/triptych.elf $(BENCH) $(B)/nano.elf
+	@$(TRIPTYCH) compare --out $(COMPARE_OUT) $(if $(QUICK),--quick)
+
 # ---- tests ---------------------------------------------------------------------------------------
 
 GUEST_TESTS := $(filter-out lib,$(notdir $(patsubst %/,%,$(wildcard tests/guest/*/))))
@@ -212,8 +218,8 @@ test-slow: deps all $(BENCH) $(NANO) $(GUEST_ELFS)
 	@$(PYTHON) scripts/run-tests --slow
 
 # Also with -j, what is missing is installed before anything is built.
-ifneq ($(filter iso run bench test test-slow lint,$(MAKECMDGOALS)),)
-$(HV_OBJS) $(B)/hv/dev/dsdt.c $(B)/symtab0.S $(BENCH) $(GUEST_LIB) $(UNIT_BINS): | deps
+ifneq ($(filter iso run bench compare test test-slow lint,$(MAKECMDGOALS)),)
+$(HV_OBJS) $(B)/hv/dev/dsdt.c $(B)/symtab0.S $(BENCH) $(NANO_OBJS) $(GUEST_LIB) $(UNIT_BINS): | deps
 $(GUEST_TESTS:%=$(B)/guest/tests/guest/%/main.o): | deps
 endif
 
@@ -257,6 +263,7 @@ help:
 	@echo "make run       a Debian kernel to its shell prompt; Ctrl-] leaves"
 	@echo "make bench     kernel operations, under the hypervisor and natively, in ticks"
 	@echo "make nano      build/nano.elf, the bare-metal benchmark (docs/measuring.md)"
+	@echo "make compare   the same guests natively and in each mode, side by side: build/compare; QUICK=1 for a small set"
 	@echo "make test      unit tests, test guests, whole boots"
 	@echo "make test-slow the test guests in their long form, and boots in every variant: hours"
 	@echo "make fuzz      decoder, emulator, page walk, loaders and VM files against any input, with clang"

@@ -18,6 +18,9 @@ from pathlib import Path
 from .ui import UsageError
 
 # A module's string, and GRUB's own words, must not be split or expanded by GRUB's shell.
+# Every file and volume has this date in an image for the emulator: the same contents are the same image, and take the
+# same ticks. (With UEFI, GRUB looks for its volume by a date that it has chosen itself.)
+DATE, EPOCH = "2023111422132000", "1700000000"
 _GRUB_SPECIAL = set("\"'\\$;{}|&<>")
 
 
@@ -99,7 +102,14 @@ def make(boot: Boot, target: Path, bios_only: bool = False, timeout: int = 0) ->
         command = [tool, "-o", str(out), "--fonts=", "--themes=", "--locales=", "--compress=xz"]
         if bios_only:
             command += ["-d", "/usr/lib/grub/i386-pc"]
-        done = subprocess.run([*command, str(root)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        dates = [f"-volume_date {what} {DATE}".split() for what in ("uuid", "all_file_dates")] if bios_only else []
+        done = subprocess.run(
+            [*command, str(root), "--", *(word for date in dates for word in date)],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
+        )
         if done.returncode != 0:
             out.unlink(missing_ok=True)
             raise UsageError(f"grub-mkrescue failed: {done.stderr.strip().splitlines()[-1:]}: run 'make deps'")

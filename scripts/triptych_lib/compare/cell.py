@@ -146,7 +146,7 @@ def record_of(planned: Planned, setting: Setting) -> Record:
     }
 
 
-def judge(status: int, said: str, printed: lines.Printed) -> tuple[str, str]:
+def judge(status: int, said: str, printed: lines.Printed, prints: bool) -> tuple[str, str]:
     """OK, FAILED or CANNOT, and the sentence that says why."""
     last = said.strip().splitlines()[-1].removeprefix("triptych: ") if said.strip() else ""
     if status == STATUS_CRASHED and NOT_TO_BE_HAD in last:
@@ -157,7 +157,7 @@ def judge(status: int, said: str, printed: lines.Printed) -> tuple[str, str]:
         return FAILED, last or f"ended with status {status}"
     if printed.broken:
         return FAILED, f"a line of its results is damaged: {printed.broken[0][:200]}"
-    if not printed.operations:
+    if prints and not printed.operations:
         return FAILED, "it printed no results"
     return OK, ""
 
@@ -177,8 +177,10 @@ def measure(planned: Planned, setting: Setting, runs: Runs) -> Record | None:
     if status is None:
         return None
     printed = lines.read(console.read_text(errors="replace"))
-    record["status"], record["why"] = judge(status, errors.read_text(errors="replace"), printed)
+    said, prints = errors.read_text(errors="replace"), planned.cell.workload.prints
+    record["status"], record["why"] = judge(status, said, printed, prints)
     record["operations"] = printed.operations
+    record["note"] = planned.cell.workload.notes.get(planned.cell.mode.name, "")
     record["command"] = shlex.join(words)
     record["guest"] = printed.system
     record["mitigations"] = facts.guest_mitigations(str(planned.vm_keys.get("append", "")), printed.system)

@@ -52,7 +52,7 @@ def _plans(args: argparse.Namespace, setting: Setting, progress: Progress) -> li
     workloads = matrix.pick("--workload", args.workload, matrix.WORKLOAD_NAMES) if args.workload else None
     repetitions = _count("--repetitions", args.repetitions, REPETITIONS[setting.engine])
     cells = matrix.cells(workloads, matrix.modes_of(args.modes), args.quick, repetitions)
-    for missing in {w.name: matrix.missing_files(w) for w in (c.workload for c in cells)}.values():
+    for missing in {w.name: matrix.missing_file(w) for w in (c.workload for c in cells)}.values():
         if missing:
             raise UsageError(missing)
     if not HYPERVISOR.exists():

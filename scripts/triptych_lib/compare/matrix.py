@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from .. import images, vmconfig
-from ..paths import BENCH
+from .. import vmconfig
+from ..paths import BENCH, NANO
 from ..ui import UsageError, nearest
 from ..vmconfig import Vm
 
@@ -63,21 +64,41 @@ class Workload:
     weight: float = 1.0
     modes: tuple[str, ...] = MODE_NAMES  # of a full set
     quick: tuple[str, ...] = ()  # modes of a quick set
+    prints: bool = True  # lines of results; else only its accounts count
     absent: dict[str, str] = field(default_factory=dict, hash=False)  # mode: why there is no such cell
-    append_bochs: str = ""  # on its command line under Bochs only
+    repeatable: str = ""  # on its command line under Bochs only
+    words: str = ""  # for the program in it
+    mode_words: dict[str, str] = field(default_factory=dict, hash=False)  # instead of these, in a mode
+    notes: dict[str, str] = field(default_factory=dict, hash=False)  # mode: what is different there
+
+    def command_line(self, mode: str, engine: str) -> str:
+        words = self.mode_words.get(mode, self.words)
+        parts = [str(self.vm.get("append", "")), self.repeatable if engine == "bochs" else "", words]
+        return " ".join(p for p in parts if p)
 
 
-def _linux(kernel: str) -> dict[str, Any]:
-    return {"kernel": kernel, "append": "console=ttyS0 loglevel=0 rdinit=/bin/bench", "mem": "256M", "counters": True}
+def _linux(kernel: str, run: str = "loglevel=0 rdinit=/bin/bench") -> dict[str, Any]:
+    return {"kernel": kernel, "append": f"console=ttyS0 {run}", "mem": "256M", "counters": True}
 
 
-
+FEWER = "at most 3 batches of an operation instead of 40: it is a hundred times slower here"
+NO_ACCOUNTS = "natively nobody keeps accounts"
 WORKLOADS = (
-    Workload("linux", "Debian's cloud kernel, the suite as its first process", _linux("debian:cloud-amd64"), 1.0,
-             quick=("native", "hw", "pure-oos"), append_bochs=REPEATABLE),
-    Workload("linux-amd64", "Debian's standard kernel, the suite as its first process", _linux("debian:amd64"), 3.0,
-             modes=("native", "hw", "pure-oos", "pure-sync"),
-             append_bochs=REPEATABLE),
+    Workload("nano", "single operations of the processor, with no operating system around them",
+             {"kernel": str(NANO), "boot": "multiboot", "initrd": "", "mem": "256M", "counters": True, "kvmclock": True},
+             0.3, quick=MAIN_MODES),
+    Workload("linux", "what Debian's cloud kernel does for programs", _linux("debian:cloud-amd64"), 1.0,
+             quick=("native", "hw", "pure-oos"), repeatable=REPEATABLE,
+             mode_words={"pure-vtlb": "-- --batches=3 --budget=1"}, notes={"pure-vtlb": FEWER}),
+    Workload("linux-amd64", "the same programs on Debian's standard kernel", _linux("debian:amd64"), 3.0,
+             modes=("native", "hw", "pure-oos", "pure-sync"), repeatable=REPEATABLE,
+             mode_words={"pure-vtlb": "-- --batches=3 --budget=1"}, notes={"pure-vtlb": FEWER}),
+    Workload("boot", "Debian's cloud kernel from its first instruction to its init and power-off",
+             _linux("debian:cloud-amd64", "triptych.run=/bin/true"), 0.7, modes=("native", "hw", "pure-oos"),
+             prints=False, absent={NATIVE: NO_ACCOUNTS}),
+    Workload("boot-amd64", "Debian's standard kernel from its first instruction to its init and power-off",
+             _linux("debian:amd64", "triptych.run=/bin/true"), 2.5, modes=("native", "hw", "pure-oos"),
+             prints=False, absent={NATIVE: NO_ACCOUNTS}),
 )  # fmt: skip
 WORKLOAD_NAMES = tuple(w.name for w in WORKLOADS)
 
@@ -135,9 +156,8 @@ def cells(workloads: list[str] | None, modes: list[str] | None, quick: bool, rep
 
 def vm_of(cell: Cell, engine: str) -> tuple[dict[str, Any], Vm]:
     """The keys of the VM file, and the VM that they describe (a mistake in the tables above is a UsageError)."""
-    keys = {"name": cell.workload.name.split("-")[0], **cell.workload.vm, **cell.mode.settings}
-    if engine == "bochs" and cell.workload.append_bochs:
-        keys["append"] = f"{keys['append']} {cell.workload.append_bochs}"
+    line = cell.workload.command_line(cell.mode.name, engine)
+    keys = {"name": cell.workload.name.split("-")[0], **cell.workload.vm, **cell.mode.settings, "append": line}
     return keys, vmconfig.from_mapping(keys, f"workload {cell.workload.name}: ")
 
 
@@ -154,15 +174,8 @@ def toml(keys: dict[str, Any]) -> str:
     return "".join(f"{k} = {value(v)}\n" for k, v in keys.items())
 
 
-def missing_files(workload: Workload) -> str:
+def missing_file(workload: Workload) -> str:
     """What must be built before the workload can run, or nothing."""
-    if str(workload.vm["kernel"]).startswith("debian:"):
-        return "" if BENCH.exists() else f"{BENCH} is not there: run 'make'"
-    kernel = images.kernel_path(str(workload.vm["kernel"]), _silent())
-    return "" if kernel.exists() else f"{kernel} is not there: run 'make'"
-
-
-def _silent() -> Any:
-    from ..ui import Progress
-
-    return Progress(enabled=False)
+    kernel = str(workload.vm["kernel"])
+    need = BENCH if kernel.startswith("debian:") else Path(kernel)
+    return "" if need.exists() else f"{need} is not there: run 'make'"
