@@ -67,8 +67,8 @@ static void audit_entry(struct audit *a, const struct spage *p, const void *tabl
 	u64 e = p->table[i], want;
 	u32 target;
 
-	if (shadow_is_vtlb(s) || out_of_sync(s, p))
-		return; /* may be behind, until the guest flushes */
+	if (shadow_is_vtlb(s) || out_of_sync(s, p) || spage_obsolete(s, p))
+		return; /* may be behind, until the guest flushes, or for ever */
 	want = shadow_derive(s, p, table, i, &target);
 	if (!spte_live(e)) {
 		if (e == 0 && s->trap && want != 0)
@@ -111,16 +111,18 @@ static u64 count_references(struct shadow *s)
 unsigned shadow_audit(struct shadow *s)
 {
 	struct audit a = { .s = s };
-	u32 pages = 0;
+	u32 pages = 0, obsolete = 0;
 
 	for (u32 n = 1; n < s->fresh; n++)
 		if (s->page[n].in_use) {
 			audit_page(&a, &s->page[n]);
 			pages++;
+			obsolete += spage_obsolete(s, &s->page[n]);
 		}
-	if (pages != s->in_use || count_references(s) != a.references) {
-		log_err("shadow audit: %u pages in use, counted %u; %lu references, counted %lu",
-			s->in_use, pages, count_references(s), a.references);
+	if (pages != s->in_use || obsolete != s->obsolete || count_references(s) != a.references) {
+		log_err("shadow audit: %u pages in use, counted %u; %u obsolete, counted %u; %lu "
+			"references, counted %lu",
+			s->in_use, pages, s->obsolete, obsolete, count_references(s), a.references);
 		a.found++;
 	}
 	return a.found;

@@ -194,7 +194,7 @@ u64 shadow_child(
 	bool large = shadow_entry_is_large(s, g, level);
 	u64 gfn = guest_gfn(s, g, large, level);
 
-	*role = (struct shadow_role){ .level = (u16)(level - 1) };
+	*role = (struct shadow_role){ .level = (u8)(level - 1) };
 	if (large) {
 		role->direct = true;
 		role->attr = (u16)((g & (SPTE_G | SPTE_PCD | SPTE_PWT)) |

@@ -203,8 +203,11 @@ static void follow_all(struct shadow *s, u64 gfn, unsigned from, unsigned to)
 
 static void table_written(struct shadow *s, u64 gfn, unsigned from, unsigned to)
 {
-	u32 n = page_first(s, gfn);
+	u32 n;
 
+	if (unlikely(s->obsolete) && page_table_is_past(s, gfn))
+		return;
+	n = page_first(s, gfn);
 	s->stats.table_writes++;
 	s->epoch++;
 	if (to - from > WRITE_MAX)
@@ -255,6 +258,8 @@ static bool is_table_write(struct shadow *s, const struct mmu_fault *f, u64 *gfn
 	if (!spte_live(e) || !(e & SPTE_HELD) || (allowed & e & SPTE_U))
 		return false;
 	*gfn = p->target[index];
+	if (unlikely(s->obsolete) && page_table_is_past(s, *gfn))
+		return false;
 	frame = shadow_frame(s, *gfn);
 	return frame_in_sync(frame);
 }
@@ -336,6 +341,8 @@ static enum mmu_result resolve(
 		s->stats.wp_emulated++;
 		return MMU_TABLE;
 	}
+	if (unlikely(s->obsolete))
+		(void)page_table_is_past(s, w->gpa.v >> PAGE_SHIFT);
 	if ((f->access & MMU_W) && frame_in_sync(frame) &&
 		!give_way(s, v, w->gpa.v >> PAGE_SHIFT)) {
 		s->stats.emulated++;

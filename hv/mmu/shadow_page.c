@@ -6,6 +6,11 @@
  *
  * When the pool is used up, a hand goes round it and zaps what the present fault has not gone
  * through and what is no root: the VM becomes slower, and nobody else notices.
+ *
+ * No exit zaps more than a few pages. Where all must go, the generation goes up, which is part of
+ * the role, so that none of them is found again; and where pages fall with the one that led to
+ * them, those beyond REAP_MAX are given an old generation. What is obsolete leads nowhere that the
+ * processor can get to; it is zapped in steps, each time before the guest runs on.
  */
 #include "hv/ctl/log.h"
 #include "hv/lib/words.h"
@@ -17,6 +22,18 @@
  * the places of roots (shadow_root.c) are taken. Two tables and their targets make three pages.
  */
 #define PAIR_PAGES 3u
+
+/* In one exit: pages that fall with others; */
+#define REAP_MAX     16u
+/* so few are dropped as a whole, if that takes looking through no more than so many; */
+#define AT_ONCE_MAX  128u
+#define AT_ONCE_LOOK 8192u
+/* so many that are obsolete are zapped, and so many looked at to find them. */
+#define STEP_PAGES   8u
+#define STEP_LOOK    256u
+
+/* Whoever is obsolete is gone before its generation comes round again. */
+static_assert(SHADOW_PAGES_MAX / STEP_PAGES + SHADOW_PAGES_MAX / STEP_LOOK < GENERATION_MASK, "");
 
 static_assert(2 * SHADOW_ENTRIES * sizeof(u32) == PAGE_SIZE, "the targets of a pair fill a page");
 
@@ -36,6 +53,7 @@ static bool role_equal(struct shadow_role a, struct shadow_role b)
 
 struct spage *page_find(struct shadow *s, u64 gfn, struct shadow_role role)
 {
+	role.generation = s->generation & GENERATION_MASK;
 	for (u32 n = *bucket(s, gfn); n; n = s->page[n].next)
 		if (s->page[n].gfn == gfn && role_equal(s->page[n].role, role))
 			return &s->page[n];
@@ -102,6 +120,9 @@ static u32 take(struct shadow *s)
 
 	if (!n && s->fresh < s->pages && furnish(s, s->fresh))
 		return s->fresh++;
+	while (!s->free && s->obsolete)
+		pages_step(s);
+	n = s->free;
 	if (!n)
 		n = reclaim(s);
 	if (n)
@@ -146,6 +167,7 @@ static bool adopt_frame(struct shadow *s, u64 gfn)
 
 	if (!f)
 		return false;
+	(void)page_table_is_past(s, gfn);
 	if (f->unsync)
 		unsync_end(s, gfn);
 	f->table = 1;
@@ -168,6 +190,7 @@ struct spage *page_get(struct shadow *s, u64 gfn, struct shadow_role role)
 	if (!n)
 		return NULL;
 	p = &s->page[n];
+	role.generation = s->generation & GENERATION_MASK;
 	*p = (struct spage){ .table = p->home,
 		.home = p->home,
 		.target = p->target,
@@ -207,6 +230,21 @@ static bool orphan(const struct shadow *s, u32 n)
 	return p->in_use && !p->parents && p->used != s->epoch && !root_is(s, n);
 }
 
+/* There may be any number of them below one another. */
+static void reap(struct shadow *s, u32 n)
+{
+	struct spage *p = &s->page[n];
+
+	if (s->reaped < REAP_MAX) {
+		s->reaped++;
+		page_zap(s, p);
+	} else if (!spage_obsolete(s, p)) {
+		p->role.generation = (s->generation - 1) & GENERATION_MASK;
+		s->obsolete++;
+		s->flush = true;
+	}
+}
+
 void page_set_and_reap(struct shadow *s, struct spage *p, unsigned index, u64 value, u32 target)
 {
 	u64 old = p->table[index];
@@ -214,7 +252,7 @@ void page_set_and_reap(struct shadow *s, struct spage *p, unsigned index, u64 va
 
 	shadow_set(s, id_of(s, p, index), value, target);
 	if (spte_live(old) && (old & SPTE_LINK) && child != target && orphan(s, child))
-		page_zap(s, &s->page[child]);
+		reap(s, child);
 }
 
 void page_zap(struct shadow *s, struct spage *p)
@@ -242,11 +280,64 @@ void page_zap(struct shadow *s, struct spage *p)
 	if (root_is(s, n))
 		s->reload = true;
 	root_leave(s, p);
+	s->obsolete -= spage_obsolete(s, p);
 	p->next = s->free;
 	s->free = n;
 	s->in_use--;
 	s->flush = true;
 }
+
+/* ---- what is obsolete --------------------------------------------------------------------------
+ */
+
+/* Since it became obsolete, the processor has been told to forget, or is about to be. */
+static void retire(struct shadow *s, struct spage *p)
+{
+	bool flush = s->flush, stale = s->stale;
+
+	page_zap(s, p);
+	s->flush = flush;
+	s->stale = stale;
+}
+
+void pages_step(struct shadow *s)
+{
+	unsigned pages = 0;
+
+	for (unsigned look = 0; s->obsolete && pages < STEP_PAGES && look < STEP_LOOK; look++) {
+		struct spage *p;
+
+		s->sweep = s->sweep + 1 < s->fresh ? s->sweep + 1 : 1;
+		p = &s->page[s->sweep];
+		if (!p->in_use || !spage_obsolete(s, p))
+			continue;
+		retire(s, p);
+		pages++;
+	}
+	s->reaped = 0;
+}
+
+static struct spage *first_obsolete(struct shadow *s, u64 gfn)
+{
+	for (u32 n = page_first(s, gfn); n; n = page_next(s, n))
+		if (spage_obsolete(s, &s->page[n]))
+			return &s->page[n];
+	return NULL;
+}
+
+bool page_table_is_past(struct shadow *s, u64 gfn)
+{
+	const struct frame *f = shadow_frame(s, gfn);
+	struct spage *p;
+	bool was = f && f->table;
+
+	while (s->obsolete && (p = first_obsolete(s, gfn)))
+		retire(s, p);
+	return was && !f->table;
+}
+
+/* ---- all of them -------------------------------------------------------------------------------
+ */
 
 /* As page_zap(), where nothing that it refers to stays. */
 static void discard(struct shadow *s, u32 n)
@@ -274,10 +365,17 @@ static void discard(struct shadow *s, u32 n)
 
 void page_zap_all(struct shadow *s)
 {
+	s->reload = s->flush = true;
+	if (s->in_use > s->at_once || s->fresh > AT_ONCE_LOOK) {
+		s->generation++;
+		s->obsolete = s->in_use;
+		root_forget_targets(s);
+		return;
+	}
 	for (u32 n = 1; s->in_use && n < s->fresh; n++)
 		if (s->page[n].in_use)
 			discard(s, n);
-	s->reload = s->flush = true;
+	s->obsolete = 0;
 }
 
 void page_unshadow(struct shadow *s, u64 gfn)
@@ -305,6 +403,7 @@ enum status pages_init(struct shadow *s)
 		return ERR_NOMEM;
 	s->fresh = 1;
 	s->epoch = 1;
+	s->at_once = AT_ONCE_MAX;
 	refs_init(s);
 	return OK;
 }

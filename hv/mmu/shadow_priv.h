@@ -76,11 +76,11 @@ enum shadow_format {
  * and each shadow page covers a part of it: half of a page table, a quarter of a page directory.
  */
 struct shadow_role {
-	u16 level;     /* 1 to 4: its entries map 4 KB, 2 MB, ... */
-	u8 quadrant;   /* which part of a 32-bit table */
-	bool direct;   /* pieces of a large page: entry n maps frame gfn + n * span */
-	u16 attr;      /* direct: SPTE_G | SPTE_PAT | SPTE_PCD | SPTE_PWT of the leaves */
-	u16 reserved0; /* 0: roles are compared as a word */
+	u8 level;	     /* 1 to 4: its entries map 4 KB, 2 MB, ... */
+	bool direct;	     /* pieces of a large page: entry n maps frame gfn + n * span */
+	u16 attr;	     /* direct: SPTE_G | SPTE_PAT | SPTE_PCD | SPTE_PWT of the leaves */
+	u32 quadrant : 8;    /* which part of a 32-bit table */
+	u32 generation : 24; /* of the VM's when it was made: page_find() and page_get() set it */
 };
 
 static_assert(sizeof(struct shadow_role) == sizeof(u64), "roles are compared as a word");
@@ -176,6 +176,11 @@ struct shadow {
 	u32 fresh;			   /* page numbers from here on were never used */
 	u32 hand;			   /* reclaim goes round */
 	u32 in_use;
+	u32 generation; /* what was made in another is obsolete: it waits for being zapped */
+	u32 obsolete;	/* pages; among those in use */
+	u32 sweep;	/* goes round for them */
+	u32 reaped;	/* pages since the guest ran last that went with others */
+	u32 at_once;	/* no more pages than this are dropped in one go */
 	u32 epoch;
 	u32 hash[SHADOW_HASH];
 
@@ -220,6 +225,13 @@ static inline bool shadow_is_vtlb(const struct shadow *s)
 static inline struct shadow *shadow_of(struct mmu *mmu)
 {
 	return container_of(mmu, struct shadow, mmu);
+}
+
+#define GENERATION_MASK 0xffffffu
+
+static inline bool spage_obsolete(const struct shadow *s, const struct spage *p)
+{
+	return p->role.generation != (s->generation & GENERATION_MASK);
 }
 
 static inline struct spage *page_of(struct shadow *s, entry_id id)
@@ -346,7 +358,12 @@ struct spage *page_find(struct shadow *s, u64 gfn, struct shadow_role role);
 /* Finds or makes it; pinned for this epoch. NULL: no page can be had. */
 struct spage *page_get(struct shadow *s, u64 gfn, struct shadow_role role);
 void page_zap(struct shadow *s, struct spage *p);
+/* None is found any more; where they are many, they are zapped later, a few at a time. */
 void page_zap_all(struct shadow *s);
+/* Before the guest runs on: zaps some of those that are obsolete. */
+void pages_step(struct shadow *s);
+/* The frame was a table, but what shadowed it was obsolete; it is gone now. */
+bool page_table_is_past(struct shadow *s, u64 gfn);
 /* All pages that shadow the frame as a table go. */
 void page_unshadow(struct shadow *s, u64 gfn);
 /* Iterates over the pages that shadow a frame as a table; 0 ends it. */
@@ -393,6 +410,8 @@ bool root_is(const struct shadow *s, u32 page);
 /* A page of level 4 is made, or zapped: its table gets the place of the guest's, or leaves it. */
 void root_place(struct shadow *s, struct spage *p);
 void root_leave(struct shadow *s, struct spage *p);
+/* No CR3 load goes without an exit, before roots are added again. */
+void root_forget_targets(struct shadow *s);
 /* Before the guest runs on: roots and the processor's TLB are made to follow. */
 void shadow_settle(struct shadow *s, struct vcpu *v);
 

@@ -127,6 +127,12 @@ void root_leave(struct shadow *s, struct spage *p)
 	}
 }
 
+void root_forget_targets(struct shadow *s)
+{
+	s->target.changed |= s->target.count > 0;
+	s->target.count = 0;
+}
+
 /* The root was loaded by an exit: not the next time, if it can be helped. */
 static void add_target(struct shadow *s)
 {
@@ -187,6 +193,8 @@ static void tell_processor(struct shadow *s, struct vcpu *v)
 
 void shadow_settle(struct shadow *s, struct vcpu *v)
 {
+	if (unlikely(s->obsolete | s->reaped))
+		pages_step(s);
 	while (s->reload)
 		root_activate(s, v);
 	if (s->quiet != !s->unsyncs || s->target.changed)

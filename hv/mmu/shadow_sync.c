@@ -56,7 +56,8 @@ void unsync_end(struct shadow *s, u64 gfn)
 	unsync_forget(s, gfn);
 	shadow_protect(s, shadow_frame(s, gfn));
 	for (u32 n = page_first(s, gfn); n; n = page_next(s, n))
-		resync(s, &s->page[n]);
+		if (likely(!spage_obsolete(s, &s->page[n])))
+			resync(s, &s->page[n]);
 }
 
 void unsync_end_all(struct shadow *s)

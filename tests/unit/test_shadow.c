@@ -14,6 +14,7 @@
 
 /* Where things are in guest memory. */
 #define ROOT	0x10000ul /* level 4; slot 0: all memory where it is */
+#define SECOND	0x11000ul /* another root */
 #define TABLES	0x20000ul
 #define L3	0x100000ul
 #define L2	0x101000ul
@@ -118,7 +119,7 @@ static void invlpg(u64 va)
 static struct spage *shadow_of_table(u64 gpa, unsigned level)
 {
 	struct spage *p =
-		page_find(m.s, gpa >> PAGE_SHIFT, (struct shadow_role){ .level = (u16)level });
+		page_find(m.s, gpa >> PAGE_SHIFT, (struct shadow_role){ .level = (u8)level });
 
 	assert_non_null(p);
 	return p;
@@ -739,6 +740,135 @@ static void test_no_memory_for_shadow_pages(void **state)
 	arena_limit = ~0ul;
 }
 
+/* ---- teardown ---- */
+
+/* What one exit may zap: pages of 512 entries. */
+#define STEP_MAX 40u
+
+static void check_step(u32 *in_use)
+{
+	if (*in_use > m.s->in_use + STEP_MAX)
+		fail_msg("%u pages, then %u", *in_use, m.s->in_use);
+	*in_use = m.s->in_use;
+}
+
+/* As many tables of level 1, two levels below an entry of a table of level 3. */
+static void shadow_many(void)
+{
+	for (u64 t = 0; t < MANY_TABLES; t++) {
+		put(LARGE + t * PAGE_SIZE, (PAGE + t % 64 * PAGE_SIZE) | USER | USED);
+		put((t < 512 ? L2 : OTHER) + t % 512 * 8, (LARGE + t * PAGE_SIZE) | USER);
+	}
+	put(L3 + 8, OTHER | USER);
+	for (u64 t = 0; t < MANY_TABLES; t++)
+		reads(VA + t * 2 * MB, 1000 + t % 64);
+	assert_true(m.s->in_use > MANY_TABLES);
+}
+
+/* A change of what decides how tables are read makes all of them obsolete, and no exit pays for it.
+ */
+static void test_all_is_dropped_in_steps(void **state)
+{
+	u32 in_use;
+
+	(void)state;
+	restart(SHADOW_SYNC, SHADOW_FAST_ALL, 4 * MANY_TABLES);
+	for (unsigned round = 0; round < 6; round++) {
+		shadow_many();
+		in_use = m.s->in_use;
+		m.reg[VREG_EFER] ^= EFER_NXE;
+		m.vm.mmu->ops->paging_changed(&m.v);
+		check_step(&in_use);
+		/* What was a table may be written: nothing tells the guest that it was. */
+		assert_int_equal(run_access(LARGE + 7 * PAGE_SIZE, &write_0, 0, 8).end, END_OK);
+		check_step(&in_use);
+		assert_int_equal(get(LARGE + 7 * PAGE_SIZE), 0);
+		faults(VA + 7 * 2 * MB, &read_3, PF_U);
+		check_step(&in_use);
+		reads(VA + 8 * 2 * MB, 1008);
+		check_step(&in_use);
+		assert_int_equal(shadow_audit(m.s), 0);
+		for (unsigned n = 0; round % 2 && n < MANY_TABLES; n++) {
+			invlpg(VA);
+			check_step(&in_use);
+		}
+	}
+	assert_true(m.s->in_use < 40);
+}
+
+/* The guest clears the one entry that a gigabyte, or all of it, hangs from. */
+static void test_a_tree_falls_in_steps(void **state)
+{
+	u32 in_use;
+
+	(void)state;
+	restart(SHADOW_SYNC, SHADOW_FAST_ALL, 2 * MANY_TABLES);
+	shadow_many();
+	in_use = m.s->in_use;
+	store(L3, 0);
+	check_step(&in_use);
+	store(ROOT + 8 * 8, 0);
+	check_step(&in_use);
+	assert_int_equal(shadow_audit(m.s), 0);
+	/* Half of it comes back before it is all gone. */
+	store(ROOT + 8 * 8, L3 | USER);
+	check_step(&in_use);
+	reads(VA + 1000 * 2 * MB, 1000 + 1000 % 64);
+	check_step(&in_use);
+	store(LARGE + 1001 * PAGE_SIZE, (PAGE + 3 * PAGE_SIZE) | USER);
+	check_step(&in_use);
+	reads(VA + 1001 * 2 * MB, 1003);
+	check_step(&in_use);
+	assert_int_equal(shadow_audit(m.s), 0);
+	for (unsigned n = 0; n < MANY_TABLES; n++) {
+		invlpg(VA);
+		check_step(&in_use);
+	}
+	assert_true(m.s->in_use < 40);
+}
+
+/* CR3 loads without an exit lead to roots, and these are obsolete too. */
+static void test_no_target_is_obsolete(void **state)
+{
+	unsigned loads;
+
+	(void)state;
+	restart(SHADOW_SYNC, SHADOW_FAST_ALL, 0);
+	for (u64 slot = 0; slot < 9; slot += 8)
+		put(SECOND + slot * 8, get(ROOT + slot * 8));
+	load_cr3(SECOND);
+	load_cr3(ROOT);
+	loads = m.free_loads;
+	load_cr3(SECOND);
+	reads(VA, 1000);
+	assert_int_equal(m.free_loads, loads + 1);
+	m.s->at_once = 0;
+	m.reg[VREG_PAT] ^= MEMTYPE_WB;
+	m.vm.mmu->ops->paging_changed(&m.v);
+	load_cr3(ROOT);
+	assert_int_equal(m.free_loads, loads + 1);
+	load_cr3(SECOND);
+	load_cr3(ROOT);
+	assert_true(m.free_loads > loads + 1);
+	reads(VA, 1000);
+}
+
+/* Nothing is free, and all that is there is obsolete. */
+static void test_obsolete_pages_are_what_is_taken_first(void **state)
+{
+	u64 reclaimed;
+
+	(void)state;
+	restart(SHADOW_SYNC, SHADOW_FAST_ALL, MANY_TABLES + 32);
+	shadow_many();
+	reclaimed = m.s->stats.reclaimed;
+	m.reg[VREG_EFER] ^= EFER_NXE;
+	m.vm.mmu->ops->paging_changed(&m.v);
+	for (u64 t = 0; t < MANY_TABLES; t++)
+		reads(VA + t * 2 * MB, 1000 + t % 64);
+	assert_int_equal(m.s->stats.reclaimed, reclaimed);
+}
+
 static void test_create_without_memory(void **state)
 {
 	u64 enough = arena_used[PAGE_TABLE];
@@ -923,6 +1053,10 @@ int main(void)
 		TEST(test_paging_off_and_on_again),
 		TEST(test_more_tables_than_shadow_pages),
 		TEST(test_no_memory_for_shadow_pages),
+		TEST(test_all_is_dropped_in_steps),
+		TEST(test_a_tree_falls_in_steps),
+		TEST(test_no_target_is_obsolete),
+		TEST(test_obsolete_pages_are_what_is_taken_first),
 		TEST(test_create_without_memory),
 		TEST(test_many_writers_of_one_page),
 		TEST(test_references),

@@ -227,6 +227,13 @@ static void recycle(void)
 	assert_int_equal(guest_write(&m.vm.mem, GPA(to), buffer, PAGE_SIZE), OK);
 }
 
+/* All that was derived is void, though the guest's tables say what they said. */
+static void change_pat(void)
+{
+	m.reg[VREG_PAT] ^= MEMTYPE_WB;
+	m.vm.mmu->ops->paging_changed(&m.v);
+}
+
 static void mutate(u64 va)
 {
 	unsigned what = (unsigned)below(100);
@@ -245,7 +252,9 @@ static void mutate(u64 va)
 		change_root();
 	else if (what < 98)
 		recycle();
-	else if (what < 99)
+	else if (what == 98)
+		change_pat();
+	else
 		m.vm.mmu->ops->unmap(m.vm.mmu, GPA(random_frame()), PAGE_SIZE);
 }
 
@@ -425,8 +434,10 @@ static void run_seed(u64 n, u64 steps)
 	format = (enum shadow_format[]){ FORMAT_4LEVEL, FORMAT_PAE, FORMAT_32 }[n % 3];
 	machine_width = chance(10) ? 52 : MAXPHYADDR;
 	page1gb = chance(75);
-	machine_start((enum shadow_strategy)(n / 3 % SHADOW_STRATEGIES), (unsigned)below(4),
-		pools[below(ARRAY_SIZE(pools))]);
+	machine_start((enum shadow_strategy)(n / 3 % SHADOW_STRATEGIES),
+		(unsigned)below(SHADOW_FAST_ALL + 1), pools[below(ARRAY_SIZE(pools))]);
+	/* All pages at once, or as if they were too many. */
+	m.s->at_once = chance(50) ? m.s->at_once : (u32)below(8);
 	efer = (format == FORMAT_4LEVEL ? EFER_LME | EFER_LMA : 0) | (chance(70) ? EFER_NXE : 0);
 	m.caches = chance(80);
 	m.reg[VREG_EFER] = efer;
