@@ -58,6 +58,8 @@ static void release(struct request *r)
 	r->blk->free = r;
 }
 
+static void blk_kick(struct virtio_dev *d, unsigned queue);
+
 static void complete(struct request *r, u32 result)
 {
 	struct virtio_blk *blk = r->blk;
@@ -73,7 +75,7 @@ static void complete(struct request *r, u32 result)
 		return; /* whoever fills tells the driver of all that was done meanwhile */
 	virtio_signal(&blk->dev, r->queue);
 	if (blk->starved)
-		virtio_notify(&blk->dev, r->queue);
+		blk_kick(&blk->dev, r->queue);
 }
 
 static void io_done(struct blk_io *io, bool ok)
