@@ -20,7 +20,7 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from triptych_lib import bochs, bzimage, cli, cpio, engine, hostdisk, iso, kmodules, protocol, qemu, run, vmconfig  # noqa: E402
+from triptych_lib import bochs, bzimage, cli, cpio, engine, hostdisk, iso, kmodules, protocol, qemu, rootimage, run, vmconfig  # noqa: E402
 from triptych_lib.ui import Progress, UsageError  # noqa: E402
 
 INTEL = "processor\t: 0\nflags\t\t: fpu vme vmx sse2\n"
@@ -356,6 +356,15 @@ def test_bad_host_disks(tmp_path: Path) -> None:
     vm = vmconfig.Vm(disk=[vmconfig.Disk(image=str(image))])
     with pytest.raises(UsageError, match="read-only in another place"):
         hostdisk.assign([vm], [hostdisk.HostDisk(image, True)])
+
+
+def test_root_image(tmp_path: Path) -> None:
+    command = rootimage.bootstrap_command(["fio", "x"], tmp_path / "a.tar")
+    assert command[0] == "mmdebstrap" and "--include=fio,x" in command and command[-2:] == ["bookworm", str(tmp_path / "a.tar")]
+    with pytest.raises(UsageError, match="at least 384M"):
+        rootimage.make(tmp_path / "r", 1 << 20, [], Progress())
+    with pytest.raises(UsageError, match="not a directory"):
+        rootimage.make(tmp_path / "absent" / "r", 1 << 30, [], Progress())
 
 
 def test_disks_go_to_the_boot_image(tmp_path: Path) -> None:

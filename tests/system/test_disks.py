@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run, Starter, complaints, slow
+from conftest import ROOT, Run, Starter, complaints, slow
 from triptych_lib import rootimage
 from triptych_lib.ui import Progress
 
@@ -174,6 +174,23 @@ def test_root_file_system_and_fio(triptych: Starter, tmp_path: Path, kernel: str
     assert "iperf 3" in run.command("iperf3 --version")
     power_off(run)
     assert subprocess.run(["e2fsck", "-f", "-n", str(root)], check=False).returncode == 0
+
+
+def test_preflight_names_the_disks_of_a_machine_without_vtx(tmp_path: Path) -> None:
+    """QEMU's q35, without VT-x: AHCI, its interrupts, and a table whose first copy is damaged."""
+    good, bad = partitioned(tmp_path / "good.img"), partitioned(tmp_path / "bad.img")
+    with bad.open("r+b") as f:
+        f.seek(512 + 60)
+        f.write(b"\xff")
+    command = [str(ROOT / "scripts/triptych"), "preflight", "--engine", "tcg", "--timeout", "120",
+               "--host-disk", str(good), "--host-disk", f"{bad},ro"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    said = done.stdout
+    assert done.returncode == 1 and "no VT-x" in done.stderr, said + done.stderr
+    assert 'disk:0: ahci, 32 MB, "QEMU HARDDISK", serial "host0"' in said
+    assert said.count("part:root: number 1, 8 MB") == 2 and said.count("part:data: number 2, 4 MB") == 2
+    assert "disk:1: the first partition table is damaged; its copy is used" in said
+    assert "interrupts do not arrive" not in said
 
 
 def test_wrong_disks(triptych: Starter, tmp_path: Path) -> None:
