@@ -66,8 +66,8 @@ $(B)/%.S.o: %.S
 
 # The path of every exit (see vmx/quick.c): without the registers that entry.S has not saved, without a
 # frame pointer (entry.S keeps none either) and a stack protector (there is no array to run over).
-$(B)/vmx/quick.o: HV_CFLAGS += -ffixed-r8 -ffixed-r9 -ffixed-r10 -ffixed-r11 -mpreferred-stack-boundary=3 \
-	-fomit-frame-pointer -fno-stack-protector
+$(B)/vmx/quick.o: HV_CFLAGS += -ffixed-r8 -ffixed-r9 -ffixed-r10 -ffixed-r11 -ffixed-r12 -ffixed-r13 -ffixed-r14 \
+	-ffixed-r15 -ffixed-rbp -mpreferred-stack-boundary=3 -fomit-frame-pointer -fno-stack-protector
 
 -include $(HV_OBJS:.o=.d)
 

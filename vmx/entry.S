@@ -5,8 +5,7 @@
  * Guest registers live in struct vcpu, whose first member is gpr[16]. An exit stores only what
  * vmx_exit_quick() may change (and RBX, for CPUID) and offers the exit to it. If that deals with the
  * exit, the guest runs on with R8-R15 and RBP never having left the CPU: quick.c is compiled without
- * R8-R11, and the others a C function preserves. Only if it declines are they stored, and control
- * returns to the run loop.
+ * them. Only if it declines are they stored, and control returns to the run loop.
  *
  *   run loop -> vmx_enter -> VMRESUME -> guest -> vmx_exit -> vmx_exit_quick --yes--> VMRESUME
  *                                                                            \--no--> run loop
@@ -55,6 +54,20 @@
 	movq	%r11, R11_(\v)
 .endm
 
+.macro LOAD_R12_R15 v
+	movq	R12_(\v), %r12
+	movq	R13_(\v), %r13
+	movq	R14_(\v), %r14
+	movq	R15_(\v), %r15
+.endm
+
+.macro STORE_R12_R15 v
+	movq	%r12, R12_(\v)
+	movq	%r13, R13_(\v)
+	movq	%r14, R14_(\v)
+	movq	%r15, R15_(\v)
+.endm
+
 	.text
 
 /*
@@ -81,10 +94,7 @@ vmx_enter:
 
 	LOAD_R8_R11 %rdi
 	movq	RBP_(%rdi), %rbp
-	movq	R12_(%rdi), %r12
-	movq	R13_(%rdi), %r13
-	movq	R14_(%rdi), %r14
-	movq	R15_(%rdi), %r15
+	LOAD_R12_R15 %rdi
 	testb	%sil, %sil
 	jz	1f
 	LOAD_VOLATILE
@@ -124,10 +134,7 @@ vmx_exit:				/* VMCS_HOST_RIP */
 1:	popq	%rdi
 	STORE_R8_R11 %rdi
 	movq	%rbp, RBP_(%rdi)
-	movq	%r12, R12_(%rdi)
-	movq	%r13, R13_(%rdi)
-	movq	%r14, R14_(%rdi)
-	movq	%r15, R15_(%rdi)
+	STORE_R12_R15 %rdi
 	xorl	%eax, %eax
 5:	popq	%r15
 	popq	%r14
@@ -154,6 +161,28 @@ vmx_quick:
 	popq	%rbx
 	ret
 	.size	vmx_quick, . - vmx_quick
+
+/*
+ * struct vcpu *vmx_quick_all(struct vcpu *v)
+ *
+ * The same for a handler that wants all registers of the guest: quick.c leaves alone those that are
+ * stored here.
+ */
+	.globl	vmx_quick_all
+	.type	vmx_quick_all, @function
+vmx_quick_all:
+	STORE_R8_R11 %rdi
+	movq	%rbp, RBP_(%rdi)
+	STORE_R12_R15 %rdi
+	pushq	%rbx
+	movq	%rdi, %rbx
+	call	vmx_quick_page_fault
+	LOAD_R8_R11 %rbx
+	movq	RBP_(%rbx), %rbp
+	LOAD_R12_R15 %rbx
+	popq	%rbx
+	ret
+	.size	vmx_quick_all, . - vmx_quick_all
 
 /*
  * void vmx_reset_vector_state(const void *area, u64 xcr0)

@@ -14,7 +14,10 @@
 #include "vmx/retire.h"
 #include "vmx/vmx.h"
 
-#define QUICK BIT(0) /* decoding and handler need only the registers that entry.S saves first */
+/* What tells a page fault from all else that exits for its reason, and from the fault of an IRET.
+ */
+#define INTR_INFO_OF_FAULT   (INTR_INFO_VECTOR | INTR_INFO_TYPE | INTR_INFO_NMI_UNBLOCKED)
+#define INTR_INFO_PAGE_FAULT (VEC_PF | INTR_TYPE_HARD_EXCEPTION << INTR_INFO_TYPE_SHIFT)
 
 /* "Information for VM Exits Due to Vectored Events": an exception, or an NMI of the machine. */
 static bool decode_exception(struct vcpu *v, struct vcpu_exit *e)
@@ -111,6 +114,8 @@ static bool decode_cr(struct vcpu *v, struct vcpu_exit *e)
 		.gpr = (u8)((q & QUAL_CR_REGISTER) >> QUAL_CR_REGISTER_SHIFT),
 		.lmsw = (u16)((q & QUAL_CR_LMSW_SOURCE) >> QUAL_CR_LMSW_SHIFT),
 	};
+	if (e->cr.cr == 3 && e->cr.op == CR_READ)
+		vmx_cr3_read(v);
 	/* The quick path has not saved RBP and R12 to R15. */
 	return e->cr.gpr < R12 && e->cr.gpr != RBP;
 }
@@ -164,9 +169,29 @@ struct vcpu *vmx_quick_common(struct vcpu *v)
 	return v;
 }
 
+/*
+ * Of its reason, a page fault and nothing else, and no event may have been cut short, nor may STI
+ * block interrupts: then the run loop has no more to look at than this.
+ */
+struct vcpu *vmx_quick_page_fault(struct vcpu *v)
+{
+	struct mmu_fault f;
+
+	if ((vmread_hot(VMCS_EXIT_INTR_INFO) & INTR_INFO_OF_FAULT) != INTR_INFO_PAGE_FAULT ||
+		(vmread_hot(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID) ||
+		(vmread_hot(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_STI | BLOCKING_MOV_SS)))
+		return NULL;
+	v->kind = EXIT_MEMORY;
+	f = (struct mmu_fault){ .gva = GVA(vmread_hot(VMCS_EXIT_QUALIFICATION)),
+		.gva_valid = true,
+		.error = (u32)vmread_hot(VMCS_EXIT_INTR_ERROR_CODE) };
+	vcpu_memory_exit(v, &f);
+	return v;
+}
+
 const struct vmx_exit_row vmx_exit_rows[REASON_COUNT] = {
 	[REASON_EXCEPTION_NMI] = { "exception or NMI", EXIT_EXCEPTION, VMX_EXIT_VECTORED,
-		decode_exception },
+		decode_exception, vmx_quick_all },
 	[REASON_EXTERNAL_INTERRUPT] = { "external interrupt", EXIT_INTERRUPT, 0, decode_interrupt,
 		vmx_quick },
 	[REASON_TRIPLE_FAULT] = { "triple fault", EXIT_TRIPLE_FAULT, 0, NULL },

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The path of every exit, kept as short as it can be: with all the rest, CPUID costs less than 100
- * instructions. This file is compiled without R8 to R11 (see the Makefile), so that entry.S need
- * not save them before it calls here; nothing here may call a function that was compiled otherwise,
- * but through vmx_quick().
+ * instructions. This file is compiled without R8 to R15 and RBP (see the Makefile), so that entry.S
+ * need not save them before it calls here; nothing here may call a function that was compiled
+ * otherwise, but through vmx_quick() and vmx_quick_all().
  */
 #include "hv/vm/cpuid.h"
 #include "vmx/quick.h"

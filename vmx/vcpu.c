@@ -152,6 +152,18 @@ static void get_context(struct vcpu *v, struct vcpu_context *out)
 	out->ss_ar = vmread32(VMCS_GUEST_SS_ACCESS_RIGHTS);
 }
 
+/* cpu_ops.get_position */
+static void get_position(struct vcpu *v, struct vcpu_position *out)
+{
+	const struct vmx_vcpu *x = vmx_of(v);
+
+	out->rip = vmread_hot(VMCS_GUEST_RIP);
+	out->rflags = vmread_hot(VMCS_GUEST_RFLAGS);
+	out->cr3 = get_cr3(x);
+	out->is_64 =
+		(x->efer & EFER_LMA) && (vmread_hot(VMCS_GUEST_CS_ACCESS_RIGHTS) & VMCS_AR_LONG);
+}
+
 /*
  * With unrestricted guest, PE and PG may be 0 whatever IA32_VMX_CR0_FIXED0 says. Under shadow
  * paging paging is on for the processor even while it is off for the guest.
@@ -285,6 +297,19 @@ static void set_root(struct vcpu *v, hpa_t root)
 	vmwrite(VMCS_GUEST_CR3, root.v);
 	if (!vmx_caps_must(&vmx_caps, VMX_PROC, PROC_CR3_STORE))
 		vmx_set_proc(x, PROC_CR3_STORE, root.v != x->cr3);
+}
+
+/*
+ * The guest has loaded another root since, by itself: that is one where what it reads is right. So
+ * this exit, for its reading CR3, was the last.
+ */
+void vmx_cr3_read(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+
+	if (!x->two_level && !vmx_caps_must(&vmx_caps, VMX_PROC, PROC_CR3_STORE) &&
+		vmread(VMCS_GUEST_CR3) != x->root)
+		vmx_set_proc(x, PROC_CR3_STORE, false);
 }
 
 /* cpu_ops.set_fault_filter */
@@ -685,6 +710,7 @@ const struct cpu_ops vmx_cpu_ops = {
 	.get = get_reg,
 	.set = set_reg,
 	.get_context = get_context,
+	.get_position = get_position,
 	.get_segment = get_segment,
 	.set_segment = set_segment,
 	.get_table = get_table,

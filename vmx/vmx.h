@@ -78,6 +78,7 @@ const char *vmx_exit_name(u32 reason);
 
 /* vcpu.c */
 void vmx_set_proc(struct vmx_vcpu *x, u32 bit, bool on);
+void vmx_cr3_read(struct vcpu *v); /* at an exit for MOV from CR3 */
 void vmx_dump(struct vcpu *v);
 void vmx_prepare_entry(struct vcpu *v);
 void vmx_entry_failed(struct vcpu *v, u32 reason);

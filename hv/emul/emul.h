@@ -87,4 +87,14 @@ enum emul_result emul_execute(const struct insn *insn, struct emul_cpu *cpu,
 	const struct emul_ops *ops, void *ctx, unsigned max_reps,
 	struct emul_fault *f) __must_check;
 
+/*
+ * The short way for most writes, in 64-bit mode: emul_is_simple() says whether an instruction can
+ * go it, emul_simple_address() which linear address it writes to, and emul_simple() carries it out
+ * on that place, of which the caller knows that the guest may write there and that it is aligned.
+ * Only registers and flags are left to change: RIP, RFLAGS.RF and traps are the caller's.
+ */
+bool emul_is_simple(const struct insn *insn);
+u64 emul_simple_address(const struct insn *insn, const u64 *gpr, u64 rip);
+void emul_simple(const struct insn *insn, u64 *gpr, u64 *rflags, void *place);
+
 #endif

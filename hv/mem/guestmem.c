@@ -108,7 +108,7 @@ static u64 locate_loose(const struct guestmem_slot *s, u64 offset, hpa_t *hpa)
 	return PAGE_SIZE - offset % PAGE_SIZE;
 }
 
-const void *guest_at_loose(const struct guestmem_slot *s, u64 offset)
+void *guest_at_loose(const struct guestmem_slot *s, u64 offset)
 {
 	hpa_t hpa;
 
@@ -181,12 +181,6 @@ static inline void copy(void *dst, const void *src, size_t len)
 	}
 }
 
-static inline void ring(const struct guestmem *gm, gpa_t gpa, u64 len)
-{
-	if (unlikely(gm->written) && len)
-		gm->written(gm->written_ctx, gpa, len);
-}
-
 /* Nearly all accesses are short and lie in one chunk. */
 
 enum status guest_read(const struct guestmem *gm, gpa_t gpa, void *dst, size_t len)
@@ -222,7 +216,7 @@ enum status guest_write(const struct guestmem *gm, gpa_t gpa, const void *src, s
 
 	if (likely(left >= len)) {
 		copy(hpa_to_hva(hpa), src, len);
-		ring(gm, gpa, len);
+		guest_written(gm, gpa, len);
 		return OK;
 	}
 	if (!left || !guest_is_ram(gm, gpa, len))
@@ -235,7 +229,7 @@ enum status guest_write(const struct guestmem *gm, gpa_t gpa, const void *src, s
 		memcpy(hpa_to_hva(hpa), from + done, n);
 		done += n;
 	}
-	ring(gm, gpa, len);
+	guest_written(gm, gpa, len);
 	return OK;
 }
 
@@ -253,7 +247,7 @@ enum status guest_zero(const struct guestmem *gm, gpa_t gpa, size_t len)
 		memset(hpa_to_hva(hpa), 0, n);
 		done += n;
 	}
-	ring(gm, gpa, len);
+	guest_written(gm, gpa, len);
 	return OK;
 }
 
@@ -295,7 +289,7 @@ enum status guest_cmpxchg(
 	default: CMPXCHG(u64, p, old, new_val);
 	}
 	if (*old == expected)
-		ring(gm, gpa, size);
+		guest_written(gm, gpa, size);
 	return OK;
 }
 
@@ -328,7 +322,7 @@ enum status guest_store(const struct guestmem *gm, gpa_t gpa, u64 value, unsigne
 	case 4: __atomic_store_n((u32 *)p, (u32)value, __ATOMIC_RELEASE); break;
 	default: __atomic_store_n((u64 *)p, value, __ATOMIC_RELEASE);
 	}
-	ring(gm, gpa, size);
+	guest_written(gm, gpa, size);
 	return OK;
 }
 

@@ -86,12 +86,12 @@ static inline const struct guestmem_slot *guest_slot(const struct guestmem *gm, 
 }
 
 /* The byte at this offset of a slot, where its chunk is loose; NULL: no memory for its page. */
-const void *guest_at_loose(const struct guestmem_slot *s, u64 offset);
+void *guest_at_loose(const struct guestmem_slot *s, u64 offset);
 
-/* guest_at(): gpa, to be read in place up to the end of its 4 KB page, as a page-table walker does;
- * NULL if it is not RAM. What is read there may change at any time; where it is does not, as long
- * as gm->moved does not. */
-static inline const void *guest_at(const struct guestmem *gm, gpa_t gpa)
+/* guest_place(): where gpa is, up to the end of its 4 KB page, to be written in place; NULL if it
+ * is not RAM. It is good as long as gm->moved stays. guest_written() is told of what was written,
+ * after it. */
+static inline void *guest_place(const struct guestmem *gm, gpa_t gpa)
 {
 	const struct guestmem_slot *s = guest_slot(gm, gpa);
 	u64 offset;
@@ -102,6 +102,20 @@ static inline const void *guest_at(const struct guestmem *gm, gpa_t gpa)
 	if (unlikely(s->chunk[offset / GUESTMEM_CHUNK].v & GUESTMEM_LOOSE))
 		return guest_at_loose(s, offset);
 	return hpa_to_hva(HPA(s->chunk[offset / GUESTMEM_CHUNK].v + offset % GUESTMEM_CHUNK));
+}
+
+static inline void guest_written(const struct guestmem *gm, gpa_t gpa, u64 len)
+{
+	if (unlikely(gm->written) && len)
+		gm->written(gm->written_ctx, gpa, len);
+}
+
+/* guest_at(): gpa, to be read in place up to the end of its 4 KB page, as a page-table walker does;
+ * NULL if it is not RAM. What is read there may change at any time; where it is does not, as long
+ * as gm->moved does not. */
+static inline const void *guest_at(const struct guestmem *gm, gpa_t gpa)
+{
+	return guest_place(gm, gpa);
 }
 
 /* guest_page(): the 4 KB page that gpa lies in, for the same use. */

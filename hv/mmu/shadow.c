@@ -77,11 +77,13 @@ static void shadow_invlpg(struct vcpu *v, gva_t gva)
 	struct shadow *s = shadow_of(v->vm->mmu);
 
 	s->stats.invlpgs++;
-	root_find(s, v);
-	if (shadow_is_vtlb(s))
-		vtlb_invlpg(s, gva.v);
-	else if (s->unsyncs)
-		unsync_invlpg(s, gva.v);
+	if (shadow_is_vtlb(s) || s->unsyncs) {
+		root_find(s, v);
+		if (shadow_is_vtlb(s))
+			vtlb_invlpg(s, gva.v);
+		else
+			unsync_invlpg(s, gva.v);
+	}
 	v->ops->flush_tlb(v, TLB_ADDRESS, gva);
 	shadow_settle(s, v);
 }
@@ -111,6 +113,7 @@ static void read_registers(struct shadow *s, struct vcpu *v)
 	r->page1gb = cpuid_page1gb(v->cpuid);
 	memcpy(r->pdpte, v->pdpte, sizeof(r->pdpte));
 	s->format = format_of(r);
+	s->gpte_addr = GENMASK(51, 12) & (BIT(r->maxphyaddr) - 1);
 	read_pat(s, v->ops->get(v, VREG_PAT));
 	for (unsigned level = 1; s->format != FORMAT_NONE && level <= 4; level++) {
 		s->rsvd[level][0] = walk_reserved_bits(r, 0, level);

@@ -83,8 +83,9 @@ static void audit_entry(struct audit *a, const struct spage *p, const void *tabl
 static void audit_page(struct audit *a, const struct spage *p)
 {
 	const void *table = p->role.direct ? NULL : shadow_table(a->s, p->gfn);
+	const struct frame *f = shadow_frame(a->s, p->gfn);
 
-	if (!p->role.direct && (!table || !shadow_frame(a->s, p->gfn)->table))
+	if (!p->role.direct && !(f && f->table))
 		complain(a, p, 0, "its frame is no table", 0);
 	for (unsigned i = 0; i < SHADOW_ENTRIES; i++) {
 		if (table || p->role.direct)

@@ -19,36 +19,8 @@
 #define LARGE_32_HIGH	GENMASK(20, 13)
 #define LARGE_32_SHIFT	(32 - 13)
 #define LARGE_32_FLAGS	GENMASK(12, 0)
-#define GPTE_ADDR	GENMASK(51, 12)
 #define LEAF_FROM_GUEST (SPTE_U | SPTE_G | SPTE_NX)
 #define LINK_FROM_GUEST (SPTE_W | SPTE_U | SPTE_NX)
-
-struct frame *shadow_frame_slot(struct shadow *s, u64 gfn)
-{
-	for (unsigned i = 0; i < s->ranges; i++) {
-		const struct frame_range *r = &s->range[i];
-
-		if (gfn - r->first < r->count)
-			return &r->frame[gfn - r->first];
-	}
-	return NULL;
-}
-
-struct frame *shadow_frame(struct shadow *s, u64 gfn)
-{
-	struct frame *f = shadow_frame_slot(s, gfn);
-
-	return f && f->mapped ? f : NULL;
-}
-
-/* That of a live leaf, which has one. */
-static struct frame *frame_of(struct shadow *s, u64 gfn)
-{
-	struct frame *f = shadow_frame(s, gfn);
-
-	BUG_ON(!f);
-	return f;
-}
 
 /* ---- the one writer ----------------------------------------------------------------------------
  */
@@ -73,7 +45,7 @@ static void forget(struct shadow *s, entry_id id, u64 old, u32 target)
 	if (old & SPTE_LINK)
 		refs_del(s, &s->page[target].parents, id);
 	else if (old & SPTE_W)
-		refs_del(s, &frame_of(s, target)->writers, id);
+		refs_del(s, &frame_known(s, target)->writers, id);
 }
 
 static void remember(struct shadow *s, entry_id id, u64 new, u32 target)
@@ -81,7 +53,7 @@ static void remember(struct shadow *s, entry_id id, u64 new, u32 target)
 	if (new &SPTE_LINK)
 		refs_add(s, &s->page[target].parents, id, drop_link);
 	else if (new &SPTE_W)
-		refs_add(s, &frame_of(s, target)->writers, id, drop_writer);
+		refs_add(s, &frame_known(s, target)->writers, id, drop_writer);
 }
 
 /* The same thing to point to, in the same way: only permissions or attributes change. */
@@ -90,38 +62,32 @@ static bool same_referent(u64 a, u64 b)
 	return !((a ^ b) & (SPTE_ADDR | SPTE_LINK)) && ((a & SPTE_LINK) || !((a ^ b) & SPTE_W));
 }
 
-/* The entry comes to refer to something else: for a moment it refers to nothing. */
-static void refer(struct shadow *s, entry_id id, u64 old, u64 value, u32 *target, u32 to)
-{
-	u64 *e = entry_of(s, id);
-
-	WRITE_ONCE(*e, s->trap);
-	if (spte_live(old))
-		forget(s, id, old, *target);
-	*target = to;
-	if (spte_live(value))
-		remember(s, id, value, to);
-	WRITE_ONCE(*e, value);
-}
-
 void shadow_set(struct shadow *s, entry_id id, u64 value, u32 target)
 {
 	unsigned index = id & (SHADOW_ENTRIES - 1);
 	struct spage *p = page_of(s, id);
 	u64 *e = &p->table[index], old = *e;
-	u32 *t = &p->target[index];
-	bool was = spte_live(old);
+	u32 *t = &p->target[index], before = *t;
+	bool was = spte_live(old), is = spte_live(value);
 
-	if (old == value && *t == target)
+	if (old == value && before == target)
 		return;
-	if (was && target == *t && spte_live(value) && same_referent(old, value))
-		WRITE_ONCE(*e, value);
-	else
-		refer(s, id, old, value, t, target);
-	if (!old != !value)
-		p->known[index / 64] ^= BIT(index % 64);
 	if (was)
 		s->stale = true;
+	if (!old != !value)
+		p->known[index / 64] ^= BIT(index % 64);
+	*t = target;
+	if (was && is && before == target && same_referent(old, value)) {
+		WRITE_ONCE(*e, value);
+		return;
+	}
+	/* The entry comes to refer to something else: for a moment it refers to nothing. */
+	WRITE_ONCE(*e, s->trap);
+	if (was)
+		forget(s, id, old, before);
+	if (is)
+		remember(s, id, value, target);
+	WRITE_ONCE(*e, value);
 }
 
 void shadow_protect(struct shadow *s, struct frame *f)
@@ -136,12 +102,6 @@ void shadow_protect(struct shadow *s, struct frame *f)
 
 /* ---- from the guest's entries ------------------------------------------------------------------
  */
-
-/* Where the guest's table is, for the hypervisor to read; NULL if it is not memory any more. */
-const void *shadow_table(struct shadow *s, u64 gfn)
-{
-	return shadow_frame(s, gfn) ? guest_page(s->mem, gfn_to_gpa(GFN(gfn))) : NULL;
-}
 
 /* Which of the guest's entries entry `index` of the page stands for. */
 static unsigned guest_index(const struct shadow *s, const struct spage *p, unsigned index)
@@ -179,7 +139,7 @@ u64 shadow_guest_entry(const struct shadow *s, const struct spage *p, const void
 /* The frame that guest entry g, of level `level`, names; of a large page: the first. */
 static u64 guest_gfn(const struct shadow *s, u64 g, bool large, unsigned level)
 {
-	u64 addr = g & GPTE_ADDR & (BIT(s->regs.maxphyaddr) - 1);
+	u64 addr = g & s->gpte_addr;
 
 	if (!large)
 		return addr >> PAGE_SHIFT;
@@ -217,7 +177,7 @@ u64 shadow_type(const struct shadow *s, u64 flags)
 }
 
 /* A leaf for the frame: flags are those of the guest, in the places of a 4 KB page's entry. */
-static u64 leaf(struct shadow *s, u64 gfn, u64 flags, bool write, u32 *target)
+static inline u64 leaf(struct shadow *s, u64 gfn, u64 flags, bool write, u32 *target)
 {
 	const struct frame *f = shadow_frame(s, gfn);
 	u64 e;
@@ -257,6 +217,18 @@ static u64 derive_direct(struct shadow *s, const struct spage *p, unsigned index
 	return child ? shadow_link(s, SPTE_W | SPTE_U, false, child) : s->trap;
 }
 
+/* The same for g, an entry of a guest's page table. */
+static inline u64 derive_leaf(struct shadow *s, u64 g, u32 *target)
+{
+	*target = 0;
+	if (!(g & SPTE_P))
+		return 0;
+	if (!shadow_entry_usable(s, g, 1))
+		return s->trap;
+	return leaf(s, (g & s->gpte_addr) >> PAGE_SHIFT, g,
+		(g & (SPTE_W | SPTE_D)) == (SPTE_W | SPTE_D), target);
+}
+
 u64 shadow_derive(
 	struct shadow *s, const struct spage *p, const void *table, unsigned index, u32 *target)
 {
@@ -269,13 +241,12 @@ u64 shadow_derive(
 	if (p->role.direct)
 		return derive_direct(s, p, index, target);
 	g = shadow_guest_entry(s, p, table, index);
+	if (level == 1)
+		return derive_leaf(s, g, target);
 	if (!(g & SPTE_P))
 		return 0;
 	if (!shadow_entry_usable(s, g, level))
 		return s->trap;
-	if (level == 1)
-		return leaf(s, guest_gfn(s, g, false, 1), g,
-			(g & (SPTE_W | SPTE_D)) == (SPTE_W | SPTE_D), target);
 	child = page_find(s, shadow_child(s, g, level, index, &role), role);
 	if (!child)
 		return s->trap;
@@ -283,7 +254,8 @@ u64 shadow_derive(
 	return shadow_link(s, g, role.direct, child);
 }
 
-void shadow_refresh(struct shadow *s, struct spage *p, const void *table, unsigned index)
+static __attribute__((noinline)) void refresh_any(
+	struct shadow *s, struct spage *p, const void *table, unsigned index)
 {
 	u32 target;
 	u64 e = shadow_derive(s, p, table, index, &target);
@@ -291,19 +263,38 @@ void shadow_refresh(struct shadow *s, struct spage *p, const void *table, unsign
 	shadow_set(s, id_of(s, p, index), e, target);
 }
 
+/* Nearly all are of page tables with entries of 8 bytes, and most are as they should be. */
+void shadow_refresh(struct shadow *s, struct spage *p, const void *table, unsigned index)
+{
+	u32 target;
+	u64 e;
+
+	if (p->role.level != 1 || p->role.direct || s->format == FORMAT_32) {
+		refresh_any(s, p, table, index);
+		return;
+	}
+	e = derive_leaf(s, READ_ONCE(((const u64 *)table)[index]), &target);
+	if (e != p->table[index] || target != p->target[index])
+		shadow_set(s, id_of(s, p, index), e, target);
+}
+
 struct spage *shadow_lookup(struct shadow *s, u64 gva, unsigned *index, u64 *allowed)
 {
 	struct spage *p = shadow_top(s, gva);
+	u64 e, all = ~0ul;
+	unsigned i;
 
-	*allowed = ~0ul;
-	while (p->in_use) {
-		*index = shadow_index(gva, p->role.level);
-		if (p->role.level == 1)
-			return p;
-		if (!spte_live(p->table[*index]))
-			break;
-		*allowed &= p->table[*index];
-		p = &s->page[p->target[*index]];
+	if (!p->in_use)
+		return NULL;
+	for (unsigned level = p->role.level; level > 1; level--) {
+		i = shadow_index(gva, level);
+		e = p->table[i];
+		if (!spte_live(e))
+			return NULL;
+		all &= e;
+		p = &s->page[p->target[i]];
 	}
-	return NULL;
+	*index = shadow_index(gva, 1);
+	*allowed = all;
+	return p;
 }

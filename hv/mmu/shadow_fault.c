@@ -119,7 +119,7 @@ static bool only_leaf_tables(struct shadow *s, u64 gfn)
 }
 
 /* Nothing leads to the table: the guest has taken it away, and uses the page for something else. */
-static bool abandoned(struct shadow *s, u64 gfn)
+static inline bool abandoned(struct shadow *s, u64 gfn)
 {
 	for (u32 n = page_first(s, gfn); n; n = page_next(s, n))
 		if (s->page[n].parents || root_is(s, n))
@@ -183,8 +183,24 @@ static void follow(struct shadow *s, struct spage *p, unsigned from, unsigned to
 	}
 }
 
+/* The usual case: one entry of a page table. */
+static bool is_one_leaf(const struct shadow *s, const struct spage *p, unsigned from, unsigned to)
+{
+	return p->role.level == 1 && s->format != FORMAT_32 && !((from ^ (to - 1)) & ~7u) &&
+	       (s->cfg.fast & SHADOW_INSTALL);
+}
+
+static void follow_leaf(struct shadow *s, struct spage *p, unsigned index)
+{
+	const void *table = shadow_table(s, p->gfn);
+
+	if (table)
+		shadow_refresh(s, p, table, index);
+}
+
 /* A table with several roles: one page's reaping may take another with it. */
-static void follow_all(struct shadow *s, u64 gfn, unsigned from, unsigned to)
+static __attribute__((noinline)) void follow_all(
+	struct shadow *s, u64 gfn, unsigned from, unsigned to)
 {
 	u32 pages[PAGES_PER_FRAME];
 	unsigned count = 0;
@@ -203,35 +219,54 @@ static void follow_all(struct shadow *s, u64 gfn, unsigned from, unsigned to)
 
 static void table_written(struct shadow *s, u64 gfn, unsigned from, unsigned to)
 {
+	struct spage *p;
 	u32 n;
 
 	if (unlikely(s->obsolete) && page_table_is_past(s, gfn))
 		return;
 	n = page_first(s, gfn);
+	p = &s->page[n];
 	s->stats.table_writes++;
 	s->epoch++;
 	if (to - from > WRITE_MAX)
 		page_unshadow(s, gfn);
 	else if (page_next(s, n))
 		follow_all(s, gfn, from, to);
+	else if (is_one_leaf(s, p, from, to))
+		follow_leaf(s, p, from / sizeof(u64));
 	else
-		follow(s, &s->page[n], from, to);
+		follow(s, p, from, to);
+}
+
+/* Bytes [from, to) of the frame were written. */
+static inline void frame_written(struct shadow *s, u64 gfn, u64 from, u64 to)
+{
+	const struct frame *f = shadow_frame(s, gfn);
+
+	if (f && frame_in_sync(f))
+		table_written(s, gfn, (unsigned)from, (unsigned)to);
+}
+
+static __attribute__((noinline)) void frames_written(struct shadow *s, u64 gfn, u64 from, u64 len)
+{
+	for (; len; gfn++, from = 0) {
+		u64 to = MIN(from + len, PAGE_SIZE);
+
+		frame_written(s, gfn, from, to);
+		len -= to - from;
+	}
 }
 
 void shadow_written(void *ctx, gpa_t gpa, u64 len)
 {
 	struct shadow *s = ctx;
-	u64 end = gpa.v + len;
+	u64 gfn = gpa.v >> PAGE_SHIFT, from = gpa.v & ~PAGE_MASK;
 
-	for (u64 at = gpa.v, next; at < end; at = next) {
-		const struct frame *f = shadow_frame(s, at >> PAGE_SHIFT);
-
-		next = MIN((at & PAGE_MASK) + PAGE_SIZE, end);
-		if (f && frame_in_sync(f))
-			table_written(s, at >> PAGE_SHIFT, (unsigned)(at & ~PAGE_MASK),
-				(unsigned)(next - (at & PAGE_MASK)));
-	}
-	if (s->reload || s->flush)
+	if (likely(from + len <= PAGE_SIZE))
+		frame_written(s, gfn, from, from + len);
+	else
+		frames_written(s, gfn, from, len);
+	if (unlikely(s->reload || s->flush))
 		shadow_settle(s, s->vm->vcpu[0]);
 }
 
@@ -240,9 +275,9 @@ void shadow_written(void *ctx, gpa_t gpa, u64 len)
 
 /*
  * The most frequent fault of all, told from our own tables: a supervisor's write to a table in
- * sync, which the guest's tables allow at all levels, all flags set.
+ * sync, which the guest's tables allow at all levels, all flags set. Then f->gpa is known too.
  */
-static bool is_table_write(struct shadow *s, const struct mmu_fault *f, u64 *gfn)
+static bool is_table_write(struct shadow *s, struct mmu_fault *f)
 {
 	const struct frame *frame;
 	const struct spage *p;
@@ -257,11 +292,12 @@ static bool is_table_write(struct shadow *s, const struct mmu_fault *f, u64 *gfn
 	e = p->table[index];
 	if (!spte_live(e) || !(e & SPTE_HELD) || (allowed & e & SPTE_U))
 		return false;
-	*gfn = p->target[index];
-	if (unlikely(s->obsolete) && page_table_is_past(s, *gfn))
+	frame = shadow_frame(s, p->target[index]);
+	if (unlikely(s->obsolete) && page_table_is_past(s, p->target[index]))
 		return false;
-	frame = shadow_frame(s, *gfn);
-	return frame_in_sync(frame);
+	f->gpa = GPA((u64)p->target[index] << PAGE_SHIFT | (f->gva.v & ~PAGE_MASK));
+	f->access = MMU_W;
+	return frame && frame_in_sync(frame);
 }
 
 static unsigned walk_flags(const struct mmu_fault *f, unsigned cpl)
@@ -361,25 +397,15 @@ static enum mmu_result resolve(
 	return go_ahead(s, v, f, frame);
 }
 
-enum mmu_result shadow_fault(struct vcpu *v, struct mmu_fault *f)
+/* Any other: the guest's tables are walked. */
+static __attribute__((noinline)) enum mmu_result walk_fault(
+	struct shadow *s, struct vcpu *v, struct mmu_fault *f)
 {
-	struct shadow *s = shadow_of(v->vm->mmu);
 	enum mmu_result res;
 	struct segment ss;
 	struct walk w;
 	unsigned flags;
-	u64 gfn;
 
-	s->stats.faults++;
-	s->epoch++;
-	root_find(s, v);
-	if (is_table_write(s, f, &gfn) && !give_way(s, v, gfn)) {
-		f->gpa = GPA(gfn << PAGE_SHIFT | (f->gva.v & ~PAGE_MASK));
-		f->access = MMU_W;
-		s->stats.emulated++;
-		shadow_settle(s, v);
-		return MMU_TABLE;
-	}
 	v->ops->get_segment(v, SEG_SS, &ss);
 	s->regs.cpl = (ss.ar & SEG_AR_DPL) >> 5;
 	s->regs.rflags = v->ops->get(v, VREG_RFLAGS);
@@ -401,6 +427,23 @@ enum mmu_result shadow_fault(struct vcpu *v, struct mmu_fault *f)
 			v->vm->cfg.name, w.gpa.v);
 		res = MMU_FATAL;
 	}
+	return res;
+}
+
+enum mmu_result shadow_fault(struct vcpu *v, struct mmu_fault *f)
+{
+	struct shadow *s = shadow_of(v->vm->mmu);
+	enum mmu_result res;
+
+	s->stats.faults++;
+	s->epoch++;
+	root_find(s, v);
+	res = is_table_write(s, f) && !give_way(s, v, f->gpa.v >> PAGE_SHIFT) ? MMU_TABLE
+									      : MMU_DONE;
+	if (likely(res == MMU_TABLE))
+		s->stats.emulated++;
+	else
+		res = walk_fault(s, v, f);
 	shadow_settle(s, v);
 	return res;
 }

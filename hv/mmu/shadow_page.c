@@ -37,11 +37,6 @@ static_assert(SHADOW_PAGES_MAX / STEP_PAGES + SHADOW_PAGES_MAX / STEP_LOOK < GEN
 
 static_assert(2 * SHADOW_ENTRIES * sizeof(u32) == PAGE_SIZE, "the targets of a pair fill a page");
 
-static u32 *bucket(struct shadow *s, u64 gfn)
-{
-	return &s->hash[(gfn ^ gfn >> 10) % SHADOW_HASH];
-}
-
 static bool role_equal(struct shadow_role a, struct shadow_role b)
 {
 	u64 x, y;
@@ -54,27 +49,10 @@ static bool role_equal(struct shadow_role a, struct shadow_role b)
 struct spage *page_find(struct shadow *s, u64 gfn, struct shadow_role role)
 {
 	role.generation = s->generation & GENERATION_MASK;
-	for (u32 n = *bucket(s, gfn); n; n = s->page[n].next)
+	for (u32 n = *shadow_bucket(s, gfn); n; n = s->page[n].next)
 		if (s->page[n].gfn == gfn && role_equal(s->page[n].role, role))
 			return &s->page[n];
 	return NULL;
-}
-
-static u32 next_table(const struct shadow *s, u64 gfn, u32 n)
-{
-	while (n && (s->page[n].gfn != gfn || s->page[n].role.direct))
-		n = s->page[n].next;
-	return n;
-}
-
-u32 page_first(struct shadow *s, u64 gfn)
-{
-	return next_table(s, gfn, *bucket(s, gfn));
-}
-
-u32 page_next(const struct shadow *s, u32 n)
-{
-	return next_table(s, s->page[n].gfn, s->page[n].next);
 }
 
 /* ---- the pool ----------------------------------------------------------------------------------
@@ -202,8 +180,8 @@ struct spage *page_get(struct shadow *s, u64 gfn, struct shadow_role role)
 		BUG("a frame that is memory is none any more");
 	if (role.level == 4)
 		root_place(s, p);
-	p->next = *bucket(s, gfn);
-	*bucket(s, gfn) = n;
+	p->next = *shadow_bucket(s, gfn);
+	*shadow_bucket(s, gfn) = n;
 	s->in_use++;
 	s->stats.created++;
 	if (role.direct)
@@ -215,7 +193,7 @@ struct spage *page_get(struct shadow *s, u64 gfn, struct shadow_role role)
 
 static void unhash(struct shadow *s, u32 n)
 {
-	u32 *at = bucket(s, s->page[n].gfn);
+	u32 *at = shadow_bucket(s, s->page[n].gfn);
 
 	while (*at != n)
 		at = &s->page[*at].next;
@@ -347,7 +325,7 @@ static void discard(struct shadow *s, u32 n)
 
 	for (unsigned i = 0; (i = spage_next(p, i)) < SHADOW_ENTRIES; i++) {
 		if (spte_writable_leaf(p->table[i]))
-			refs_clear(s, &shadow_frame(s, p->target[i])->writers);
+			refs_clear(s, &frame_known(s, p->target[i])->writers);
 		p->table[i] = 0;
 	}
 	if (f && f->unsync)
@@ -355,7 +333,7 @@ static void discard(struct shadow *s, u32 n)
 	if (f)
 		f->table = 0;
 	refs_clear(s, &p->parents);
-	*bucket(s, p->gfn) = 0;
+	*shadow_bucket(s, p->gfn) = 0;
 	root_leave(s, p);
 	p->in_use = false;
 	p->next = s->free;

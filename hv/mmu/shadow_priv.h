@@ -32,6 +32,7 @@
 #define HV_MMU_SHADOW_PRIV_H
 
 #include "hv/cpu/regs.h"
+#include "hv/ctl/log.h"
 #include "hv/mem/guestmem.h"
 #include "hv/mmu/pat.h"
 #include "hv/mmu/shadow.h"
@@ -151,6 +152,7 @@ struct shadow {
 	u64 pat;  /* the guest's IA32_PAT */
 	u64 pat_flags[PAT_ENTRIES]; /* SPTE_TYPE flags for each of its entries: the same type in
 				       ours */
+	u64 gpte_addr;		    /* bits of a guest entry that are an address */
 	u64 rsvd[5][2]; /* reserved bits of a guest entry: by level and whether PS is set */
 
 	u32 root;		    /* page: of level 4; 0 with PAE tables (shadow_root.c) */
@@ -267,6 +269,43 @@ static inline unsigned spage_next(const struct spage *p, unsigned index)
 	return SHADOW_ENTRIES;
 }
 
+/* What is known of a frame, mapped or not; NULL: it lies in no range of this VM's. */
+static inline struct frame *shadow_frame_slot(struct shadow *s, u64 gfn)
+{
+	for (unsigned i = 0; i < s->ranges; i++) {
+		const struct frame_range *r = &s->range[i];
+
+		if (gfn - r->first < r->count)
+			return &r->frame[gfn - r->first];
+	}
+	return NULL;
+}
+
+/* NULL: not memory of this VM. */
+static inline struct frame *shadow_frame(struct shadow *s, u64 gfn)
+{
+	struct frame *f = shadow_frame_slot(s, gfn);
+
+	return f && f->mapped ? f : NULL;
+}
+
+/* Where there is one: of a live leaf, of a table. */
+static inline struct frame *frame_known(struct shadow *s, u64 gfn)
+{
+	struct frame *f = shadow_frame(s, gfn);
+
+	BUG_ON(!f);
+	return f;
+}
+
+/* The guest's table, to be read entry by entry; NULL if the frame is not memory any more. */
+static inline const void *shadow_table(struct shadow *s, u64 gfn)
+{
+	const struct frame *f = shadow_frame(s, gfn);
+
+	return f ? hpa_to_hva(hfn_to_hpa(HFN(f->hfn))) : NULL;
+}
+
 /* Write-protected: a table that its shadow follows at each write. */
 static inline bool frame_in_sync(const struct frame *f)
 {
@@ -277,6 +316,29 @@ static inline bool frame_in_sync(const struct frame *f)
 static inline unsigned shadow_index(u64 gva, unsigned level)
 {
 	return (gva >> (PAGE_SHIFT + SHADOW_SHIFT * (level - 1))) & (SHADOW_ENTRIES - 1);
+}
+
+static inline u32 *shadow_bucket(struct shadow *s, u64 gfn)
+{
+	return &s->hash[(gfn ^ gfn >> 10) % SHADOW_HASH];
+}
+
+static inline u32 page_of_table(const struct shadow *s, u64 gfn, u32 n)
+{
+	while (n && (s->page[n].gfn != gfn || s->page[n].role.direct))
+		n = s->page[n].next;
+	return n;
+}
+
+/* Iterates over the pages that shadow a frame as a table; 0 ends it. */
+static inline u32 page_first(struct shadow *s, u64 gfn)
+{
+	return page_of_table(s, gfn, *shadow_bucket(s, gfn));
+}
+
+static inline u32 page_next(const struct shadow *s, u32 n)
+{
+	return page_of_table(s, s->page[n].gfn, s->page[n].next);
 }
 
 /* The page that the processor's walk of gva starts in. */
@@ -299,11 +361,29 @@ static inline bool spte_writable_leaf(u64 e)
 /* ---- shadow_refs.c ---- */
 
 void refs_init(struct shadow *s);
+void refs_add_more(
+	struct shadow *s, refs_t *r, entry_id id, void (*drop)(struct shadow *s, entry_id id));
+void refs_del_more(struct shadow *s, refs_t *r, entry_id id);
+
 /* Adds id to *r. Bounded: where there is no node left, or the chain is long, drop() is called for
  * entries that are in it already, which must take them out. */
-void refs_add(
-	struct shadow *s, refs_t *r, entry_id id, void (*drop)(struct shadow *s, entry_id id));
-void refs_del(struct shadow *s, refs_t *r, entry_id id);
+static inline void refs_add(
+	struct shadow *s, refs_t *r, entry_id id, void (*drop)(struct shadow *s, entry_id id))
+{
+	if (likely(!*r))
+		*r = id;
+	else
+		refs_add_more(s, r, id, drop);
+}
+
+static inline void refs_del(struct shadow *s, refs_t *r, entry_id id)
+{
+	if (likely(*r == id))
+		*r = 0;
+	else
+		refs_del_more(s, r, id);
+}
+
 void refs_clear(struct shadow *s, refs_t *r);
 /* Any one of them; false if there is none. */
 bool refs_first(const struct shadow *s, refs_t r, entry_id *id);
@@ -316,16 +396,10 @@ bool refs_any(struct shadow *s, refs_t r, bool (*fn)(struct shadow *s, entry_id 
 
 /* The memory type that SPTE_TYPE flags of the guest's mean, in flags for us. */
 u64 shadow_type(const struct shadow *s, u64 flags);
-/* What is known of a frame, mapped or not; NULL: it lies in no range of this VM's. */
-struct frame *shadow_frame_slot(struct shadow *s, u64 gfn);
-/* NULL: not memory of this VM. */
-struct frame *shadow_frame(struct shadow *s, u64 gfn);
 /* The one writer of shadow entries. target: of a leaf the gfn, of a link the number of the page. */
 void shadow_set(struct shadow *s, entry_id id, u64 value, u32 target);
 /* Takes the permission to write from all that map the frame. */
 void shadow_protect(struct shadow *s, struct frame *f);
-/* The guest's table, to be read entry by entry; NULL if the frame is not memory any more. */
-const void *shadow_table(struct shadow *s, u64 gfn);
 /* The guest's entry, 4 or 8 bytes, that entry `index` of the page stands for. */
 u64 shadow_guest_entry(
 	const struct shadow *s, const struct spage *p, const void *table, unsigned i);
@@ -366,9 +440,6 @@ void pages_step(struct shadow *s);
 bool page_table_is_past(struct shadow *s, u64 gfn);
 /* All pages that shadow the frame as a table go. */
 void page_unshadow(struct shadow *s, u64 gfn);
-/* Iterates over the pages that shadow a frame as a table; 0 ends it. */
-u32 page_first(struct shadow *s, u64 gfn);
-u32 page_next(const struct shadow *s, u32 n);
 /* shadow_set() for what the guest did; a page that it has taken out of its tables is zapped. */
 void page_set_and_reap(struct shadow *s, struct spage *p, unsigned index, u64 value, u32 target);
 
@@ -412,8 +483,16 @@ void root_place(struct shadow *s, struct spage *p);
 void root_leave(struct shadow *s, struct spage *p);
 /* No CR3 load goes without an exit, before roots are added again. */
 void root_forget_targets(struct shadow *s);
-/* Before the guest runs on: roots and the processor's TLB are made to follow. */
-void shadow_settle(struct shadow *s, struct vcpu *v);
+void root_settle(struct shadow *s, struct vcpu *v);
+
+/* Before the guest runs on: roots, the processor's TLB and what it may do by itself are made to
+ * follow, and what is obsolete goes. */
+static inline void shadow_settle(struct shadow *s, struct vcpu *v)
+{
+	if (unlikely(s->reload || s->flush || s->target.changed || s->quiet != !s->unsyncs ||
+		     (s->obsolete | s->reaped)))
+		root_settle(s, v);
+}
 
 /* ---- shadow.c ---- */
 

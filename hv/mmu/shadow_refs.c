@@ -71,7 +71,8 @@ static bool make_chain(struct shadow *s, refs_t *r)
 	return true;
 }
 
-void refs_add(struct shadow *s, refs_t *r, entry_id id, void (*drop)(struct shadow *s, entry_id id))
+void refs_add_more(
+	struct shadow *s, refs_t *r, entry_id id, void (*drop)(struct shadow *s, entry_id id))
 {
 	entry_id other;
 	u32 n;
@@ -103,7 +104,7 @@ static void shorten(struct shadow *s, refs_t *r)
 	*r = only;
 }
 
-void refs_del(struct shadow *s, refs_t *r, entry_id id)
+void refs_del_more(struct shadow *s, refs_t *r, entry_id id)
 {
 	u32 n, before = 0;
 

@@ -191,7 +191,7 @@ static void tell_processor(struct shadow *s, struct vcpu *v)
 	v->ops->set_cr3_targets(v, s->target.cr3, s->quiet ? s->target.count : 0);
 }
 
-void shadow_settle(struct shadow *s, struct vcpu *v)
+void root_settle(struct shadow *s, struct vcpu *v)
 {
 	if (unlikely(s->obsolete | s->reaped))
 		pages_step(s);

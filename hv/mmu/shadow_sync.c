@@ -30,7 +30,7 @@ unsigned shadow_next_entry(
 
 void unsync_forget(struct shadow *s, u64 gfn)
 {
-	shadow_frame(s, gfn)->unsync = 0;
+	frame_known(s, gfn)->unsync = 0;
 	for (unsigned i = 0; i < s->unsyncs; i++)
 		if (s->unsync[i] == gfn)
 			s->unsync[i] = s->unsync[--s->unsyncs];
@@ -54,7 +54,7 @@ static void resync(struct shadow *s, struct spage *p)
 void unsync_end(struct shadow *s, u64 gfn)
 {
 	unsync_forget(s, gfn);
-	shadow_protect(s, shadow_frame(s, gfn));
+	shadow_protect(s, frame_known(s, gfn));
 	for (u32 n = page_first(s, gfn); n; n = page_next(s, n))
 		if (likely(!spage_obsolete(s, &s->page[n])))
 			resync(s, &s->page[n]);
@@ -70,7 +70,7 @@ void unsync_start(struct shadow *s, u64 gfn)
 {
 	if (s->unsyncs == SHADOW_UNSYNC_MAX)
 		unsync_end(s, s->unsync[0]);
-	shadow_frame(s, gfn)->unsync = 1;
+	frame_known(s, gfn)->unsync = 1;
 	s->unsync[s->unsyncs++] = gfn;
 	s->stats.unsyncs++;
 }

@@ -267,24 +267,39 @@ static void device_access(struct vcpu *v, const struct mmu_fault *f)
 		vcpu_crash(v, "an instruction on device memory that the emulator does not know");
 }
 
-static bool do_memory(struct vcpu *v, const struct vcpu_exit *e)
+/* A write that the guest's tables allow, by the supervisor. */
+static bool is_supervisor_write(const struct mmu_fault *f)
 {
-	const struct mmu_ops *mmu = v->vm->mmu->ops;
-	struct mmu_fault f = e->memory;
+	return f->error == (PF_P | PF_W);
+}
 
-	switch (mmu->fault(v, &f)) {
+static void table_write(struct vcpu *v, const struct mmu_fault *f)
+{
+	if (likely(is_supervisor_write(f)) && likely(vcpu_emulate_write(v, f)))
+		return;
+	if (!vcpu_emulate(v, f))
+		v->vm->mmu->ops->give_up(v, f);
+}
+
+void vcpu_memory_exit(struct vcpu *v, struct mmu_fault *f)
+{
+	switch (v->vm->mmu->ops->fault(v, f)) {
 	case MMU_DONE: break;
-	case MMU_DEVICE: device_access(v, &f); break;
-	case MMU_TABLE:
-		if (!vcpu_emulate(v, &f))
-			mmu->give_up(v, &f);
-		break;
-	case MMU_GUEST: vcpu_inject_pf(v, f.gva.v, f.error); break;
+	case MMU_DEVICE: device_access(v, f); break;
+	case MMU_TABLE: table_write(v, f); break;
+	case MMU_GUEST: vcpu_inject_pf(v, f->gva.v, f->error); break;
 	case MMU_FATAL:
 		vcpu_crash(v, "memory access at 0x%lx cannot be resolved",
-			f.gva_valid ? f.gva.v : f.gpa.v);
+			f->gva_valid ? f->gva.v : f->gpa.v);
 		break;
 	}
+}
+
+static bool do_memory(struct vcpu *v, const struct vcpu_exit *e)
+{
+	struct mmu_fault f = e->memory;
+
+	vcpu_memory_exit(v, &f);
 	return false;
 }
 

@@ -22,6 +22,11 @@ static const u64 *root_entry(const struct fetch_line *line, const struct guestme
 	return guest_at(gm, GPA((cr3 & CR3_ADDRESS) | ((line->rip >> PML4E_SHIFT) & PML4E_OFFSET)));
 }
 
+static inline bool step_holds(const struct fetch_line *line, unsigned level)
+{
+	return READ_ONCE(*line->step[level].at) == line->step[level].entry;
+}
+
 /* True if a walk to line->rip would read the same entries. */
 static inline bool walk_holds(const struct fetch_line *line, const struct guestmem *gm, u64 cr3)
 {
@@ -29,10 +34,17 @@ static inline bool walk_holds(const struct fetch_line *line, const struct guestm
 
 	if (!root || READ_ONCE(*root) != line->step[ROOT_LEVEL].entry)
 		return false;
-	for (unsigned level = ROOT_LEVEL - 1; level >= line->level; level--)
-		if (READ_ONCE(*line->step[level].at) != line->step[level].entry)
+	switch (line->level) {
+	case 1:
+		if (!step_holds(line, 1))
 			return false;
-	return true;
+		__attribute__((fallthrough));
+	case 2:
+		if (!step_holds(line, 2))
+			return false;
+		__attribute__((fallthrough));
+	default: return step_holds(line, 3);
+	}
 }
 
 static inline u64 load(const u8 *p)
@@ -43,18 +55,26 @@ static inline u64 load(const u8 *p)
 	return v;
 }
 
-const struct insn *fetch_recall(
-	const struct fetch_cache *c, const struct guestmem *gm, u64 cr3, const struct emul_cpu *cpu)
+const struct fetch_line *fetch_repeat(
+	const struct fetch_cache *c, const struct guestmem *gm, u64 cr3, u64 rip)
 {
-	const struct fetch_line *line = &c->line[index_of(cpu->rip)];
+	const struct fetch_line *line = &c->line[index_of(rip)];
 
-	if (line->rip != cpu->rip || !line->level || line->cr4 != cpu->cr4 ||
-		line->cpl != cpu->cpl || line->moved != gm->moved || !walk_holds(line, gm, cr3))
+	if (line->rip != rip || !line->level || line->moved != gm->moved ||
+		!walk_holds(line, gm, cr3))
 		return NULL;
 	if (load(line->insn_at) != line->bytes[0] ||
 		load(line->insn_at + SECOND_OFFSET) != line->bytes[1])
 		return NULL;
-	return &line->insn;
+	return line;
+}
+
+const struct insn *fetch_recall(
+	const struct fetch_cache *c, const struct guestmem *gm, u64 cr3, const struct emul_cpu *cpu)
+{
+	const struct fetch_line *line = fetch_repeat(c, gm, cr3, cpu->rip);
+
+	return line && line->cr4 == cpu->cr4 && line->cpl == cpu->cpl ? &line->insn : NULL;
 }
 
 void fetch_keep(struct fetch_cache *c, const struct guestmem *gm, u64 cr3,
@@ -83,5 +103,6 @@ void fetch_keep(struct fetch_cache *c, const struct guestmem *gm, u64 cr3,
 	line->bytes[0] = load(bytes);
 	line->bytes[1] = load(bytes + SECOND_OFFSET);
 	line->insn = *insn;
+	line->simple = emul_is_simple(insn);
 	line->level = w->level;
 }

@@ -31,6 +31,7 @@ struct fetch_line {
 	} step[5]; /* by level, from the root's to the leaf's */
 	const u8 *insn_at;
 	u64 bytes[2]; /* there: the first eight, and the last of INSN_MAX */
+	bool simple;  /* emul_is_simple() */
 	struct insn insn;
 };
 
@@ -43,6 +44,11 @@ struct fetch_cache {
  * or not known to be the same. cpu is in 64-bit mode. */
 const struct insn *fetch_recall(const struct fetch_cache *c, const struct guestmem *gm, u64 cr3,
 	const struct emul_cpu *cpu);
+
+/* fetch_repeat(): the same, but rights are not looked at: for an instruction that the processor has
+ * fetched by itself and began to execute, in 64-bit mode. */
+const struct fetch_line *fetch_repeat(
+	const struct fetch_cache *c, const struct guestmem *gm, u64 cr3, u64 rip);
 
 /* fetch_keep(): insn was decoded from bytes[0..len), read at w->gpa, which w, a walk to cpu->rip in
  * 64-bit mode that was not WALK_PEEK, yielded. */

@@ -46,6 +46,12 @@ struct vcpu_context {
 	u32 cs_ar, ss_ar; /* access rights */
 };
 
+/* The little of it that an instruction needs which is known already. */
+struct vcpu_position {
+	u64 rip, rflags, cr3;
+	bool is_64; /* 64-bit mode */
+};
+
 enum event_type {
 	EVENT_IRQ,
 	EVENT_NMI,
@@ -102,6 +108,7 @@ struct cpu_ops {
 	u64 (*get)(struct vcpu *v, enum vcpu_reg r);
 	void (*set)(struct vcpu *v, enum vcpu_reg r, u64 value);
 	void (*get_context)(struct vcpu *v, struct vcpu_context *out); /* in one call */
+	void (*get_position)(struct vcpu *v, struct vcpu_position *out);
 	void (*get_segment)(struct vcpu *v, enum seg s, struct segment *out);
 	void (*set_segment)(struct vcpu *v, enum seg s, const struct segment *in);
 	void (*get_table)(struct vcpu *v, bool idt, struct table_reg *out);
@@ -190,5 +197,13 @@ void vcpu_run(struct vcpu *v, const struct vcpu_state *s);
  * changed but by iterations of REP that were complete. (hv/vm/emulate.c)
  */
 bool vcpu_emulate(struct vcpu *v, const struct mmu_fault *hint) __must_check;
+
+/* vcpu_emulate_write(): the same for a supervisor's write to RAM at f->gva and f->gpa that the
+ * guest allows; false, with nothing changed, where it takes vcpu_emulate(). (hv/vm/emulate_write.c)
+ */
+bool vcpu_emulate_write(struct vcpu *v, const struct mmu_fault *f) __must_check;
+
+/* vcpu_memory_exit(): what is done about EXIT_MEMORY; f is filled in by the way. (hv/vm/exits.c) */
+void vcpu_memory_exit(struct vcpu *v, struct mmu_fault *f);
 
 #endif

@@ -116,6 +116,17 @@ static inline void get_context(struct vcpu *c, struct vcpu_context *out)
 	};
 }
 
+static inline void get_position(struct vcpu *c, struct vcpu_position *out)
+{
+	(void)c;
+	*out = (struct vcpu_position){
+		.rip = cpu.reg[VREG_RIP],
+		.rflags = cpu.reg[VREG_RFLAGS],
+		.cr3 = cpu.reg[VREG_CR3],
+		.is_64 = (cpu.reg[VREG_EFER] & EFER_LMA) && (cpu.seg[SEG_CS].ar & SEG_AR_L),
+	};
+}
+
 static inline void get_segment(struct vcpu *c, enum seg s, struct segment *out)
 {
 	(void)c;
@@ -140,6 +151,7 @@ static const struct cpu_ops cpu_ops = {
 	.get = get,
 	.set = set,
 	.get_context = get_context,
+	.get_position = get_position,
 	.get_segment = get_segment,
 	.get_pdptes = get_pdptes,
 	.retire = retire,
