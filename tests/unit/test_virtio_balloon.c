@@ -98,7 +98,7 @@ static int setup(void **state)
 	clock_now = 5 * HZ;
 	timerq_init(&t.timers, HZ, now);
 	t.vcpu.vm = &t.vm;
-	if (guestmem_add(&gm, GPA(0), RAM_SIZE) || ept_init(ALL_CAPS, 48, &hw))
+	if (guestmem_add(&gm, GPA(0), RAM_SIZE) || ept_init(ALL_CAPS, 48, true, &hw))
 		return -1;
 	t.vm.mem = gm;
 	if (ept_mmu_ops.create(&t.vm, &t.vm.mmu) || mmu_map_ram(t.vm.mmu, &gm))
