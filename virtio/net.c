@@ -373,6 +373,11 @@ void virtio_net_link(struct virtio_net *n, bool up)
 	virtio_config_changed(&n->dev);
 }
 
+static void port_link(struct switch_port *p, bool up)
+{
+	virtio_net_link(container_of(p, struct virtio_net, port), up);
+}
+
 void virtio_net_report(const struct virtio_net *n)
 {
 	const struct net_counters *c = &n->count;
@@ -409,6 +414,7 @@ enum status virtio_net_create(struct virtio_net **out, const char *vm, unsigned 
 	net_reset(&n->dev);
 	n->sw = sw;
 	n->port.receive = receive;
+	n->port.link = port_link;
 	switch_join(sw, &n->port);
 	*out = n;
 	return OK;

@@ -276,6 +276,8 @@ static_assert(sizeof(struct virtio_blk_range) == 16, "as the driver writes it");
 #define VIRTIO_BLK_S_UNSUPP 2u
 
 /* 5.3.3 Console Device: Feature bits */
+#define VIRTIO_CONSOLE_F_SIZE	     BIT(0)
+#define VIRTIO_CONSOLE_F_MULTIPORT   BIT(1)
 #define VIRTIO_CONSOLE_F_EMERG_WRITE BIT(2)
 
 /* 5.3.4 Console Device: Device configuration layout */
@@ -286,6 +288,27 @@ struct virtio_console_config {
 	u32 emerg_wr;
 };
 static_assert(sizeof(struct virtio_console_config) == 12, "as the driver sees it");
+
+/* 5.3.6.2 Multiport Device Operation */
+struct virtio_console_control {
+	u32 id;
+	u16 event;
+	u16 value;
+};
+static_assert(sizeof(struct virtio_console_control) == 8, "as the driver writes it");
+
+struct virtio_console_resize {
+	u16 cols;
+	u16 rows;
+};
+
+#define VIRTIO_CONSOLE_DEVICE_READY 0u
+#define VIRTIO_CONSOLE_PORT_ADD	    1u
+#define VIRTIO_CONSOLE_PORT_READY   3u
+#define VIRTIO_CONSOLE_CONSOLE_PORT 4u
+#define VIRTIO_CONSOLE_RESIZE	    5u
+#define VIRTIO_CONSOLE_PORT_OPEN    6u
+#define VIRTIO_CONSOLE_PORT_NAME    7u
 
 /* 5.5.3 Traditional Memory Balloon Device: Feature bits */
 #define VIRTIO_BALLOON_F_MUST_TELL_HOST BIT(0)

@@ -127,3 +127,12 @@ void switch_send(struct net_switch *s, struct switch_port *from, const struct ne
 	else if (to != from)
 		deliver(s, to, f);
 }
+
+void switch_link(struct net_switch *s, struct switch_port *from, bool up)
+{
+	struct switch_port *p;
+
+	list_for_each_entry (p, &s->ports, node)
+		if (p != from && p->link)
+			p->link(p, up);
+}

@@ -22,6 +22,7 @@ struct switch_port {
 	u64 takes; /* NET_*: what may be left of a frame */
 	/* A frame, valid during the call. */
 	void (*receive)(struct switch_port *p, const struct net_frame *f);
+	void (*link)(struct switch_port *p, bool up); /* the uplink's; NULL: no interest */
 };
 
 struct net_switch {
@@ -41,5 +42,8 @@ void switch_leave(struct net_switch *s, struct switch_port *p);
 
 /* A frame from a port, which net_frame_check() has found good. */
 void switch_send(struct net_switch *s, struct switch_port *from, const struct net_frame *f);
+
+/* The link behind a port went up or down: the others are told. */
+void switch_link(struct net_switch *s, struct switch_port *from, bool up);
 
 #endif

@@ -18,6 +18,7 @@
 #include "virtio/net.h"
 #include "virtio/pci.h"
 #include "virtio/rng.h"
+#include "virtio/uplink.h"
 
 #define DEVICES_MAX (MANIFEST_DISKS_MAX + 4)
 
@@ -34,14 +35,29 @@ struct virtio_io {
 	struct virtio_balloon *balloon;
 };
 
-/* The one that all VMs are on. */
-static struct net_switch *the_switch(void)
+/* The one that VMs with net=switch are on. */
+static struct net_switch *inner_switch(void)
 {
 	static struct net_switch s;
 
 	if (!s.ports.next)
 		switch_init(&s, wallclock);
 	return &s;
+}
+
+/* The one that leads out; NULL: the machine's card cannot be had. */
+static struct net_switch *outer_switch(struct nic *n)
+{
+	static struct net_switch s;
+	static struct uplink u;
+
+	if (s.ports.next)
+		return &s;
+	switch_init(&s, wallclock);
+	if (uplink_open(&u, &s, n) == OK)
+		return &s;
+	s.ports.next = NULL;
+	return NULL;
 }
 
 /* The next slot behind the host bridge. */
@@ -102,8 +118,9 @@ static void print(void *ctx, const u8 *buf, size_t len)
 
 static enum status add_console(struct vm *vm, struct virtio_io *io, char *err)
 {
+	struct console_size size = { vm->cfg.columns, vm->cfg.rows };
 	enum status s = virtio_console_create(&io->console, vm->cfg.name, vm->cfg.packed_rings,
-		&vm->mem, vm->timers, print, NULL);
+		&vm->mem, vm->timers, size, print, NULL);
 
 	if (s != OK) {
 		snprintf(err, LOADER_ERR_MAX, "no memory for its console");
@@ -122,17 +139,38 @@ static bool console_in(void *ctx, const u8 *buf, size_t len, size_t *took)
 	return true;
 }
 
+static struct net_switch *find_switch(const struct vm *vm, struct nic *card, char *err)
+{
+	struct net_switch *sw = NULL;
+
+	if (vm->cfg.net == VM_NET_SWITCH)
+		return inner_switch();
+	if (card)
+		sw = outer_switch(card);
+	if (!sw)
+		snprintf(err, LOADER_ERR_MAX, "net=uplink: %s",
+			card ? "no memory for the rings of the machine's network card"
+			     : "the machine has no network card that we have a driver for");
+	return sw;
+}
+
 /* A locally administered address (IEEE 802, "Universally or Locally Administered"), by the VM. */
 static enum status add_net(struct vm *vm, struct virtio_io *io, char *err)
 {
 	const u8 mac[ETH_ADDR] = { 0x02, 'T', 'P', 0, (u8)(vm->id >> 8), (u8)vm->id };
-	enum status s = virtio_net_create(
-		&io->net, vm->cfg.name, 0, vm->cfg.packed_rings, &vm->mem, the_switch(), mac);
+	struct nic *card = vm->cfg.net == VM_NET_UPLINK ? nic_find() : NULL;
+	struct net_switch *sw = find_switch(vm, card, err);
+	enum status s;
 
+	if (!sw)
+		return ERR_NOTSUP;
+	s = virtio_net_create(&io->net, vm->cfg.name, 0, vm->cfg.packed_rings, &vm->mem, sw, mac);
 	if (s != OK) {
 		snprintf(err, LOADER_ERR_MAX, "no memory for its network card");
 		return s;
 	}
+	if (card)
+		virtio_net_link(io->net, card->ops->link(card));
 	return attach(vm, io, virtio_net_dev(io->net), err);
 }
 

@@ -14,6 +14,7 @@
 #include "hv/cpu/smp.h"
 #include "hv/cpu/tsc.h"
 #include "hv/drv/ahci.h"
+#include "hv/drv/e1000.h"
 #include "hv/drv/ata.h"
 #include "hv/drv/console.h"
 #include "hv/drv/power.h"
@@ -220,18 +221,20 @@ static void attach_ahci(const struct pci_function *f)
 		log_warn("ahci: no interrupt for a controller");
 }
 
-static void look_for_disks(const struct pci_function *f, void *ctx)
+static void look_for_devices(const struct pci_function *f, void *ctx)
 {
+	struct timerq *tq = &this_cpu()->timers;
+
 	(void)ctx;
 	if (f->class_code == CLASS_AHCI)
 		attach_ahci(f);
-	else
-		ata_attach(f, &this_cpu()->timers, irq_register_isa);
+	else if (!ata_attach(f, tq, irq_register_isa))
+		e1000_attach(f, tq, irq_register_isa);
 }
 
 void setup_disks(void)
 {
-	pci_for_each(&machine_ports, look_for_disks, NULL);
+	pci_for_each(&machine_ports, look_for_devices, NULL);
 	physical_init();
 }
 

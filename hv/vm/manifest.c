@@ -334,10 +334,31 @@ static bool set_console(struct manifest *m, struct text v)
 	return m->virtio_console || text_is(v, "uart");
 }
 
+static bool set_console_size(struct manifest *m, struct text v)
+{
+	u64 columns, rows;
+	size_t at, digits;
+
+	if (!number(v, UINT16_MAX, &columns, &at) || at == v.len || v.s[at] != 'x')
+		return false;
+	v.s += at + 1;
+	v.len -= at + 1;
+	if (!number(v, UINT16_MAX, &rows, &digits) || digits != v.len || !columns || !rows)
+		return false;
+	m->columns = (u16)columns;
+	m->rows = (u16)rows;
+	return true;
+}
+
 static bool set_net(struct manifest *m, struct text v)
 {
-	m->net = text_is(v, "switch");
-	return m->net || text_is(v, "none");
+	static const char *const words[] = {
+		[VM_NET_NONE] = "none", [VM_NET_SWITCH] = "switch", [VM_NET_UPLINK] = "uplink"
+	};
+	int i = one_of(v, words, ARRAY_SIZE(words));
+
+	m->net = (enum vm_net)MAX(i, 0);
+	return i >= 0;
 }
 
 /* SIZE, or SIZE@SECONDS */
@@ -437,7 +458,8 @@ static const struct key {
 		true },
 	{ "rng", set_rng, "yes or no", false },
 	{ "console", set_console, "uart or virtio", false },
-	{ "net", set_net, "none or switch", false },
+	{ "console_size", set_console_size, "columns and rows, such as 80x24", false },
+	{ "net", set_net, "none, switch or uplink", false },
 	{ "balloon", set_balloon,
 		"sizes with the seconds from which on they hold, such as 128M@5 0@20, up to 8",
 		false },

@@ -26,7 +26,9 @@
  *                     in the order of their slots
  *   rng=no            yes | no: a source of random bytes
  *   console=uart      uart | virtio: where what is typed goes, once a driver is there
- *   net=none          none | switch: a network card on the hypervisor's switch
+ *   console_size=80x24  columns and rows of the terminal; without it nobody knows
+ *   net=none          none | switch | uplink: a network card on the hypervisor's switch; or on the
+ *                     one that leads out through the machine's network card
  *   balloon=128M@5 0@20  what the VM is asked to give back of its memory: so much from so many
  *                     seconds on after its driver came; a size alone: at once. Up to 8, in order
  *   rings=packed      packed | split: the virtqueues that virtio devices offer; packed: both
@@ -59,6 +61,12 @@ enum vm_io {
 	VM_IO_VIRTIO,
 	VM_IO_EMULATED,
 	VM_IO_KINDS
+};
+
+enum vm_net {
+	VM_NET_NONE,
+	VM_NET_SWITCH,
+	VM_NET_UPLINK
 };
 
 struct manifest_module {
@@ -104,7 +112,9 @@ struct manifest {
 	struct manifest_disk disk[MANIFEST_DISKS_MAX];
 	unsigned disks;
 	struct balloon_plan balloon;
-	bool rng, virtio_console, net, packed_rings;
+	enum vm_net net;
+	u16 columns, rows; /* of the console; 0: not known */
+	bool rng, virtio_console, packed_rings;
 	bool testdev, debugexit, kvmclock, counters, reboot;
 };
 

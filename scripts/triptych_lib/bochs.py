@@ -20,6 +20,7 @@ MEGS_MAX = 2048  # of the host's memory: its configuration takes no more, the re
 HOLE_START_MB = 3072  # Bochs counts the device hole from here to 4 GB as memory that the machine has
 HOLE_MB = 1024
 IPS = 100_000_000
+NIC_MAC = "52:54:00:12:34:56"
 BIOS = Path("/usr/share/bochs/BIOS-bochs-latest")
 VGABIOS = Path("/usr/share/bochs/VGABIOS-lgpl-latest")
 POWERED_OFF = "ACPI control: soft power off"
@@ -34,6 +35,7 @@ class Host:
     mem_mb: int
     disks: tuple[HostDisk, ...] = ()
     rtc: int | None = None  # what its clock says at the start, in seconds since 1970; None: now
+    nic: bool = False  # an e1000, behind which the emulator translates addresses (10.0.2.0/24)
 
 
 def memory_line(megs: int) -> str:
@@ -61,6 +63,15 @@ def disk_lines(disks: tuple[HostDisk, ...]) -> list[str]:
     return lines
 
 
+def nic_lines(host: Host, work: Path) -> list[str]:
+    """`ethdev` is the folder that its TFTP server shows: one that is empty."""
+    if not host.nic:
+        return []
+    folder = work / "tftp"
+    folder.mkdir(exist_ok=True)
+    return ["pci: enabled=1, chipset=i440fx, slot1=e1000", f"e1000: enabled=1, mac={NIC_MAC}, ethmod=slirp, ethdev={folder}"]
+
+
 def config(host: Host, iso: Path, com_ports: tuple[int, int], log: Path) -> str:
     return "\n".join(
         [
@@ -73,6 +84,7 @@ def config(host: Host, iso: Path, com_ports: tuple[int, int], log: Path) -> str:
             f"clock: sync=none, time0={'utc' if host.rtc is None else host.rtc}",
             f"ata0-master: type=cdrom, path={iso}, status=inserted",
             *disk_lines(host.disks),
+            *nic_lines(host, log.parent),
             "boot: cdrom",
             f"com1: enabled=1, mode=socket-client, dev=127.0.0.1:{com_ports[0]}",
             f"com2: enabled=1, mode=socket-client, dev=127.0.0.1:{com_ports[1]}",

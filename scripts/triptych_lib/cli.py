@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import argparse
 import signal
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -19,7 +21,7 @@ from .vmconfig import Vm
 
 VM_OPTIONS = (
     "name", "boot", "kernel", "initrd", "append", "mem", "vcpus", "mmu", "shadow", "io", "mode", "module",
-    "disk", "rng", "console", "net", "balloon", "rings",
+    "disk", "rng", "console", "console_size", "net", "balloon", "rings",
     "testdev", "debugexit", "kvmclock", "counters", "reboot",
 )  # fmt: skip
 RUN_MODES = (*vmconfig.MODES, "native")
@@ -45,7 +47,8 @@ def _add_vm_options(p: argparse.ArgumentParser) -> None:
     )
     vm.add_argument("--rng", action="store_true", default=None, help="a source of random bytes")
     vm.add_argument("--console", help="uart or virtio: the device that what is typed goes to")
-    vm.add_argument("--net", help="none or switch: a network card on the hypervisor's switch")
+    vm.add_argument("--console-size", metavar="80x24", help="what --console virtio says; else that of the terminal, with --interactive")
+    vm.add_argument("--net", help="none, switch or uplink: a network card on the hypervisor's switch, or on the one that leads out")
     vm.add_argument(
         "--balloon",
         metavar="STEPS",
@@ -201,6 +204,9 @@ def _run(args: argparse.Namespace) -> int:
     opts.interactive = terminal if args.interactive is None else args.interactive
     if opts.interactive and not sys.stdin.isatty():
         raise UsageError("--interactive: standard input is no terminal")
+    if opts.interactive:
+        size = shutil.get_terminal_size()
+        vms = [replace(vm, console_size=vm.console_size or f"{size.columns}x{size.lines}") for vm in vms]
     return _finish(run.run(opts, vms, Progress()), opts)
 
 

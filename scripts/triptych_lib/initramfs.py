@@ -90,6 +90,7 @@ def entries(busybox: Path, bench: Path | None) -> list[cpio.Entry]:
     result += [cpio.regular(f"sbin/{name}", end, 0o755) for name in OWN_COMMANDS]
     result += [
         cpio.regular("init", (RECIPE / "init").read_bytes(), 0o755),
+        cpio.regular("etc/udhcpc", (RECIPE / "udhcpc").read_bytes(), 0o755),
         cpio.regular("etc/profile", (RECIPE / "profile").read_bytes()),
         cpio.regular("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n"),
         cpio.regular("etc/group", b"root:x:0:\n"),

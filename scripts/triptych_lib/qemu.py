@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from .bochs import Host
+from .bochs import NIC_MAC, Host
 from .ui import UsageError
 
 DEFAULT_CPU = {"kvm": "host", "tcg": "max"}
@@ -28,6 +28,7 @@ def command(accel: str, host: Host, iso: Path, com_ports: tuple[int, int], tool:
         options = "format=raw,if=none,cache=writeback" + (",snapshot=on" if disk.readonly else "")
         drives += ["-drive", f"id=disk{n},{options},file={str(disk.path.resolve()).replace(',', ',,')}"]
         drives += ["-device", f"ide-hd,drive=disk{n},bus=ide.{place},serial=host{n}"]
+    nic = ["-nic", f"user,model=e1000,mac={NIC_MAC}"] if host.nic else []
     return [
         tool,
         "-accel", accel,
@@ -42,6 +43,7 @@ def command(accel: str, host: Host, iso: Path, com_ports: tuple[int, int], tool:
         "-no-reboot",
         "-monitor", "none",
         *drives,
+        *nic,
         *serial,
     ]  # fmt: skip
 

@@ -48,6 +48,7 @@ class Options:
     hv_args: str = ""
     keep: Path | None = None  # a directory for the ISO and the engine's files, kept
     host_disks: list[HostDisk] = field(default_factory=list)
+    host_nic: bool = False  # has the machine a network card? A VM on the uplink wants one
 
 
 @dataclass
@@ -145,7 +146,7 @@ def host_memory_mb(opts: Options, vms: list[Vm], found: list[Images]) -> int:
 
 def _command(opts: Options, name: str, host_mb: int, work: Path, image: Path, ports: tuple[int, int]) -> list[str]:
     default = bochs.DEFAULT_CPU if name == "bochs" else qemu.DEFAULT_CPU[name]
-    host = bochs.Host(opts.cpu_model or default, opts.host_cpus, host_mb, tuple(opts.host_disks), opts.rtc)
+    host = bochs.Host(opts.cpu_model or default, opts.host_cpus, host_mb, tuple(opts.host_disks), opts.rtc, opts.host_nic)
     if name == "bochs":
         return bochs.command(work, host, image, ports)
     return qemu.command(name, host, image, ports, qemu.find_tool())
@@ -292,7 +293,7 @@ def run(opts: Options, vms: list[Vm], progress: Progress) -> Result:
     """Runs the VMs to their end. Errors before anything starts are UsageError."""
     name = engine.choose(opts.engine, engine.probe())
     vms, disks = hostdisk.assign(vms, opts.host_disks)
-    opts = replace(opts, host_disks=disks)
+    opts = replace(opts, host_disks=disks, host_nic=any(vm.net == "uplink" for vm in vms))
     with _work_directory(opts.keep) as work, hostdisk.opened(disks):
         boot, host_mb = boot_image(opts, vms, progress)
         image = work / "boot.iso"

@@ -32,7 +32,7 @@ SHADOW_PAGES = range(32, (1 << 20) + 1)
 IOS = ("virtio", "emulated")
 RINGS = ("packed", "split")
 CONSOLES = ("uart", "virtio")
-NETS = ("none", "switch")
+NETS = ("none", "switch", "uplink")
 DISKS_MAX = 8
 BALLOON_STEPS_MAX = 8
 PAGE = 4096
@@ -86,6 +86,7 @@ class Vm:
     disk: list[Disk] = field(default_factory=list)
     rng: bool = False
     console: str = "uart"
+    console_size: str = ""
     net: str = "none"
     balloon: str = ""
     rings: str = "packed"
@@ -108,7 +109,9 @@ class Vm:
     def command_line(self) -> str:
         if self.append is not None:
             return self.append
-        return DEFAULT_APPEND if self.stock else ""
+        if not self.stock:
+            return ""
+        return DEFAULT_APPEND + (" triptych.net=dhcp" if self.net == "uplink" else "")
 
 
 def parse_size(text: str) -> int:
@@ -245,6 +248,13 @@ def _disks(value: Any) -> list[Disk]:
     return [_disk(item) for item in value]
 
 
+def _console_size(value: Any) -> str:
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", _string(value))
+    if not found or not all(0 < int(n) < 1 << 16 for n in found.groups()):
+        raise ValueError('columns and rows such as "80x24" are expected')
+    return found.group()
+
+
 def _balloon(value: Any) -> str:
     """Steps SIZE@SECONDS, or a size alone; spelled as the hypervisor reads them."""
     steps = []
@@ -285,6 +295,7 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "disk": _disks,
     "rng": _bool,
     "console": _choice(*CONSOLES),
+    "console_size": _console_size,
     "net": _choice(*NETS),
     "balloon": _balloon,
     "rings": _choice(*RINGS),
@@ -354,6 +365,8 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         lines.append(f"initrd=vm{index}.initrd")
     lines += [f"module=vm{index}.mod{n} {m.args}".rstrip() for n, m in enumerate(vm.modules)]
     lines += [f"disk={_disk_source(d, index, n)}" + (" ro" if d.readonly else "") for n, d in enumerate(vm.disk)]
+    if vm.console_size:
+        lines.append(f"console_size={vm.console_size}")
     if vm.balloon:
         lines.append(f"balloon={vm.balloon}")
     lines += [

@@ -52,6 +52,9 @@ enum kind {
 	DISK,
 	ENTROPY,
 	CONSOLE,
+	CONSOLE_LOG,
+	CONSOLE_TOLD,
+	CONSOLE_HEARD,
 	NET_SEND,
 	NET_CONTROL,
 	NET_RECEIVE,
@@ -63,6 +66,9 @@ enum kind {
 };
 
 static const u16 queue_of[KINDS] = { [CONSOLE] = 1,
+	[CONSOLE_LOG] = 5,
+	[CONSOLE_TOLD] = 2,
+	[CONSOLE_HEARD] = 3,
 	[NET_SEND] = 1,
 	[NET_CONTROL] = 2,
 	[BALLOON_TAKE] = 1,
@@ -321,6 +327,7 @@ static void create_balloon(void)
 
 static void create(enum kind kind)
 {
+	struct console_size size = { 80, 24 };
 	struct blk_backend *b;
 
 	memset(&m, 0, sizeof(m));
@@ -333,9 +340,9 @@ static void create(enum kind kind)
 	} else if (kind == ENTROPY) {
 		CHECK(virtio_rng_create(&m.rng, "vm", true, &gm, &m.timers, source) == OK);
 		m.dev = virtio_rng_dev(m.rng);
-	} else if (kind == CONSOLE) {
+	} else if (kind >= CONSOLE && kind <= CONSOLE_HEARD) {
 		CHECK(virtio_console_create(
-			      &m.console, "vm", true, &gm, &m.timers, printed, NULL) == OK);
+			      &m.console, "vm", true, &gm, &m.timers, size, printed, NULL) == OK);
 		m.dev = virtio_console_dev(m.console);
 	} else if (kind >= BALLOON_GIVE) {
 		create_balloon();

@@ -264,7 +264,7 @@ def test_manifest_has_every_key_of_the_hypervisors_header() -> None:
     header = (ROOT / "hv/vm/manifest.h").read_text().split("*/")[1]
     documented = {line.split("=")[0].split()[-1] for line in header.splitlines() if line.startswith(" *   ") and "=" in line}
     disks = [vmconfig.Disk("f"), vmconfig.Disk(blank=64 << 20, readonly=True), vmconfig.Disk(physical="part:a")]
-    vm = vmconfig.Vm(modules=[vmconfig.ModuleFile("f", "one two")], disk=disks, balloon="1M@0")
+    vm = vmconfig.Vm(modules=[vmconfig.ModuleFile("f", "one two")], disk=disks, balloon="1M@0", console_size="80x24")
     text = vmconfig.manifest(vm, 3, True)
     assert {line.split("=")[0] for line in text.splitlines()} == documented
     assert "module=vm3.mod0 one two\n" in text and "initrd=vm3.initrd\n" in text and "mem=256M\n" in text
@@ -309,6 +309,8 @@ def test_disks_on_the_command_line() -> None:
             cli.vms_of(cli.parser().parse_args(["run", "--balloon", wrong]))
     (vm,), _ = cli.vms_of(cli.parser().parse_args(["run", "--net", "switch"]))
     assert vm.net == "switch" and vm.devices
+    (vm,), _ = cli.vms_of(cli.parser().parse_args(["run", "--net", "uplink"]))
+    assert vm.net == "uplink" and vm.command_line.endswith(" triptych.net=dhcp")
 
 
 UUID = "uuid:c12a7328-f81f-11d2-ba4b-00a0c93ec93b"

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virtio-console: output of every length and shape, in slices; input into the buffers that there
- * are; what a driver should not do.
+ * are; several ports, the size of the terminal; what a driver should not do.
  *
  * Sources: virtio/console.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
  * Sources: hv/cpu/timer.c hv/mem/guestmem.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
 #include "tests/unit/virtio_bus.h"
+
+#include <stdio.h>
+
+#include <linux/virtio_console.h>
 
 #include "virtio/console.h"
 
@@ -18,7 +22,7 @@
 
 static struct {
 	struct virtio_console *c;
-	struct driver d[2];
+	struct driver d[6];
 	struct timerq timers;
 	u8 printed[65536];
 	size_t count;
@@ -51,7 +55,8 @@ static int setup(void **state)
 	timerq_init(&t.timers, HZ, now);
 	if (guestmem_add(&gm, GPA(0), RAM_SIZE))
 		return -1;
-	return virtio_console_create(&t.c, "vm", true, &gm, &t.timers, print, &t) ||
+	return virtio_console_create(&t.c, "vm", true, &gm, &t.timers,
+		       (struct console_size){ 132, 50 }, print, &t) ||
 	       bus_with(virtio_console_dev(t.c));
 }
 
@@ -68,7 +73,7 @@ static int teardown(void **state)
 
 static void start(void)
 {
-	negotiate(offered());
+	negotiate(offered() & ~BIT(VIRTIO_CONSOLE_F_MULTIPORT));
 	start_queues(t.d, 2, SIZE, true);
 }
 
@@ -198,6 +203,144 @@ static void emergency_write(void **state)
 	assert_int_equal(t.count, 2);
 }
 
+/* ---- several ports ---- */
+
+#define CONTROL_IN  2
+#define CONTROL_OUT 3
+#define LOG_IN	    4
+#define LOG_OUT	    5
+
+static void start_ports(void)
+{
+	negotiate(offered());
+	start_queues(t.d, 6, SIZE, true);
+}
+
+static void say(u32 id, u16 event, u16 value)
+{
+	struct virtio_console_control m = { id, event, value };
+
+	memcpy(ram(DATA), &m, sizeof(m));
+	drv_expect(&t.d[CONTROL_OUT], add(CONTROL_OUT, DATA, sizeof(m), false), 0);
+}
+
+/* The device's next message, and what follows it; "": there is none. */
+static const char *hear(void)
+{
+	static char text[64];
+	struct virtio_console_control m;
+	u16 id;
+	u32 len;
+
+	add(CONTROL_IN, DATA + 0x1000, 48, true);
+	if (!drv_get(&t.d[CONTROL_IN], &id, &len)) {
+		text[0] = '\0';
+		return text;
+	}
+	memcpy(&m, ram(DATA + 0x1000), sizeof(m));
+	assert_int_equal(m.value, 1);
+	*(u8 *)ram(DATA + 0x1000 + len) = 0;
+	if (m.event == VIRTIO_CONSOLE_RESIZE) {
+		assert_int_equal(len, 12);
+		snprintf(text, sizeof(text), "%u: %u: %ux%u", m.id, m.event,
+			*(u16 *)ram(DATA + 0x1008), *(u16 *)ram(DATA + 0x100a));
+	} else {
+		snprintf(text, sizeof(text), "%u: %u%s%s", m.id, m.event, len > 8 ? ": " : "",
+			(char *)ram(DATA + 0x1008));
+	}
+	return text;
+}
+
+static void ports_are_announced(void **state)
+{
+	(void)state;
+	assert_int_equal(bus_read(&p.mmio, p.config + 4, 4), 2);
+	start_ports();
+	say(0, VIRTIO_CONSOLE_DEVICE_READY, 1);
+	assert_string_equal(hear(), "0: 1");
+	assert_string_equal(hear(), "1: 1");
+	assert_string_equal(hear(), "");
+}
+
+static void ports_are_described(void **state)
+{
+	(void)state;
+	start_ports();
+	say(0, VIRTIO_CONSOLE_PORT_READY, 1);
+	assert_string_equal(hear(), "0: 4"); /* it is a console */
+	assert_string_equal(hear(), "0: 6"); /* and open */
+	assert_string_equal(hear(), "0: 5: 132x50");
+	say(1, VIRTIO_CONSOLE_PORT_READY, 1);
+	assert_string_equal(hear(), "1: 7: " CONSOLE_LOG_PORT);
+	assert_string_equal(hear(), "1: 6");
+	virtio_console_resize(t.c, (struct console_size){ 80, 24 });
+	assert_string_equal(hear(), "0: 5: 80x24");
+	/* However often it changes while nobody listens, it is said once. */
+	virtio_console_resize(t.c, (struct console_size){ 81, 24 });
+	virtio_console_resize(t.c, (struct console_size){ 82, 24 });
+	assert_string_equal(hear(), "0: 5: 82x24");
+	assert_string_equal(hear(), "");
+}
+
+static void messages_that_make_no_sense(void **state)
+{
+	(void)state;
+	start_ports();
+	say(2, VIRTIO_CONSOLE_PORT_READY, 1);
+	say(~0u, VIRTIO_CONSOLE_PORT_READY, 1);
+	say(0, VIRTIO_CONSOLE_PORT_READY, 0);
+	say(0, 0xffff, 1);
+	say(0, VIRTIO_CONSOLE_DEVICE_READY, 0);
+	drv_expect(&t.d[CONTROL_OUT], add(CONTROL_OUT, DATA, 7, false), 0);
+	drv_expect(&t.d[CONTROL_OUT], add(CONTROL_OUT, DATA, 8, true), 0);
+	assert_string_equal(hear(), "");
+	assert_int_equal(status() & VIRTIO_CONFIG_S_NEEDS_RESET, 0);
+	/* A buffer that holds no message breaks its queue alone. */
+	start_ports();
+	say(1, VIRTIO_CONSOLE_PORT_READY, 1);
+	add(CONTROL_IN, DATA, 9, true);
+	assert_true(status() & VIRTIO_CONFIG_S_NEEDS_RESET);
+	drv_expect(&t.d[TRANSMIT], add(TRANSMIT, DATA, 4, false), 0);
+	assert_int_equal(t.count, 4);
+	say(0, VIRTIO_CONSOLE_PORT_READY, 1);
+}
+
+/* Lines with the VM's name, without what a terminal would act on, and with an end. */
+static void the_log_port(void **state)
+{
+	char text[] = "one\ntw\x1b[2Jo\n\nthree";
+
+	(void)state;
+	start_ports();
+	memcpy(ram(DATA), text, sizeof(text) - 1);
+	drv_expect(&t.d[LOG_OUT], add(LOG_OUT, DATA, 4, false), 0);
+	assert_string_equal(host_last_log, "vm: one");
+	drv_expect(&t.d[LOG_OUT], add(LOG_OUT, DATA + 4, sizeof(text) - 5, false), 0);
+	assert_string_equal(host_last_log, "vm: tw.[2Jo");
+	memset(ram(DATA), 'x', 200);
+	drv_expect(&t.d[LOG_OUT], add(LOG_OUT, DATA, 200, false), 0);
+	assert_int_equal(strlen(host_last_log), 4 + CONSOLE_LINE_MAX);
+	assert_memory_equal(host_last_log, "vm: threexxx", 12);
+	assert_int_equal(t.count, 0);
+	/* A flood comes in slices here, too. */
+	add(LOG_OUT, 0x200000, 100000, false);
+	expect_waiting(LOG_OUT);
+	set_status(0);
+	assert_int_equal(t.timers.next, TIMER_NEVER);
+}
+
+/* A driver that knows of one port finds the size in the configuration. */
+static void the_size_for_one_port(void **state)
+{
+	(void)state;
+	start();
+	assert_int_equal(bus_read(&p.mmio, p.config, 4), 132 | 50 << 16);
+	bus_read(&p.mmio, p.isr, 1);
+	virtio_console_resize(t.c, (struct console_size){ 80, 24 });
+	assert_int_equal(bus_read(&p.mmio, p.config, 4), 80 | 24 << 16);
+	assert_int_equal(bus_read(&p.mmio, p.isr, 1), 2);
+}
+
 /* 37 */
 static void buffers_that_make_no_sense(void **state)
 {
@@ -225,6 +368,11 @@ int main(void)
 		TEST(input),
 		TEST(emergency_write),
 		TEST(buffers_that_make_no_sense),
+		TEST(ports_are_announced),
+		TEST(ports_are_described),
+		TEST(messages_that_make_no_sense),
+		TEST(the_log_port),
+		TEST(the_size_for_one_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
