@@ -30,11 +30,9 @@
 
 #define FEATURES (VIRTIO_CONSOLE_F_SIZE | VIRTIO_CONSOLE_F_MULTIPORT | VIRTIO_CONSOLE_F_EMERG_WRITE)
 
-enum {
-	CONSOLE,
-	LOG,
-	PORTS
-};
+#define CONSOLE 0u
+#define LOG	1u
+#define PORTS	2u
 
 struct port {
 	struct virtio_console *c;
