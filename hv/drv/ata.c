@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The ATA driver. A channel does one command at a time; what else is submitted waits in its queue.
+ * Requests that follow each other there and on the disk become one command, since each command
+ * costs an interrupt. If such a one fails, they are tried again one by one, from the same buffer.
  *
  *            submit                    interrupt: done
  *   IDLE ------------> BUSY --------------------------------> IDLE
@@ -116,7 +118,10 @@ struct channel {
 	unsigned turn; /* whose command is next, if both have some */
 	struct drive drive[DRIVES];
 	struct drive *of; /* the drive of the command under way */
-	struct disk_cmd *now;
+	struct list_node
+		now; /* what the command under way is made of, in the order of the buffer */
+	u32 sectors, in_buffer; /* of that command; where its data starts, in sectors */
+	bool one_by_one;
 	u64 deadline; /* of the reset */
 	struct timerq *tq;
 	struct timer timer;
@@ -160,15 +165,36 @@ static const u8 opcodes[DISK_OPS][2] = {
 
 static void start_next(struct channel *ch);
 
+static struct disk_cmd *first(const struct list_node *list)
+{
+	return list_entry(list->next, struct disk_cmd, node);
+}
+
+/* The first of those under way is over. */
+static void finish_first(struct channel *ch, bool ok)
+{
+	struct disk_cmd *c = first(&ch->now);
+	void *buf = (u8 *)ch->buffer + ch->in_buffer * DISK_SECTOR;
+
+	list_del(&c->node);
+	ch->in_buffer += c->sectors;
+	if (ok && c->op == DISK_READ)
+		ok = c->data(c, buf);
+	c->done(c, ok);
+}
+
+/* All of them. What is submitted meanwhile waits: the buffer holds the data of those that follow.
+ */
 static void finish(struct channel *ch, bool ok)
 {
-	struct disk_cmd *c = ch->now;
+	bool starting = ch->starting;
 
 	timer_cancel(ch->tq, &ch->timer);
-	ch->now = NULL;
-	if (ok && c->op == DISK_READ)
-		ok = c->data(c, ch->buffer);
-	c->done(c, ok);
+	ch->starting = true;
+	while (!list_empty(&ch->now))
+		finish_first(ch, ok);
+	ch->starting = starting;
+	ch->one_by_one = false;
 }
 
 /* Of the drive that has been selected. */
@@ -182,7 +208,10 @@ static bool ready(const struct channel *ch)
 
 static void set_up_dma(const struct channel *ch, const struct disk_cmd *c)
 {
-	ch->prd->count = (u16)(c->sectors * DISK_SECTOR); /* 64 KB are 0 */
+	u64 at = hva_to_hpa(ch->buffer).v + ch->in_buffer * DISK_SECTOR;
+
+	ch->prd->address = (u32)at;
+	ch->prd->count = (u16)(ch->sectors * DISK_SECTOR); /* 64 KB are 0 */
 	ch->ports->out8((u16)(ch->bm + BM_COMMAND), c->op == DISK_READ ? BM_TO_MEMORY : 0);
 	ch->ports->out32((u16)(ch->bm + BM_TABLE), ch->table);
 }
@@ -200,14 +229,14 @@ static void set_address(const struct channel *ch, const struct disk_cmd *c, bool
 	u64 lba = c->sector;
 
 	if (ext) {
-		out(ch, REG_COUNT, c->sectors >> 8);
+		out(ch, REG_COUNT, ch->sectors >> 8);
 		out(ch, REG_LBA_0, lba >> 24);
 		out(ch, REG_LBA_1, lba >> 32);
 		out(ch, REG_LBA_2, lba >> 40);
 	} else {
 		out(ch, REG_DEVICE, DEVICE_LBA | ch->of->unit << DEVICE_UNIT | (lba >> 24 & 0xf));
 	}
-	out(ch, REG_COUNT, c->sectors);
+	out(ch, REG_COUNT, ch->sectors);
 	out(ch, REG_LBA_0, lba);
 	out(ch, REG_LBA_1, lba >> 8);
 	out(ch, REG_LBA_2, lba >> 16);
@@ -217,13 +246,13 @@ static bool needs_ext(const struct channel *ch, const struct disk_cmd *c)
 {
 	if (c->op == DISK_FLUSH)
 		return ch->of->id.flush_ext;
-	return c->sector + c->sectors > LBA28_LIMIT;
+	return c->sector + ch->sectors > LBA28_LIMIT;
 }
 
 /* False: the drive does not take it; the channel wants a reset. */
 static bool issue(struct channel *ch)
 {
-	const struct disk_cmd *c = ch->now;
+	const struct disk_cmd *c = first(&ch->now);
 	bool ext = needs_ext(ch, c);
 
 	out(ch, REG_DEVICE, DEVICE_LBA | ch->of->unit << DEVICE_UNIT);
@@ -304,51 +333,118 @@ static void expire(struct timer *t)
 
 /* ---- the queue ---- */
 
-/* The next command of the drives in turn; NULL: there is none. */
-static struct disk_cmd *take_next(struct channel *ch)
+/* The queue whose turn it is, of those with something in them; NULL: there is nothing. */
+static struct list_node *next_queue(struct channel *ch)
 {
 	for (unsigned i = 0; i < DRIVES; i++) {
 		unsigned unit = (ch->turn + i) % DRIVES;
-		struct list_node *q = &ch->queue[unit];
 
-		if (list_empty(q))
+		if (list_empty(&ch->queue[unit]))
 			continue;
-		struct disk_cmd *c = list_entry(q->next, struct disk_cmd, node);
-
-		list_del(&c->node);
 		ch->of = &ch->drive[unit];
 		ch->turn = (unit + 1) % DRIVES;
-		return c;
+		return &ch->queue[unit];
 	}
 	return NULL;
 }
 
-static void start(struct channel *ch)
+/* Takes the first of a queue, with its data if it is a write. False: the data cannot be had. */
+static bool take(struct channel *ch, struct list_node *queue)
 {
-	struct disk_cmd *c = ch->now;
+	struct disk_cmd *c = first(queue);
 
+	if (c->op == DISK_WRITE && !c->data(c, (u8 *)ch->buffer + ch->sectors * DISK_SECTOR))
+		return false;
+	list_del(&c->node);
+	list_add_tail(&ch->now, &c->node);
+	ch->sectors += c->sectors;
+	return true;
+}
+
+/* Is the next one where those taken end? */
+static bool follows(const struct channel *ch, const struct list_node *queue)
+{
+	const struct disk_cmd *c = first(&ch->now), *next = first(queue);
+
+	return !list_empty(queue) && c->op != DISK_FLUSH && next->op == c->op &&
+	       next->sector == c->sector + ch->sectors &&
+	       ch->sectors + next->sectors <= DISK_SECTORS_MAX;
+}
+
+/* What cannot start fails alone. */
+static void fail_first(struct list_node *queue, bool ok)
+{
+	struct disk_cmd *c = first(queue);
+
+	list_del(&c->node);
+	c->done(c, ok);
+}
+
+static void start(struct channel *ch, struct list_node *queue)
+{
+	ch->sectors = ch->in_buffer = 0;
 	if (ch->state == DEAD) {
-		finish(ch, false);
-	} else if (c->op == DISK_FLUSH && !ch->of->id.flush) {
-		finish(ch, !ch->of->id.write_cache);
-	} else if (c->op == DISK_WRITE && !c->data(c, ch->buffer)) {
-		finish(ch, false);
-	} else if (!issue(ch)) {
-		log_guest(&ch->rl, LOG_WARN, "ata%u: drive %u is busy for no reason: reset",
-			ch->index, ch->of->unit);
-		finish(ch, false);
-		begin_reset(ch);
+		fail_first(queue, false);
+	} else if (first(queue)->op == DISK_FLUSH && !ch->of->id.flush) {
+		fail_first(queue, !ch->of->id.write_cache);
+	} else if (!take(ch, queue)) {
+		fail_first(queue, false);
+	} else {
+		while (follows(ch, queue))
+			if (!take(ch, queue)) {
+				fail_first(queue, false);
+				break;
+			}
+		if (!issue(ch)) {
+			log_guest(&ch->rl, LOG_WARN, "ata%u: drive %u is busy for no reason: reset",
+				ch->index, ch->of->unit);
+			finish(ch, false);
+			begin_reset(ch);
+		}
 	}
 }
 
 static void start_next(struct channel *ch)
 {
+	struct list_node *queue;
+
 	if (ch->starting)
 		return;
 	ch->starting = true;
-	while ((ch->state == IDLE || ch->state == DEAD) && (ch->now = take_next(ch)))
-		start(ch);
+	while ((ch->state == IDLE || ch->state == DEAD) && list_empty(&ch->now) &&
+		(queue = next_queue(ch)))
+		start(ch, queue);
 	ch->starting = false;
+}
+
+/* The first of those that are left, alone; false: the drive does not take it. */
+static bool issue_one(struct channel *ch)
+{
+	ch->one_by_one = true;
+	ch->sectors = first(&ch->now)->sectors;
+	return issue(ch);
+}
+
+static bool several(const struct channel *ch)
+{
+	return ch->now.next != ch->now.prev;
+}
+
+/* A command has ended: what was asked for is over, or tried again in parts. */
+static void ended(struct channel *ch, bool ok)
+{
+	ch->state = IDLE;
+	if (several(ch) && (ch->one_by_one || !ok)) {
+		if (ch->one_by_one)
+			finish_first(ch, ok);
+		if (issue_one(ch))
+			return;
+		finish(ch, false);
+		begin_reset(ch);
+		return;
+	}
+	finish(ch, ok);
+	start_next(ch);
 }
 
 static void interrupt(void *ctx)
@@ -363,17 +459,15 @@ static void interrupt(void *ctx)
 	status = in(ch, REG_STATUS);
 	clear_bm(ch);
 	ok = !(status & (STATUS_ERR | STATUS_DF | STATUS_DRQ)) && !(bm & BM_ERROR) &&
-	     (ch->now->op == DISK_FLUSH || !(bm & BM_ACTIVE));
+	     (first(&ch->now)->op == DISK_FLUSH || !(bm & BM_ACTIVE));
 	if (!ok)
 		log_guest(&ch->rl, LOG_WARN,
 			"ata%u: drive %u: command 0x%02x at sector %lu failed: status 0x%02x, "
 			"error "
 			"0x%02x, bus master 0x%02x",
-			ch->index, ch->of->unit, opcodes[ch->now->op][0], ch->now->sector, status,
-			in(ch, REG_ERROR), bm);
-	ch->state = IDLE;
-	finish(ch, ok);
-	start_next(ch);
+			ch->index, ch->of->unit, opcodes[first(&ch->now)->op][0],
+			first(&ch->now)->sector, status, in(ch, REG_ERROR), bm);
+	ended(ch, ok);
 }
 
 static void ata_submit(struct disk *d, struct disk_cmd *c)
@@ -454,7 +548,7 @@ static bool get_memory(struct channel *ch)
 		return false;
 	}
 	ch->table = (u32)hva_to_hpa(ch->prd).v;
-	*ch->prd = (struct prd){ .address = (u32)hva_to_hpa(ch->buffer).v, .flags = PRD_LAST };
+	*ch->prd = (struct prd){ .flags = PRD_LAST };
 	return true;
 }
 
@@ -481,6 +575,7 @@ static void add_drive(struct channel *ch, unsigned unit)
 static void attach_channel(struct channel *ch, unsigned irq, ata_irq_fn irq_fn)
 {
 	timer_init(&ch->timer, expire);
+	list_init(&ch->now);
 	for (unsigned i = 0; i < DRIVES; i++)
 		list_init(&ch->queue[i]);
 	if (status_now(ch) == NO_DEVICE || !reset_and_wait(ch))

@@ -470,6 +470,17 @@ static void irq(unsigned n)
 	m.irq[n](m.irq_ctx[n]);
 }
 
+static void pass_time(u64 ticks)
+{
+	u64 end = m.now + ticks;
+
+	while (tq.next <= end) {
+		m.now = MAX(m.now, tq.next);
+		timerq_run(&tq);
+	}
+	m.now = end;
+}
+
 static void test_found(void **state)
 {
 	(void)state;
@@ -579,7 +590,7 @@ static void test_queue(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
-		submit(&r[i], disk_at(0), DISK_READ, i, 1, a[i]);
+		submit(&r[i], disk_at(0), DISK_READ, 2 * i, 1, a[i]);
 	assert_int_equal(m.commands, before + 1);
 	/* One that follows from the end of another goes behind those that wait. */
 	chained.cmd =
@@ -594,6 +605,90 @@ static void test_queue(void **state)
 	irq(14);
 	assert_int_equal(chained.over, 1);
 	assert_int_equal(m.commands, before + 5);
+}
+
+/* What lies side by side becomes one command, up to 64 KB, and nothing else does. */
+static void test_merging(void **state)
+{
+	static u8 a[40][8 * 512], b[40][8 * 512];
+	struct request r[40] = { 0 }, flush = { 0 };
+	unsigned before = m.commands;
+
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		memset(a[i], (int)i + 1, sizeof(a[i]));
+		submit(&r[i], disk_at(0), DISK_WRITE, 100 + 8 * i, 8, a[i]);
+	}
+	submit(&flush, disk_at(0), DISK_FLUSH, 0, 0, NULL);
+	irq(14); /* the first was alone when it came */
+	irq(14);
+	irq(14);
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(r[i].over, i < 33);
+	irq(14);
+	assert_int_equal(flush.over, 0);
+	irq(14);
+	assert_int_equal(flush.over, 1);
+	assert_int_equal(m.commands, before + 5);
+	for (unsigned i = 0; i < 40; i++) {
+		assert_true(r[i].over == 1 && r[i].ok);
+		assert_memory_equal(
+			m.ch[0].drive[1].data + (100 + 8 * i) * 512, a[i], sizeof(a[i]));
+	}
+	before = m.commands;
+	submit(&flush, disk_at(0), DISK_FLUSH, 0, 0, NULL);
+	for (unsigned i = 0; i < 16; i++)
+		submit(&r[i], disk_at(0), i == 9 ? DISK_WRITE : DISK_READ, 100 + 8 * i, 8, b[i]);
+	for (unsigned i = 0; i < 4; i++)
+		irq(14); /* the flush, reads, a write, reads */
+	assert_int_equal(m.commands, before + 4);
+	for (unsigned i = 0; i < 16; i++) {
+		assert_true(r[i].over == 1 && r[i].ok);
+		if (i != 9)
+			assert_memory_equal(a[i], b[i], sizeof(a[i]));
+	}
+}
+
+/* Only what is at fault fails: a bad sector, data that cannot be had or delivered. */
+static void test_merged_errors(void **state)
+{
+	static u8 a[10][512], b[512];
+	struct request r[10] = { 0 }, first = { 0 };
+
+	(void)state;
+	for (unsigned op = DISK_READ; op <= DISK_WRITE; op++) {
+		memset(m.ch[0].drive[1].data + 200 * 512, 0xcc, 10 * 512);
+		m.bad = 204;
+		submit(&first, disk_at(0), DISK_READ, 0, 1, b);
+		for (unsigned i = 0; i < 10; i++) {
+			memset(a[i], (int)i + 1, 512);
+			r[i].refuse = i == 7;
+			submit(&r[i], disk_at(0), op, 200 + i, 1, a[i]);
+		}
+		for (unsigned i = 0; i < 13; i++)
+			irq(14);
+		for (unsigned i = 0; i < 10; i++) {
+			assert_int_equal(r[i].over, 1);
+			assert_int_equal(r[i].ok, i != 4 && i != 7);
+			assert_int_equal(m.ch[0].drive[1].data[(200 + i) * 512],
+				op == DISK_WRITE && i != 4 && i != 7 ? i + 1 : 0xcc);
+		}
+		assert_int_equal(tq.next, TIMER_NEVER);
+	}
+	m.bad = 0;
+	/* And all fail that are under way when the drive is silent. */
+	m.hang = true;
+	submit(&first, disk_at(0), DISK_READ, 0, 1, b);
+	for (unsigned i = 0; i < 10; i++) {
+		r[i].refuse = false;
+		submit(&r[i], disk_at(0), DISK_READ, 300 + i, 1, a[i]);
+	}
+	pass_time(31 * SECOND);
+	assert_true(first.over == 1 && !first.ok);
+	pass_time(31 * SECOND);
+	m.hang = false;
+	for (unsigned i = 0; i < 10; i++)
+		assert_true(r[i].over == 1 && !r[i].ok);
 }
 
 static void test_error(void **state)
@@ -626,17 +721,6 @@ static void test_data_refused(void **state)
 	submit(&r, disk_at(0), DISK_READ, 0, 1, a);
 	irq(14);
 	assert_true(r.over == 1 && !r.ok);
-}
-
-static void pass_time(u64 ticks)
-{
-	u64 end = m.now + ticks;
-
-	while (tq.next <= end) {
-		m.now = MAX(m.now, tq.next);
-		timerq_run(&tq);
-	}
-	m.now = end;
 }
 
 static void test_timeout(void **state)
@@ -730,6 +814,8 @@ int main(void)
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_range),
 		cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_merging),
+		cmocka_unit_test(test_merged_errors),
 		cmocka_unit_test(test_error),
 		cmocka_unit_test(test_data_refused),
 		cmocka_unit_test(test_timeout),
