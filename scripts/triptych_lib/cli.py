@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The command line: `triptych run | compare | iso | root-image | preflight | doctor`."""
+"""The command line: `triptych run | compare | numbers | iso | root-image | preflight | doctor`."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _add_machine_options(p: argparse.ArgumentParser) -> None:
 
 def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="triptych", description="A small bare-metal hypervisor: run guests on it.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="run|compare|iso|root-image|preflight|doctor")
+    commands = top.add_subparsers(dest="command", required=True, metavar="run|compare|numbers|iso|root-image|preflight|doctor")
     p = commands.add_parser("run", help="run VMs until all have ended")
     _add_vm_options(p)
     _add_machine_options(p)
@@ -107,6 +107,8 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--no-interactive", dest="interactive", action="store_false")
     p = commands.add_parser("compare", help="the same guests natively and in each mode, side by side")
     compare.add_options(p)
+    p = commands.add_parser("numbers", help="docs/numbers.md from a results file of compare")
+    compare.add_numbers_options(p)
     p = commands.add_parser("iso", help="write a bootable ISO image with the VMs")
     p.add_argument("file", type=Path)
     p.add_argument("--preflight", action="store_true", help="no VM: it reports what the machine can do")
@@ -255,6 +257,7 @@ def _doctor(_: argparse.Namespace) -> int:
 COMMANDS = {
     "run": _run,
     "compare": compare.compare,
+    "numbers": compare.print_numbers,
     "iso": _iso,
     "root-image": _root_image,
     "preflight": _preflight,

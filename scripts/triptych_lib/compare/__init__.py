@@ -7,4 +7,6 @@
     runner     cells in parallel, with progress         figures    from records to the figures that are shown
     summary    tables, in Markdown and on a terminal    page       the report, in HTML
     charts     its plots                                svg        what they are drawn with
+    against    what changed since an older file         budget     what main operations may take
+    numbers    docs/numbers.md
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import matrix, svg
 from .store import OK
-from .summary import number
+from .summary import compact, number
 
 Data = dict[str, Any]
 WIDE, NARROW = 1120, 360
@@ -32,12 +32,14 @@ def legend(modes: list[str], x: float, y: float, width: float) -> tuple[list[str
 def overhead(workload: Data, width: int) -> str:
     """For each operation and mode the ratio to native, on a logarithmic axis."""
     modes = [m for m in workload["modes"] if m in STYLE and m != matrix.NATIVE]
-    rows = [op for op in workload["operations"] if any("ratio" in op["cells"].get(m, {}) for m in modes)]
+    many = {op["name"] for _, ops in families(workload) for _, op in ops}  # entries() shows these
+    rows = [op for op in workload["operations"] if op["name"] not in many]
+    rows = [op for op in rows if any("ratio" in op["cells"].get(m, {}) for m in modes)]
     modes = [m for m in modes if any("ratio" in op["cells"].get(m, {}) for op in rows)]
     if not rows:
         return ""
     narrow = width < NARROW_BELOW
-    left = 8.0 if narrow else 16 + 7.0 * max(len(op["name"]) for op in rows)
+    left = 8.0 if narrow else 18 + 7.8 * max(len(op["name"]) for op in rows)
     lane = 9.0
     row_height = lane * len(modes) + (26 if narrow else 10)
     ratios = [op["cells"][m]["ratio"] for op in rows for m in modes if "ratio" in op["cells"].get(m, {})]
@@ -176,7 +178,7 @@ def _panel(workload: Data, family: Family, modes: list[str], x0: float, y0: floa
     for tick in up.ticks(6):
         y = up(tick)
         parts.append(svg.element("line", x1=x0 + 58, x2=x0 + w - 10, y1=y, y2=y, class_="grid"))
-        parts.append(svg.text(x0 + 54, y + 4, number(tick), text_anchor="end", class_="soft small"))
+        parts.append(svg.text(x0 + 54, y + 4, compact(tick), text_anchor="end", class_="soft small"))
     for n, _ in ops:
         parts.append(svg.text(across(n), y0 + h - 18, f"{n:,}", text_anchor="middle", class_="soft small"))
     parts.append(svg.text(x0 + w - 16, y0 + h - 3, "entries", text_anchor="end", class_="soft small"))
@@ -201,6 +203,7 @@ def entries(workload: Data, width: int) -> str:
     columns = 1 if width < NARROW_BELOW else min(3, len(found))
     w, h = width / columns, 250.0
     parts, top = legend(modes, 2, 12, width)
+    top += 14
     for n, family in enumerate(found):
         parts += _panel(workload, family, modes, n % columns * w, top + n // columns * h, w, h - 10)
     rows = (len(found) + columns - 1) // columns

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
+import sys
 from pathlib import Path
 
 from .. import engine
 from ..paths import BUILD, HYPERVISOR
 from ..ui import STATUS_CRASHED, STATUS_OK, Progress, UsageError
-from . import charts, facts, figures, matrix, page, runner, summary
+from . import against, budget, charts, facts, figures, matrix, numbers, page, runner, store, summary
 from .cell import Planned, Runs, Setting, default_cpu_model, measure, plan
-from .store import FAILED, RESULTS, Record, Store
+from .store import Record
 
 REPETITIONS = {"bochs": 2, "kvm": 7}
 TIMEOUT = 1500.0
@@ -30,6 +32,10 @@ def add_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--repetitions", type=int, metavar="N", help="runs of each cell; Bochs: 2; KVM: 7")
     p.add_argument("--jobs", type=int, metavar="N", help="runs at a time; as many as there are cores")
     p.add_argument("--timeout", type=float, default=TIMEOUT, metavar="S", help="for one run")
+    p.add_argument("--against", type=Path, metavar="FILE", help="what got slower or faster since that results.jsonl")
+    p.add_argument("--budget", type=Path, metavar="FILE", help="fail where a figure is over 3 % above this file's")
+    p.add_argument("--renew-budget", action="store_true", help="write the figures into the file of --budget")
+    p.add_argument("--report", action="store_true", help="measure nothing: tables and plots from what DIR has")
     p.add_argument("--wrap", default="", metavar="CMD", help="put in front of each run, such as 'nice'")
 
 
@@ -70,7 +76,7 @@ def write(out: Path, records: list[Record]) -> figures.Data:
     return data
 
 
-def compare(args: argparse.Namespace) -> int:
+def _measure(args: argparse.Namespace) -> list[Record]:
     progress = Progress()
     setting = _setting(args)
     jobs = _count("--jobs", args.jobs, runner.cores())
@@ -79,10 +85,39 @@ def compare(args: argparse.Namespace) -> int:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise UsageError(f"--out {args.out}: {e.strerror}") from e
-    store = Store(args.out / RESULTS, args.resume)
-    runs = Runs()
-    records = runner.run_all(plans, store, lambda p: measure(p, setting, runs), jobs, runs, progress)
-    data = write(args.out, records)
-    print(summary.terminal(data))
-    print(f"{args.out}: {RESULTS}, summary.md, report.html, and its plots as SVG files")
-    return STATUS_CRASHED if any(r["status"] == FAILED for r in records) else STATUS_OK
+    results, runs = store.Store(args.out / store.RESULTS, args.resume), Runs()
+    return runner.run_all(plans, results, lambda p: measure(p, setting, runs), jobs, runs, progress)
+
+
+def _budget(path: Path, renew: bool, records: list[Record]) -> bool:
+    """Prints what is over the budget; was anything?"""
+    allowed = budget.load(path)
+    if renew:
+        path.write_text(json.dumps(budget.renewed(allowed, records), indent="\t") + "\n")
+        return False
+    said = budget.problems(allowed, records)
+    print("\n".join(f"over budget: {line}" for line in said) or f"all within the budget {path}")
+    return bool(said)
+
+
+def compare(args: argparse.Namespace) -> int:
+    if args.renew_budget and not args.budget:
+        raise UsageError("--renew-budget: name the file with --budget")
+    old = store.load(args.against) if args.against else []
+    records = figures.latest(store.load(args.out / store.RESULTS)) if args.report else _measure(args)
+    print(summary.terminal(write(args.out, records)))
+    print(f"{args.out}: {store.RESULTS}, summary.md, report.html, and its plots as SVG files")
+    if old:
+        print(f"\nsince {args.against}:\n{against.report(old, records)}")
+    over = bool(args.budget) and _budget(args.budget, args.renew_budget, records)
+    return STATUS_CRASHED if over or any(r["status"] == store.FAILED for r in records) else STATUS_OK
+
+
+def add_numbers_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("results", type=Path, help="a results.jsonl")
+    p.add_argument("--template", type=Path, default=numbers.TEMPLATE, metavar="FILE", help="the text around the figures")
+
+
+def print_numbers(args: argparse.Namespace) -> int:
+    sys.stdout.write(numbers.page(args.template, store.load(args.results)))
+    return STATUS_OK

@@ -109,22 +109,37 @@ def exits_by_reason(record: Record) -> dict[str, dict[str, int]]:
     return result
 
 
+# Accounts of a physical CPU (hv/ctl/ledger.h); what its vCPUs have is told row by row.
+CPU_ACCOUNTS = {
+    "boot_ticks": "boot",
+    "hypervisor_ticks": "between slices",
+    "backend_ticks": "back ends",
+    "cpu_idle_ticks": "idle",
+}
+
+
 def ledger(record: Record) -> Data | None:
-    """Every tick of a run in one account: guest, handlers by reason, idle."""
-    totals = [row for row in record.get("stats") or [] if "guest_ticks" in row]
+    """Every tick of a run in one account: guest, handlers by reason, the rest; and what is in none."""
+    rows = record.get("stats") or []
+    totals = [row for row in rows if "guest_ticks" in row]
     if not totals:
         return None
     accounts = {"guest": sum(int(r["guest_ticks"]) for r in totals)}
     accounts |= {f"exit: {name}": row["ticks"] for name, row in exits_by_reason(record).items() if row["ticks"]}
-    accounts["idle"] = sum(int(r["idle_ticks"]) for r in totals)
-    return {"accounts": accounts, "total": sum(accounts.values())}
+    cpus = [row for row in rows if "elapsed_ticks" in row]
+    if not cpus:
+        accounts["idle"] = sum(int(r["idle_ticks"]) for r in totals)
+        return {"accounts": accounts, "total": sum(accounts.values())}
+    accounts |= {name: sum(int(r[key]) for r in cpus) for key, name in CPU_ACCOUNTS.items()}
+    total = sum(int(r["elapsed_ticks"]) for r in cpus)
+    return {"accounts": accounts, "residual": total - sum(accounts.values()), "total": total}
 
 
 def _run(runs: list[Record], repeatable: bool) -> Data:
     status, why = _why(runs)
     first = runs[0]
     result: Data = {"status": status, "why": why, "runs": len(runs), "command": first.get("command", "")}
-    result["mitigations"] = first.get("mitigations", {})
+    result |= {"mitigations": first.get("mitigations", {}), "note": first.get("note", "")}
     if status != OK:
         return result
     result["exits"] = exits_by_reason(first)

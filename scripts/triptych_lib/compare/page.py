@@ -34,7 +34,7 @@ dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:3px 18px;mar
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 .scroll{overflow-x:auto;margin:0 -4px;padding:0 4px}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13.5px;min-width:100%}
-th,td{padding:5px 10px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
+th,td{vertical-align:top;padding:5px 10px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th{font-weight:600;color:var(--soft)}th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--card)}
 tbody tr:hover td{background:var(--tint)}td small{color:var(--soft);font-size:12px;margin-left:6px}
 td.no{color:var(--soft);white-space:normal;min-width:9em;font-size:12px;line-height:1.3}td.failed{color:var(--bad)}
@@ -85,7 +85,16 @@ def _ticks(workload: str, op: Data, mode: str) -> str:
 
 def ticks_table(workload: Data, modes: list[str]) -> str:
     name = workload["name"]
-    rows = [[esc(op["name"]), *(_ticks(name, op, m) for m in modes)] for op in workload["operations"]]
+    rows: list[list[str]] = []
+    for n, op in enumerate(workload["operations"]):
+        row = [esc(op["name"])]
+        for m in modes:
+            run = workload["runs"].get(m)
+            if run is not None and run["status"] == OK:
+                row.append(_ticks(name, op, m))
+            elif n == 0:  # one cell for the whole column
+                row.append(_no(run).replace("<td", f'<td rowspan="{len(workload["operations"])}"', 1))
+        rows.append(row)
     return grid(["ticks an operation", *modes], rows)
 
 
@@ -134,6 +143,10 @@ def ledger_table(workload: Data) -> str:
             where = f"{workload['name']}/run/{m}/ledger/{kind}"
             row.append("" if value is None else figure(where, value, f"{value:,}"))
         rows.append(row)
+    if any("residual" in b for b in books.values()):
+        places = [f"{workload['name']}/run/{m}/residual" for m in books]
+        shares = [(b.get("residual", 0), b["total"] or 1) for b in books.values()]
+        rows.append(["in no account", *(figure(w, r, f"{r:,} ({r / t:.3%})") for w, (r, t) in zip(places, shares, strict=True))])
     total = [figure(f"{workload['name']}/run/{m}/ledger-total", b["total"], f"{b['total']:,}") for m, b in books.items()]
     return grid(["ticks", *books], [*rows, ["sum", *total]]) if books else ""
 
@@ -151,6 +164,10 @@ def card(heading: str, note: str, *parts: str) -> str:
     return f'<section class="card"><h3>{esc(heading)}</h3><p class="note">{note}</p>{inner}</section>' if inner else ""
 
 
+def folded(heading: str, inner: str) -> str:
+    return f"<details><summary>{esc(heading)}</summary>{inner}</details>" if inner else ""
+
+
 def _agreement(workload: Data) -> str:
     said = summary.agreement(workload)
     if not said:
@@ -166,13 +183,18 @@ def _commands(workload: Data) -> str:
     return f"<details><summary>How each was run</summary><dl>{''.join(said)}</dl></details>" if said else ""
 
 
+def _notes(workload: Data) -> str:
+    return "".join(f" <b>{esc(m)}</b>: {esc(r['note'])}." for m, r in workload["runs"].items() if r["note"])
+
+
 def _facts(workload: Data) -> str:
     lists: dict[str, list[str]] = {}
     for mode, run in workload["runs"].items():
         if run["mitigations"]:
-            lists.setdefault("; ".join(f"{k}: {v}" for k, v in run["mitigations"].items()), []).append(mode)
+            lists.setdefault(summary.mitigations(run["mitigations"]), []).append(mode)
     rows = [("kernel", workload["kernel"]), ("command line", workload["append"])]
     rows += [("mitigations" + (f", {', '.join(modes)}" if len(lists) > 1 else ""), t) for t, modes in lists.items()]
+    rows += [(f"note on {m}", r["note"]) for m, r in workload["runs"].items() if r["note"]]
     rows += [(f"{m}: {r['status']}", r["why"]) for m, r in workload["runs"].items() if r["status"] != OK]
     return "<dl>" + "".join(f"<dt>{esc(k)}</dt><dd>{esc(v)}</dd>" for k, v in rows if v) + "</dl>"
 
@@ -189,16 +211,16 @@ def section(workload: Data) -> str:
              plot(charts.overhead, workload)),
         card("Cost against the number of page-table entries", "Ticks of the whole operation; both axes are logarithmic.",
              plot(charts.entries, workload)),
-        card("Ticks", "The median of an operation, and as a multiple of native.", ticks_table(workload, main)),
+        card("Ticks", "The median of an operation, and as a multiple of native." + _notes(workload), ticks_table(workload, main)),
         card("Exits by reason", "Of the whole run, boot included; each bar is as long as the others.",
-             plot(charts.exits, workload), exits_table(workload, rest)),
+             plot(charts.exits, workload), folded("Exits of each operation", exits_table(workload, rest))),
         card("The ledger", "Every tick of the run stands in one account; each bar adds up to the number beside it.",
-             plot(charts.ledger, workload), ledger_table(workload)),
+             plot(charts.ledger, workload), folded("Every account", ledger_table(workload))),
         card("Shadow paging without its fast paths", "What each of them gains: the mode without it.",
              ticks_table(workload, variants) if variants else ""),
         card("A model, not a measurement",
              f"Ticks + exits × E, for E = {e}: what it might cost where an exit and entry is not free.",
-             model_table(workload, main) if rest else ""),
+             folded("Ticks as the model has them", model_table(workload, main)) if rest else ""),
         card("What was run", "Enough to repeat it; results.jsonl has the rest, a line a run.", _facts(workload), _commands(workload)),
     ]  # fmt: skip
     return "".join(parts)
@@ -212,7 +234,7 @@ def header(data: Data) -> str:
         ("a tick", a["unit"]),
         ("commit", f"{a['commit']}{tree}"),
         ("host", f"{a['host']['cpu']}, {a['host']['cpus']} CPUs, Linux {a['host']['kernel']}"),
-        ("host's mitigations", "; ".join(f"{k}: {v}" for k, v in a["host"]["mitigations"].items()) or "unknown"),
+        ("host's mitigations", summary.mitigations(a["host"]["mitigations"]) or "unknown"),
         ("date", a["date"]),
     ]
     if data["mixed"]:

@@ -12,6 +12,14 @@ from .store import OK
 Data = dict[str, Any]
 
 
+def compact(x: float) -> str:
+    """For an axis: 20k, 3M."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if x >= size:
+            return f"{x / size:g}{letter}"
+    return f"{x:g}"
+
+
 def number(x: float) -> str:
     """Four digits or more as a whole number with commas; less with what digits it has, three at most."""
     if abs(x) >= 1000 or x == int(x):
@@ -66,6 +74,7 @@ def operations(workload: Data, modes: list[str]) -> str:
 def statuses(workload: Data) -> str:
     """For runs without any operation: what each came to."""
     lines = [f"- `{m}`: {r['status']}: {r['why']}" for m, r in workload["runs"].items() if r["status"] != OK]
+    lines += [f"- `{m}`: {r['note']}" for m, r in workload["runs"].items() if r["note"]]
     return "\n".join(lines) + "\n" if lines else ""
 
 
@@ -139,13 +148,19 @@ def about(data: Data) -> str:
     return "\n".join(lines) + "\n"
 
 
+def mitigations(said: dict[str, str]) -> str:
+    """Each weakness and what is done about it; those that the processor does not have together at the end."""
+    free = [k for k, v in said.items() if v == "Not affected"]
+    parts = [f"{k}: {v}" for k, v in said.items() if v != "Not affected"]
+    return "; ".join(parts + ([f"not affected: {', '.join(free)}"] if free else []))
+
+
 def _mitigations(workload: Data) -> str:
     """One list if all modes have the same, else one a mode."""
     by_mode = {m: r["mitigations"] for m, r in workload["runs"].items() if r["mitigations"]}
     lists: dict[str, list[str]] = {}
     for mode, said in by_mode.items():
-        text = "; ".join(f"{k}: {v}" for k, v in said.items())
-        lists.setdefault(text, []).append(mode)
+        lists.setdefault(mitigations(said), []).append(mode)
     return "\n".join(f"- mitigations ({', '.join(modes) if len(lists) > 1 else 'all modes'}): {t}" for t, modes in lists.items())
 
 

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""docs/numbers.md: a template of text with places for figures, filled in from a results file.
+
+    {{about}}                                   engine, tick, commit, host
+    {{ticks WORKLOAD MODE,MODE}}                a table of ticks an operation; modes but for native with their ratios
+    {{exits WORKLOAD MODE,MODE}}                a table of exits an operation
+    {{reasons WORKLOAD MODE,MODE}}              a table of a whole run's exits by reason, and their ticks
+    {{ledger WORKLOAD MODE,MODE}}               a table of every account of a whole run
+    {{agreement WORKLOAD}}                      do repetitions agree?
+    {{WORKLOAD OPERATION MODE KEY}}             one figure, in a sentence: ticks, ratio, minimum, maximum, exits, REASON
+    {{run WORKLOAD MODE KEY}}                   of a whole run: exits, hv_ticks, guest_ticks, share, REASON, each REASON
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ..paths import ROOT
+from ..ui import UsageError
+from . import figures, summary
+from .store import OK, Record
+from .summary import number
+
+Data = dict[str, Any]
+TEMPLATE = ROOT / "docs" / "numbers.template.md"
+PLACE = re.compile(r"\{\{([^{}]*)\}\}")
+
+
+class _Missing(Exception):
+    """What a place asks for is not in the results."""
+
+
+def _workload(data: Data, name: str) -> Data:
+    for w in data["workloads"]:
+        if w["name"] == name:
+            return dict(w)
+    raise _Missing(f"no workload {name}")
+
+
+def _modes(workload: Data, text: str) -> list[str]:
+    modes = text.split(",")
+    for m in modes:
+        if m not in workload["runs"]:
+            raise _Missing(f"{workload['name']} was not run in {m}")
+    return modes
+
+
+def _cell(data: Data, workload: str, operation: str, mode: str) -> Data:
+    for op in _workload(data, workload)["operations"]:
+        if op["name"] == operation:
+            cell = op["cells"].get(mode)
+            if cell is None or cell["status"] != OK:
+                raise _Missing(f"{workload} {operation} has no figure in {mode}")
+            return dict(cell)
+    raise _Missing(f"{workload} has no operation {operation}")
+
+
+def _figure(data: Data, words: list[str]) -> str:
+    cell = _cell(data, words[0], words[1], words[2])
+    key = words[3]
+    if key == "ratio":
+        return f"{cell['ratio']:.2f}"
+    if key == "exits":
+        return f"{sum(cell['exits'].values()):.1f}"
+    if key in cell:
+        return number(cell[key])
+    return f"{cell.get('exits', {}).get(key, 0.0):.1f}"
+
+
+def _of_run(data: Data, words: list[str]) -> str:
+    run = _workload(data, words[0])["runs"].get(words[1])
+    if run is None or run["status"] != OK or "ledger" not in run:
+        raise _Missing(f"{words[0]} has no accounts in {words[1]}")
+    accounts = run["ledger"]["accounts"]
+    handlers = sum(v for k, v in accounts.items() if k.startswith("exit: "))
+    whole = {
+        "exits": float(sum(v["count"] for k, v in run["exits"].items() if k != "none")),
+        "hv_ticks": float(handlers),
+        "guest_ticks": float(accounts["guest"]),
+    }
+    key = words[2]
+    if key == "share":
+        return f"{handlers / (handlers + accounts['guest']):.1%}".replace("%", " %")
+    if key == "residual":
+        return f"{run['ledger'].get('residual', 0) / run['ledger']['total']:.3%}".replace("%", " %")
+    if key in whole:
+        return number(whole[key])
+    if key == "each":
+        row = run["exits"].get(words[3])
+        if not row:
+            raise _Missing(f"{words[0]} has no exits {words[3]} in {words[1]}")
+        return number(round(row["ticks"] / row["count"]))
+    if key in run["exits"]:
+        return number(run["exits"][key]["count"])
+    raise _Missing(f"{' '.join(words)}: no such key")
+
+
+def _reasons(workload: Data, modes: list[str]) -> str:
+    runs = {m: workload["runs"][m] for m in modes}
+    names: dict[str, int] = {}
+    for run in runs.values():
+        for name, row in run.get("exits", {}).items():
+            if name != "none":
+                names[name] = names.get(name, 0) + row["count"]
+    rows = []
+    for name in sorted(names, key=lambda n: -names[n]):
+        row = [name]
+        for run in runs.values():
+            of = run.get("exits", {}).get(name)
+            row += [f"{of['count']:,}", f"{of['ticks']:,}", f"{of['ticks'] / of['count']:,.0f}"] if of else ["", "", ""]
+        rows.append(row)
+    head = [h for m in modes for h in (f"{m}: exits", "ticks", "ticks an exit")]
+    return summary.table(["reason", *head], rows).rstrip()
+
+
+def _ledger(workload: Data, modes: list[str]) -> str:
+    books = {m: workload["runs"][m].get("ledger") for m in modes}
+    if not all(books.values()):
+        raise _Missing(f"{workload['name']} has no accounts in one of {', '.join(modes)}")
+    names = dict.fromkeys(k for b in books.values() if b for k in b["accounts"])
+    rows = [[n, *(f"{b['accounts'].get(n, 0):,}" for b in books.values() if b)] for n in names]
+    rows.append(["in no account", *(f"{b.get('residual', 0):,}" for b in books.values() if b)])
+    rows.append(["sum: the ticks that passed", *(f"{b['total']:,}" for b in books.values() if b)])
+    return summary.table(["ticks of a whole run", *modes], rows).rstrip()
+
+
+def _fill(data: Data, words: list[str]) -> str:
+    kind, *rest = words
+    if kind == "about":
+        return summary.about(data).rstrip()
+    if kind == "run" and len(rest) >= 3:
+        return _of_run(data, rest)
+    if kind == "agreement" and len(rest) == 1:
+        return summary.agreement(_workload(data, rest[0])).rstrip()
+    tables = {"ticks": summary.operations, "exits": summary.exits, "reasons": _reasons, "ledger": _ledger}
+    if kind in tables and len(rest) == 2:
+        workload = _workload(data, rest[0])
+        return tables[kind](workload, _modes(workload, rest[1])).rstrip()
+    if len(words) == 4:
+        return _figure(data, words)
+    raise _Missing("no such place; the head of scripts/triptych_lib/compare/numbers.py lists them")
+
+
+def page(template: Path, records: list[Record]) -> str:
+    """The page. A place that cannot be filled is a UsageError that names its line."""
+    try:
+        text = template.read_text()
+    except OSError as e:
+        raise UsageError(f"{template}: {e.strerror}") from e
+    data = figures.figures(records)
+    lines = []
+    for at, line in enumerate(text.splitlines(), 1):
+        try:
+            lines.append(PLACE.sub(lambda found: _fill(data, found.group(1).split() or [""]), line))
+        except (_Missing, KeyError) as e:
+            raise UsageError(f"{template}:{at}: {e}") from e
+    return "\n".join(lines) + "\n"
