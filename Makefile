@@ -52,7 +52,7 @@ $(B)/hv/dev/dsdt.o: $(B)/hv/dev/dsdt.c
 	@$(CC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
 
 .PHONY: all
-all: $(B)/triptych.elf $(B)/triptych.iso
+all: $(B)/triptych.elf $(B)/triptych.iso $(B)/same-numbers.so
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -130,6 +130,14 @@ $(B)/guest-images/linux/iobench: guest-images/linux/iobench.c guest-images/exits
 	@echo "  HOSTCC  $@"
 	@$(CROSS_COMPILE)gcc $(BENCH_FLAGS) -o $@ $<
 
+# Gives the emulated machine the same random numbers every time.
+SAME_NUMBERS := $(B)/same-numbers.so
+
+$(SAME_NUMBERS): scripts/same-numbers.c
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $@"
+	@$(HOSTCC) -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -nostdlib -o $@ $<
+
 # Boots to the report of the machine's capabilities.
 $(B)/triptych.iso: $(B)/triptych.elf $(TRIPTYCH) $(wildcard scripts/triptych_lib/*.py)
 	@echo "  ISO     $@"
@@ -156,7 +164,7 @@ bench: deps $(B)/triptych.elf $(BENCH)
 # The same guests natively and in each mode: build/compare/report.html. QUICK=1 for a small set.
 COMPARE_OUT := $(B)/compare
 .PHONY: compare
-compare: deps $(B)/triptych.elf $(BENCH) $(B)/nano.elf
+compare: deps $(B)/triptych.elf $(BENCH) $(B)/nano.elf $(SAME_NUMBERS)
 	@$(TRIPTYCH) compare --out $(COMPARE_OUT) $(if $(QUICK),--quick)
 
 # ---- tests ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .hostdisk import HostDisk
+from .paths import SAME_NUMBERS
 from .ui import UsageError
 
 DEFAULT_CPU = "corei7_skylake_x"
@@ -34,7 +35,7 @@ class Host:
     cpus: int
     mem_mb: int
     disks: tuple[HostDisk, ...] = ()
-    rtc: int | None = None  # what its clock says at the start, in seconds since 1970; None: now
+    rtc: int | None = None  # seconds since 1970 at its start, and the same random numbers every time; None: now
     nic: bool = False  # an e1000, behind which the emulator translates addresses (10.0.2.0/24)
 
 
@@ -106,7 +107,10 @@ def command(work: Path, host: Host, iso: Path, com_ports: tuple[int, int]) -> li
         raise UsageError("bochs is not here, or without its BIOS: run 'make deps'")
     (work / "bochsrc").write_text(config(host, iso, com_ports, work / "bochs.log"))
     (work / "rc").write_text("continue\n")  # Debian's build starts in its debugger
-    return [tool, "-q", "-f", str(work / "bochsrc"), "-rc", str(work / "rc")]
+    if host.rtc is not None and not SAME_NUMBERS.exists():
+        raise UsageError(f"{SAME_NUMBERS} is not there: run 'make'")
+    preload = ["env", f"LD_PRELOAD={SAME_NUMBERS}"] if host.rtc is not None else []
+    return [*preload, tool, "-q", "-f", str(work / "bochsrc"), "-rc", str(work / "rc")]
 
 
 @dataclass

@@ -87,7 +87,7 @@ def _add_machine_options(p: argparse.ArgumentParser) -> None:
     host.add_argument(
         "--host-disk", action="append", default=[], metavar="FILE[,ro]", help="a file as a physical disk of the machine"
     )
-    host.add_argument("--rtc", type=int, metavar="S", help="Bochs: its clock starts at S seconds since 1970, not now")
+    host.add_argument("--rtc", type=int, metavar="S", help="Bochs: its clock starts at S seconds since 1970, and its random numbers are the same every time")
     host.add_argument("--timeout", type=float, metavar="S", help="end it after S seconds with exit status 3")
     host.add_argument("--log", type=Path, metavar="FILE", help="the hypervisor's log goes there")
     host.add_argument("--stats-json", type=Path, metavar="FILE")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
+SAME_NUMBERS = BUILD / "same-numbers.so"
 HYPERVISOR = BUILD / "triptych.elf"
 BENCH = BUILD / "guest-images" / "linux" / "bench"
 NANO = BUILD / "nano.elf"
