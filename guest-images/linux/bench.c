@@ -143,6 +143,7 @@ int main(int argc, char **argv)
 	if (getpid() == 1) {
 		mkdir("/tmp", 0777);
 		mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
+		print_system();
 	}
 	first = 1 + read_options(argv + 1, argc - 1);
 	if (first == argc)

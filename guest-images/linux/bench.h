@@ -39,4 +39,7 @@ char *map_pages(unsigned long pages);
 #define NOTHING "--nothing"
 __attribute__((noreturn)) void become_nothing(void);
 
+/* Prints what the kernel does about weaknesses of the processor, as a line of JSON. */
+void print_system(void);
+
 #endif
