@@ -31,6 +31,10 @@ HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-builtin-printf -mgeneral-regs
 	-mcmodel=kernel -fno-pic -fno-pie -fno-strict-aliasing -fno-common -fno-omit-frame-pointer \
 	-fstack-protector-strong -mstack-protector-guard=global -ffunction-sections -fdata-sections \
 	-fno-asynchronous-unwind-tables -fcf-protection=none $(WARN) -I. -I$(B)
+# COUNTING=1: VMREADs and VMWRITEs are counted, at an instruction each (vmx/insn.h).
+ifdef COUNTING
+HV_CFLAGS += -DVMX_COUNTING
+endif
 HV_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --gc-sections --build-id=none
 
 # ---- ACPI tables ---------------------------------------------------------------------------------
@@ -91,6 +95,11 @@ $(B)/symtab0.S.o $(B)/symtab.S.o: $(B)/%.S.o: $(B)/%.S
 $(B)/triptych.elf: $(HV_OBJS) $(B)/symtab.S.o hv/boot/link.ld
 	@echo "  LD      $@"
 	@$(HV_LINK) $@ $(HV_OBJS) $(B)/symtab.S.o
+
+# The hypervisor that counts VMREADs and VMWRITEs: scripts/triptych run --hypervisor build/counting/triptych.elf
+.PHONY: counting
+counting:
+	@$(MAKE) --no-print-directory B=$(B)/counting COUNTING=1 $(B)/counting/triptych.elf
 
 # ---- generated documentation --------------------------------------------------------------------
 
@@ -218,7 +227,7 @@ guest-elfs: $(GUEST_ELFS)
 nano: $(NANO)
 unit: $(UNIT_BINS)
 
-test: deps all $(BENCH) $(NANO) $(GUEST_ELFS) $(UNIT_BINS)
+test: deps all counting $(BENCH) $(NANO) $(GUEST_ELFS) $(UNIT_BINS)
 	@$(PYTHON) scripts/run-tests
 
 # Guests that have a long form, in every memory mode, and whole boots in all their variants: hours.
@@ -272,6 +281,7 @@ help:
 	@echo "make bench     kernel operations, under the hypervisor and natively, in ticks"
 	@echo "make nano      build/nano.elf, the bare-metal benchmark (docs/measuring.md)"
 	@echo "make compare   the same guests natively and in each mode, side by side: build/compare; QUICK=1 for a small set"
+	@echo "make counting  build/counting/triptych.elf, which counts VMREADs and VMWRITEs by kind of exit"
 	@echo "make test      unit tests, test guests, whole boots"
 	@echo "make test-slow the test guests in their long form, and boots in every variant: hours"
 	@echo "make fuzz      decoder, emulator, page walk, loaders and VM files against any input, with clang"

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 
+#include "hv/ctl/ledger.h"
 #include "hv/lib/printf.h"
 #include "hv/lib/string.h"
 #include "virtio/spec.h"
@@ -184,6 +185,8 @@ void virtio_queue_enable(struct virtio_dev *d, unsigned queue)
 
 void virtio_notify(struct virtio_dev *d, unsigned queue)
 {
+	struct ledger_mark m;
+
 	if (queue >= d->queues || !d->queue[queue].enabled) {
 		virtio_complain(d, "notification for queue %u, which is not enabled", queue);
 		return;
@@ -193,8 +196,11 @@ void virtio_notify(struct virtio_dev *d, unsigned queue)
 		return;
 	}
 	d->kicks++;
-	if (!d->queue[queue].vq.broken)
-		d->ops->kick(d, queue);
+	if (d->queue[queue].vq.broken)
+		return;
+	m = ledger_backend_begin();
+	d->ops->kick(d, queue);
+	ledger_backend_end(m);
 }
 
 void virtio_notify_all(struct virtio_dev *d)

@@ -146,6 +146,38 @@ vmx_exit:				/* VMCS_HOST_RIP */
 	.size	vmx_enter, . - vmx_enter
 
 /*
+ * VMCS_HOST_RIP of a vcpu that is traced: an exit is recorded before anything else is done. All of
+ * the guest's registers that C may change are kept; the stack is aligned here.
+ */
+	.globl	vmx_exit_traced
+	.type	vmx_exit_traced, @function
+vmx_exit_traced:
+	pushq	%rdi
+	movq	8(%rsp), %rdi
+	pushq	%rax
+	pushq	%rcx
+	pushq	%rdx
+	pushq	%rsi
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	subq	$8, %rsp
+	call	vmx_trace_exit
+	addq	$8, %rsp
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rsi
+	popq	%rdx
+	popq	%rcx
+	popq	%rax
+	popq	%rdi
+	jmp	vmx_exit
+	.size	vmx_exit_traced, . - vmx_exit_traced
+
+/*
  * struct vcpu *vmx_quick(struct vcpu *v)
  *
  * Calls vmx_quick_common(), which is ordinary C and may change R8 to R11, on behalf of quick.c.

@@ -8,8 +8,21 @@
 #ifndef VMX_INSN_H
 #define VMX_INSN_H
 
+#include "hv/cpu/percpu.h"
 #include "hv/ctl/log.h"
 #include "hv/mem/addr.h"
+
+/*
+ * A build with VMX_COUNTING counts the VMREADs and VMWRITEs of each kind of exit (make counting);
+ * any other pays nothing for it. Those in entry.S, one VMWRITE an entry from the run loop, are not
+ * counted.
+ */
+#ifdef VMX_COUNTING
+#define vmx_count(what)                                                                            \
+	__asm__ volatile("incq %%gs:%c0" : : "i"(offsetof(struct percpu, what)) : "cc", "memory")
+#else
+#define vmx_count(what) ((void)0)
+#endif
 
 /* False on failure. Needs CR4.VMXE and an enabled IA32_FEATURE_CONTROL. */
 static inline bool vmxon(hpa_t region)
@@ -56,6 +69,7 @@ static inline u64 vmread(u64 field)
 {
 	u64 value;
 
+	vmx_count(vmreads);
 	__asm__ goto volatile("vmread %1, %0\n\tjbe %l2" : "=r"(value) : "r"(field) : "cc" : fail);
 	return value;
 fail:
@@ -69,6 +83,7 @@ static inline u32 vmread32(u64 field)
 
 static inline void vmwrite(u64 field, u64 value)
 {
+	vmx_count(vmwrites);
 	__asm__ goto volatile("vmwrite %1, %0\n\tjbe %l2" : : "r"(field), "r"(value) : "cc" : fail);
 	return;
 fail:
@@ -80,12 +95,14 @@ static inline u64 vmread_hot(u64 field)
 {
 	u64 value;
 
+	vmx_count(vmreads);
 	__asm__ volatile("vmread %1, %0" : "=r"(value) : "r"(field) : "cc");
 	return value;
 }
 
 static inline void vmwrite_hot(u64 field, u64 value)
 {
+	vmx_count(vmwrites);
 	__asm__ volatile("vmwrite %1, %0" : : "r"(field), "r"(value) : "cc");
 }
 

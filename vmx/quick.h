@@ -54,6 +54,23 @@ static inline void vmx_arm_timer(const struct vcpu *v, s32 left)
 	vmwrite_hot(v->timer_field, (u32)left >> v->timer_shift);
 }
 
+#ifdef VMX_COUNTING
+static inline void vmx_charge_fields(struct exit_count *c)
+{
+	struct percpu *cpu = this_cpu();
+
+	c->vmreads += cpu->vmreads;
+	c->vmwrites += cpu->vmwrites;
+	cpu->vmreads = 0;
+	cpu->vmwrites = 0;
+}
+#else
+static inline void vmx_charge_fields(struct exit_count *c)
+{
+	(void)c;
+}
+#endif
+
 /* Closes the account of the last exit and opens the guest's. */
 static inline void vmx_account_entry(struct vcpu *v, u32 now)
 {
@@ -62,6 +79,7 @@ static inline void vmx_account_entry(struct vcpu *v, u32 now)
 	c->count++;
 	c->ticks += now - v->exit_tsc;
 	v->entry_tsc = now;
+	vmx_charge_fields(c);
 }
 
 /* A deadline came before the entry: as if it had ended one of no length. */

@@ -448,7 +448,7 @@ static u64 sidt_base(void)
 }
 
 /* "Host-State Area": the state of this physical CPU; what entry.S needs is written there. */
-static void write_host_state(const struct vmx_vcpu *x)
+static void write_host_state(const struct vcpu *v, const struct vmx_vcpu *x)
 {
 	vmwrite(VMCS_HOST_CR0, read_cr0());
 	vmwrite(VMCS_HOST_CR3, read_cr3());
@@ -472,7 +472,7 @@ static void write_host_state(const struct vmx_vcpu *x)
 		vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER) & ~EFER_SCE);
 		vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
 	}
-	vmwrite(VMCS_HOST_RIP, (u64)vmx_exit);
+	vmwrite(VMCS_HOST_RIP, v->trace ? (u64)vmx_exit_traced : (u64)vmx_exit);
 }
 
 /* How memory is translated: by EPT, or by tables of ours, whose upkeep wants page faults to exit.
@@ -565,7 +565,7 @@ static void load(struct vcpu *v, const struct vcpu_state *s)
 	x->launched = false;
 	v->handled = false;
 	write_controls(v, x);
-	write_host_state(x);
+	write_host_state(v, x);
 	reset_live_state(v, x);
 	memcpy(v->gpr, s->gpr, sizeof(v->gpr));
 	set_reg(v, VREG_RSP, s->gpr[RSP]);

@@ -68,7 +68,8 @@ static inline struct vmx_vcpu *vmx_of(struct vcpu *v)
 
 /* entry.S */
 u64 vmx_enter(struct vcpu *v, bool launched);
-extern const char vmx_exit[];
+extern const char vmx_exit[], vmx_exit_traced[];
+void vmx_trace_exit(struct vcpu *v); /* trace.c: called by entry.S */
 void vmx_reset_vector_state(const void *area, u64 xcr0);
 void vmx_reset_sse_state(const void *area);
 

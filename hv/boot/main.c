@@ -10,7 +10,9 @@
 #include "hv/cpu/traps.h"
 #include "hv/cpu/tsc.h"
 #include "hv/drv/power.h"
+#include "hv/ctl/ledger.h"
 #include "hv/ctl/log.h"
+#include "hv/ctl/trace.h"
 #include "hv/mem/mtrr.h"
 #include "hv/mmu/shadow.h"
 #include "hv/vm/emulated_io.h"
@@ -117,6 +119,10 @@ __noreturn void hv_main(u32 boot_information)
 		preflight();
 	setup_check_guests();
 	start_virtualization(&with);
+	trace_configure(opt.trace);
+	if (opt.omit)
+		ledger_omit(opt.omit, opt.omit_len);
 	failed = vm_run_all(&with, why);
+	ledger_report();
 	machine_off(failed, why);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command line's words, one table row each. */
 #include "hv/boot/options.h"
+#include "hv/ctl/trace.h"
 #include "hv/lib/string.h"
 
 #define CPUS_LIMIT 4096u
@@ -51,7 +52,8 @@ static bool set_console(struct options *o, struct word v)
 	return read_port(v, &o->console);
 }
 
-static bool set_cpus(struct options *o, struct word v)
+/* A number in decimal, from 1 to max. */
+static bool read_number(struct word v, unsigned max, unsigned *out)
 {
 	unsigned n = 0;
 
@@ -59,19 +61,36 @@ static bool set_cpus(struct options *o, struct word v)
 		if (v.text[i] < '0' || v.text[i] > '9')
 			return false;
 		n = n * 10 + (unsigned)(v.text[i] - '0');
-		if (n > CPUS_LIMIT)
+		if (n > max)
 			return false;
 	}
 	if (!n)
 		return false;
-	o->cpus = n;
+	*out = n;
 	return true;
+}
+
+static bool set_cpus(struct options *o, struct word v)
+{
+	return read_number(v, CPUS_LIMIT, &o->cpus);
+}
+
+static bool set_trace(struct options *o, struct word v)
+{
+	return read_number(v, TRACE_EXITS_MAX, &o->trace);
 }
 
 static bool set_preflight(struct options *o, struct word v)
 {
 	o->preflight = true;
 	return !v.len;
+}
+
+static bool set_ledger_omit(struct options *o, struct word v)
+{
+	o->omit = v.text;
+	o->omit_len = v.len;
+	return v.len != 0;
 }
 
 static const struct {
@@ -83,6 +102,8 @@ static const struct {
 	{ "console=", set_console },
 	{ "cpus=", set_cpus },
 	{ "preflight", set_preflight },
+	{ "trace=", set_trace },
+	{ "ledger_omit=", set_ledger_omit },
 };
 
 static bool take(struct options *o, struct word w)

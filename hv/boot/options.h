@@ -19,7 +19,10 @@ struct options {
 	enum port_choice console; /* console=com1|com2|none; default com1 */
 	unsigned cpus;		  /* cpus=N: use at most N processors; default all */
 	bool preflight;		  /* preflight: report the machine's capabilities and stop */
-	const char *bad;	  /* the first word not understood, or NULL */
+	unsigned trace;		  /* trace=N: record the last N exits of each vcpu; default 0 */
+	const char *omit;	  /* ledger_omit=KIND, not terminated: see ledger_omit() */
+	size_t omit_len;
+	const char *bad; /* the first word not understood, or NULL */
 	unsigned bad_len;
 };
 

@@ -120,8 +120,10 @@ void cpu_idle(u64 deadline_tsc)
 		return;
 	}
 	timer_set(cpu, deadline_tsc);
+	cpu->idle_since = start;
 	/* STI holds interrupts off for one more instruction, so that none is lost before HLT. */
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
+	cpu->idle_since = 0;
 	cpu->idle_ticks += rdtsc() - start;
 }
 

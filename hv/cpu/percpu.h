@@ -8,6 +8,7 @@
 
 #include "hv/cpu/gdt.h"
 #include "hv/cpu/timer.h"
+#include "hv/ctl/ledger.h"
 #include "hv/lib/util.h"
 
 #define CPUS_MAX 64
@@ -19,9 +20,12 @@ struct percpu {
 	struct timerq timers; /* deadlines of the guests that run here */
 	void *arch;	      /* for the provider of CPU virtualization (vmx/) */
 	void *vcpu;	      /* for the run loop: the vcpu that is loaded here, or NULL */
-	u64 idle_ticks;	      /* TSC ticks spent in cpu_idle() */
+	u64 idle_ticks;	      /* TSC ticks spent in cpu_idle(), all that are over */
+	u64 idle_since;	      /* TSC when it began the one that it is in; 0: it is in none */
+	struct ledger ledger;
 	u64 timer_deadline; /* TSC deadline that the LAPIC timer is set for; TIMER_NEVER when off */
-	unsigned nmis;	    /* NMIs taken that nobody asked for */
+	u64 vmreads, vmwrites; /* since they were last charged: for a build that counts them */
+	unsigned nmis;	       /* NMIs taken that nobody asked for */
 	bool online;
 
 	/* Mailbox of smp_run_on(): run `call` once; NULL when free. */
@@ -40,6 +44,14 @@ static inline struct percpu *this_cpu(void)
 
 	__asm__("mov %%gs:0, %0" : "=r"(p));
 	return p;
+}
+
+/* Ticks in cpu_idle() up to now. */
+static inline u64 cpu_idle_ticks(const struct percpu *cpu, u64 now)
+{
+	u64 since = __atomic_load_n(&cpu->idle_since, __ATOMIC_RELAXED);
+
+	return cpu->idle_ticks + (since && since < now ? now - since : 0);
 }
 
 /* The CPU with that index, which must be < cpu_count(). */

@@ -15,6 +15,7 @@
 #include "hv/cpu/lapic.h"
 #include "hv/cpu/traps.h"
 #include "hv/cpu/tsc.h"
+#include "hv/ctl/ledger.h"
 #include "hv/ctl/log.h"
 #include "hv/lib/string.h"
 #include "hv/mem/hostmap.h"
@@ -99,6 +100,7 @@ void smp_early_boot_cpu(void)
 {
 	boot_cpu.timer_deadline = TIMER_NEVER;
 	gdt_load(&boot_cpu);
+	ledger_start(&boot_cpu, rdtsc());
 }
 
 void smp_init_boot_cpu(void)
@@ -118,6 +120,7 @@ static __noreturn void ap_main(struct percpu *cpu)
 	idt_load();
 	control_registers();
 	lapic_init_cpu();
+	ledger_start(cpu, rdtsc());
 	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
 	for (;;) {
 		void (*fn)(void *) = __atomic_load_n(&cpu->call, __ATOMIC_ACQUIRE);

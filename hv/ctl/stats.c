@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/ctl/ledger.h"
 #include "hv/ctl/log.h"
 #include "hv/ctl/stats.h"
+#include "hv/ctl/trace.h"
+#include "hv/lib/printf.h"
 #include "hv/mem/hostmap.h"
 #include "hv/mem/page.h"
 #include "hv/vm/vm.h"
+
+static void exit_stats(const struct vcpu *v, unsigned kind)
+{
+	const struct exit_count *c = &v->exits[kind];
+	char fields[64] = "";
+
+	if (c->vmreads | c->vmwrites)
+		snprintf(fields, sizeof(fields), ",\"vmreads\":%lu,\"vmwrites\":%lu", c->vmreads,
+			c->vmwrites);
+	log_machine("@stats "
+		    "{\"vm\":\"%s\",\"vcpu\":%u,\"exit\":\"%s\",\"count\":%lu,\"ticks\":%lu%s}",
+		v->vm->cfg.name, v->index, exit_handlers[kind].name, c->count, c->ticks, fields);
+}
 
 static void vcpu_stats(const struct vcpu *v)
 {
@@ -13,14 +29,13 @@ static void vcpu_stats(const struct vcpu *v)
 	for (unsigned k = 0; k < EXIT_KINDS; k++) {
 		const struct exit_count *c = &v->exits[k];
 
+		if (ledger_omits(exit_handlers[k].name))
+			continue;
 		/* Kind "none" is the way into the first entry, and no exit. */
 		count += k == EXIT_NONE ? 0 : c->count;
 		ticks += c->ticks;
 		if (c->count)
-			log_machine("@stats "
-				    "{\"vm\":\"%s\",\"vcpu\":%u,\"exit\":\"%s\",\"count\":%lu,"
-				    "\"ticks\":%lu}",
-				name, v->index, exit_handlers[k].name, c->count, c->ticks);
+			exit_stats(v, k);
 	}
 	log_machine("@stats "
 		    "{\"vm\":\"%s\",\"vcpu\":%u,\"exits\":%lu,\"guest_ticks\":%lu,\"hv_ticks\":%lu,"
@@ -32,6 +47,13 @@ void stats_vm(const struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->vcpus; i++)
 		vcpu_stats(vm->vcpu[i]);
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		ledger_close(vm->vcpu[i]);
+	for (unsigned i = 0; i < vm->vcpus; i++) {
+		if (vm->end != VM_END_CRASH) /* or it is in the log already */
+			trace_print(vm->vcpu[i]);
+		trace_report(vm->vcpu[i]);
+	}
 	if (vm->mmu->ops->report)
 		vm->mmu->ops->report(vm->mmu);
 	if (vm->io_ops)

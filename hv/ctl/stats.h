@@ -8,7 +8,8 @@
 
 struct vm;
 
-void stats_vm(const struct vm *vm);	/* ticks and exits */
+void stats_vm(
+	const struct vm *vm); /* ticks and exits, once, when it has ended: closes its accounts */
 void stats_memory(const struct vm *vm); /* pages, by owner: while the VM lives */
 
 #endif

@@ -13,6 +13,7 @@
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/idle.h"
 #include "hv/cpu/regs.h"
+#include "hv/ctl/ledger.h"
 #include "hv/drv/console.h"
 #include "hv/lib/string.h"
 #include "hv/vm/cr.h"
@@ -173,10 +174,12 @@ void vcpu_run(struct vcpu *v, const struct vcpu_state *s)
 	v->ops->load(v, s);
 	if (vcpu_can_run_with(v, s->cr0) && v->vm->mmu->ops->paging_changed)
 		v->vm->mmu->ops->paging_changed(v);
+	ledger_slice_begin(v);
 	while (!v->work || do_work(v)) {
 		kind = v->ops->run(v, &e);
 		if (exit_handlers[kind].handle(v, &e))
 			v->ops->skip(v);
 	}
+	ledger_slice_end();
 	timer_cancel(v->timers, &v->heartbeat);
 }

@@ -4,6 +4,7 @@
 
 #include "hv/cpu/regs.h"
 #include "hv/ctl/log.h"
+#include "hv/ctl/trace.h"
 #include "hv/lib/printf.h"
 #include "hv/mmu/walk.h"
 #include "hv/vm/cpuid.h"
@@ -115,5 +116,6 @@ void vcpu_crash(struct vcpu *v, const char *fmt, ...)
 	log_err("%s: crashed: %s", v->vm->cfg.name, v->vm->end_why);
 	log_err("  bytes at rip:%s", n ? text : " (not readable)");
 	v->ops->dump(v);
+	trace_print(v);
 	vm_end(v->vm, VM_END_CRASH, 0);
 }

@@ -19,6 +19,7 @@
 
 struct vm;
 struct vcpu;
+struct trace;
 struct cpuid_table;
 
 /* Registers that the provider keeps; the general ones (but RSP) are in vcpu->gpr. */
@@ -80,7 +81,8 @@ struct event {
 
 struct exit_count {
 	u64 count;
-	u64 ticks; /* in the hypervisor, from exit to the next entry */
+	u64 ticks;	       /* in the hypervisor, from exit to the next entry */
+	u64 vmreads, vmwrites; /* in that time; 0 but in a build that counts them */
 };
 
 /* What of a guest's translations is dropped: those of one linear address, those that are not
@@ -154,6 +156,7 @@ struct vcpu {
 	u64 guest_ticks;     /* in the guest, all entries */
 	u64 idle_ticks;	     /* in HLT, the physical CPU given up */
 	struct exit_count exits[EXIT_KINDS];
+	struct trace *trace; /* its last exits; NULL: they are not recorded */
 
 	const struct cpu_ops *ops;
 	void *arch; /* the provider's own (vmx: struct vmx_vcpu) */

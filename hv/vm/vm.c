@@ -9,6 +9,7 @@
 #include "hv/cpu/tsc.h"
 #include "hv/ctl/log.h"
 #include "hv/ctl/stats.h"
+#include "hv/ctl/trace.h"
 #include "hv/dev/layout.h"
 #include "hv/drv/console.h"
 #include "hv/lib/printf.h"
@@ -226,9 +227,11 @@ static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char
 	v->ops = with->cpu;
 	v->timers = vm->timers;
 	v->order = order;
+	v->trace = trace_create();
 	v->cpuid = (void *)((u8 *)v + table);
 	cpuid_resolve((void *)((u8 *)v + table), &cfg);
 	if (v->ops->create(v) != OK) {
+		trace_destroy(v->trace);
 		page_free(v, order, PAGE_HV);
 		snprintf(err, LOADER_ERR_MAX, "no memory for the control structures of vcpu %u",
 			vm->vcpus);
@@ -353,6 +356,7 @@ void vm_destroy(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->vcpus; i++) {
 		vm->vcpu[i]->ops->destroy(vm->vcpu[i]);
+		trace_destroy(vm->vcpu[i]->trace);
 		page_free(vm->vcpu[i], vm->vcpu[i]->order, PAGE_HV);
 	}
 	if (vm->io_ops)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from . import doctor, engine, hostdisk, iso, rootimage, run, vmconfig
+from . import doctor, engine, hostdisk, iso, rootimage, run, trace, vmconfig
 from .compare import command as compare
 from .paths import HYPERVISOR
 from .run import Options
@@ -24,6 +24,7 @@ VM_OPTIONS = (
     "disk", "rng", "console", "console_size", "net", "balloon", "rings",
     "testdev", "debugexit", "kvmclock", "counters", "reboot",
 )  # fmt: skip
+TRACE_MAX = 65536  # TRACE_EXITS_MAX in hv/ctl/trace.h
 RUN_MODES = (*vmconfig.MODES, "native")
 
 
@@ -75,6 +76,10 @@ def _add_vm_options(p: argparse.ArgumentParser) -> None:
 
 def _add_hypervisor_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--loglevel", choices=("err", "warn", "info", "debug"), default="info", help="the hypervisor's log")
+    p.add_argument(
+        "--trace", type=int, metavar="N", help="record the exits of each vcpu, and show the last N when its VM ends"
+    )
+    p.add_argument("--hypervisor", type=Path, default=HYPERVISOR, metavar="FILE", help="another build of it")
     p.add_argument("--hv-args", default="", metavar="STR", help="more of the hypervisor's own command line")
 
 
@@ -159,6 +164,14 @@ def vms_of(args: argparse.Namespace) -> tuple[list[Vm], bool]:
     return [vmconfig.from_mapping(given, "", _option)], native
 
 
+def _hv_args(args: argparse.Namespace) -> str:
+    if args.trace is None:
+        return str(args.hv_args)
+    if not 1 <= args.trace <= TRACE_MAX:
+        raise UsageError(f"--trace: a number from 1 to {TRACE_MAX} is expected")
+    return f"{args.hv_args} trace={args.trace}".lstrip()
+
+
 def options_of(args: argparse.Namespace, native: bool) -> Options:
     opts = Options(
         engine=args.engine,
@@ -171,7 +184,9 @@ def options_of(args: argparse.Namespace, native: bool) -> Options:
         verbose=args.verbose,
         native=native,
         loglevel=args.loglevel,
-        hv_args=args.hv_args,
+        hv_args=_hv_args(args),
+        hypervisor=args.hypervisor,
+        trace=bool(args.trace),
         keep=args.keep,
         host_disks=[hostdisk.HostDisk(Path(d.removesuffix(",ro")), d.endswith(",ro")) for d in args.host_disk],
     )
@@ -192,6 +207,8 @@ def options_of(args: argparse.Namespace, native: bool) -> Options:
 
 
 def _finish(result: run.Result, opts: Options) -> int:
+    if opts.trace:
+        sys.stderr.writelines(line + "\n" for line in trace.report(result.transcript))
     if opts.stats_json:
         run.write_stats(opts.stats_json, result, opts)
     if result.verdict.sentence:
@@ -224,7 +241,7 @@ def _preflight(args: argparse.Namespace) -> int:
 
 
 def _iso(args: argparse.Namespace) -> int:
-    opts = Options(loglevel=args.loglevel, hv_args=args.hv_args)
+    opts = Options(loglevel=args.loglevel, hv_args=_hv_args(args), hypervisor=args.hypervisor)
     vms: list[Vm] = []
     if args.preflight:
         opts.hv_args = f"preflight {opts.hv_args}".rstrip()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import bochs, bzimage, console, engine, hostdisk, images, initramfs, iso, protocol, qemu
+from . import bochs, bzimage, console, engine, hostdisk, images, initramfs, iso, ledger, protocol, qemu
 from .hostdisk import HostDisk
 from .machine import Machine
 from .paths import HYPERVISOR
@@ -46,6 +46,8 @@ class Options:
     native: bool = False
     loglevel: str = "info"
     hv_args: str = ""
+    hypervisor: Path = HYPERVISOR
+    trace: bool = False  # show the last exits at the end
     keep: Path | None = None  # a directory for the ISO and the engine's files, kept
     host_disks: list[HostDisk] = field(default_factory=list)
     host_nic: bool = False  # has the machine a network card? A VM on the uplink wants one
@@ -104,9 +106,9 @@ def gather(vm: Vm, progress: Progress) -> Images:
     return Images(kernel, initrd, modules, disks)
 
 
-def hypervisor_boot(vms: list[Vm], found: list[Images], args: str) -> iso.Boot:
-    if not HYPERVISOR.exists():
-        raise UsageError(f"{HYPERVISOR} is not there: run 'make'")
+def hypervisor_boot(vms: list[Vm], found: list[Images], args: str, hypervisor: Path = HYPERVISOR) -> iso.Boot:
+    if not hypervisor.exists():
+        raise UsageError(f"{hypervisor} is not there: run 'make'")
     modules: list[iso.Module] = []
     for i, (vm, files) in enumerate(zip(vms, found, strict=True)):
         text = manifest(vm, i, files.initrd is not None)
@@ -116,7 +118,7 @@ def hypervisor_boot(vms: list[Vm], found: list[Images], args: str) -> iso.Boot:
             modules.append(iso.Module(f"vm{i}.initrd", files.initrd))
         modules += [iso.Module(f"vm{i}.mod{n}", p) for n, p in enumerate(files.modules)]
         modules += [iso.Module(f"vm{i}.disk{n}", p) for n, p in enumerate(files.disks) if p is not None]
-    return iso.Boot("Triptych", HYPERVISOR, "multiboot2", args, modules)
+    return iso.Boot("Triptych", hypervisor, "multiboot2", args, modules)
 
 
 def native_boot(vms: list[Vm], found: list[Images]) -> iso.Boot:
@@ -241,7 +243,7 @@ def boot_image(opts: Options, vms: list[Vm], progress: Progress) -> tuple[iso.Bo
     if opts.native:
         boot = native_boot(vms, found)
     else:
-        boot = hypervisor_boot(vms, found, hypervisor_args(opts))
+        boot = hypervisor_boot(vms, found, hypervisor_args(opts), opts.hypervisor)
     return boot, host_memory_mb(opts, vms, found)
 
 
@@ -289,6 +291,14 @@ def _verdict(session: _Session, vms: int, ending: bochs.Ending) -> Verdict:
     return protocol.verdict(session.transcript, vms, session.timed_out, ending.why)
 
 
+def _audited(verdict: Verdict, transcript: protocol.Transcript) -> Verdict:
+    """A run whose ticks are not all accounted for has not gone well, whatever its VMs say."""
+    found = ledger.problems(transcript.stats)
+    if verdict.status != STATUS_OK or not found:
+        return verdict
+    return Verdict(STATUS_CRASHED, "the ledger does not add up: " + "; ".join(found))
+
+
 def run(opts: Options, vms: list[Vm], progress: Progress) -> Result:
     """Runs the VMs to their end. Errors before anything starts are UsageError."""
     name = engine.choose(opts.engine, engine.probe())
@@ -305,12 +315,13 @@ def run(opts: Options, vms: list[Vm], progress: Progress) -> Result:
         _drive(session, command, work, "Bochs" if name == "bochs" else f"QEMU ({name})")
         seconds = time.monotonic() - start
         ending = _ending(name, session, work)
-        result = _verdict(session, len(vms), ending)
+        result = _audited(_verdict(session, len(vms), ending), session.transcript)
     return Result(result, name, session.transcript, seconds, ending.ticks, ending.why, host_mb)
 
 
 def stats(result: Result, opts: Options) -> dict[str, Any]:
     """What --stats-json writes."""
+    told = result.transcript.stats
     return {
         "engine": result.engine,
         "mode": "native" if opts.native else "hypervisor",
@@ -319,8 +330,9 @@ def stats(result: Result, opts: Options) -> dict[str, Any]:
         "seconds": round(result.seconds, 1),
         "ticks": result.ticks,
         "host_mem_mb": result.host_mem_mb,
+        "ledger": {"cpus": len(ledger.cpus(told)), "problems": ledger.problems(told)},
         "vms": [vars(vm) for vm in result.transcript.vms],
-        "stats": result.transcript.stats,
+        "stats": told,
     }
 
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hv/ctl/ledger.h"
 #include "hv/ctl/log.h"
 #include "hv/mem/page.h"
 #include "tests/unit/host.h"
@@ -119,4 +120,14 @@ __attribute__((weak)) void page_stats(struct page_stats *out)
 {
 	*out = stats;
 	out->free -= host_pages_hidden;
+}
+
+__attribute__((weak)) struct ledger_mark ledger_backend_begin(void)
+{
+	return (struct ledger_mark){ 0, 0 };
+}
+
+__attribute__((weak)) void ledger_backend_end(struct ledger_mark m)
+{
+	(void)m;
 }

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The ledger adds up in whole runs, and an account that is left out is noticed."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import ROOT, Starter
+
+from triptych_lib import ledger  # noqa: E402
+
+NANO = ("--kernel", str(ROOT / "build/nano.elf"), "--initrd", "")
+SHORT = ("--append", "only=cpuid,in,mmio-read,hlt-wake,fork-8 batches=5")
+
+
+def row(**more: int) -> dict[str, Any]:
+    accounts = {"boot_ticks": 100, "hypervisor_ticks": 50, "backend_ticks": 3, "trace_ticks": 2, "cpu_idle_ticks": 45}
+    return {"ledger": 0, "elapsed_ticks": 1000, **accounts, "guest_sum": 600, "exit_sum": 200, **more}
+
+
+VCPU = [
+    {"vm": "a", "vcpu": 0, "exit": "io", "count": 2, "ticks": 150},
+    {"vm": "a", "vcpu": 0, "exit": "cpuid", "count": 1, "ticks": 50},
+    {"vm": "a", "vcpu": 0, "exits": 3, "guest_ticks": 600, "hv_ticks": 200, "idle_ticks": 45},
+]
+
+
+def test_accounts_that_add_up() -> None:
+    assert ledger.problems([*VCPU, row()]) == []
+    assert ledger.problems([*VCPU, row(elapsed_ticks=1009)]) == []
+    assert ledger.problems(VCPU) == [], "a run without a report has nothing to check"
+
+
+@pytest.mark.parametrize(
+    ("stats", "says"),
+    [
+        ([*VCPU, row(elapsed_ticks=1011)], "11 ticks of CPU 0"),
+        ([*VCPU, row(elapsed_ticks=980)], "-20 ticks of CPU 0"),
+        ([*VCPU[1:], row()], "come to 650 ticks, and were charged 800"),
+        ([*VCPU, row(), row(ledger=1, guest_sum=0, exit_sum=0)], "800 ticks of CPU 1"),
+    ],
+)
+def test_accounts_that_do_not(stats: list[dict[str, Any]], says: str) -> None:
+    assert any(says in problem for problem in ledger.problems(stats)), ledger.problems(stats)
+
+
+@pytest.mark.parametrize("args", [("--mmu", "ept"), ("--mmu", "shadow"), ("--mmu", "ept", "--host-cpus", "2")], ids=" ".join)
+def test_every_tick_is_accounted_for(triptych: Starter, tmp_path: Path, args: tuple[str, ...]) -> None:
+    file = tmp_path / "stats"
+    run = triptych(*NANO, *SHORT, *args, "--stats-json", str(file))
+    assert run.finish(300) == 0, run.log()
+    told = json.loads(file.read_text())
+    assert told["ledger"] == {"cpus": 2 if "--host-cpus" in args else 1, "problems": []}
+    for cpu in ledger.cpus(told["stats"]):
+        print(cpu)
+        assert abs(cpu["residual_ticks"]) < ledger.RESIDUAL_MAX * cpu["elapsed_ticks"]
+    first = ledger.cpus(told["stats"])[0]
+    assert first["exit_sum"] > ledger.RESIDUAL_MAX * first["elapsed_ticks"], "else the next test shows nothing"
+
+
+def test_a_handler_left_out_is_noticed(triptych: Starter, tmp_path: Path) -> None:
+    file = tmp_path / "stats"
+    run = triptych(*NANO, "--mmu", "ept", "--hv-args", "ledger_omit=memory", "--append", "only=mmio-read batches=200", "--stats-json", str(file))
+    assert run.finish(300) == 1
+    told = json.loads(file.read_text())
+    assert "are in no account" in told["why"] and told["ledger"]["problems"]
+    assert "in no account" in run.log()
+
+
+def test_the_last_exits(triptych: Starter) -> None:
+    """The ring has the exits in order, the places count them, and neither disturbs what the guest does."""
+    run = triptych(*NANO, "--mmu", "ept", "--trace", "20", "--append", "only=cpuid batches=3")
+    assert run.finish(300) == 0, run.log()
+    lines = re.findall(r"trace: tsc (\d+) rip 0x([0-9a-f]+) (.*) 0x[0-9a-f]+$", run.log(), re.M)
+    assert len(lines) == 20 and [int(t) for t, _, _ in lines] == sorted(int(t) for t, _, _ in lines)
+    assert lines[-1][2] == "I/O instruction", "the last exit switched off"
+    places = [row for row in run.machine_lines("stats") if "rip" in row]
+    most = max((row for row in places if row["reason"] == "CPUID"), key=lambda row: row["times"])
+    assert most["times"] == 200 * (3 + 1)
+    assert 30 <= most["spent"] / most["times"] <= 100
+    (total,) = (row for row in run.machine_lines("stats") if "traced" in row)
+    (vcpu,) = (row for row in run.machine_lines("stats") if "exits" in row)
+    assert total["traced"] == vcpu["exits"] and total["without_place"] == 0
+    (cpu,) = ledger.cpus(run.machine_lines("stats"))
+    assert cpu["trace_ticks"] > 0
+
+
+def test_vmreads_and_vmwrites(triptych: Starter) -> None:
+    """By hand, from vmx/quick.c: a CPUID reads the reason, RIP, the length, RFLAGS and the blocking; it writes RIP and the timer."""
+    run = triptych(*NANO, "--hypervisor", str(ROOT / "build/counting/triptych.elf"), "--mmu", "ept", "--append", "only=cpuid")
+    assert run.finish(300) == 0, run.log()
+    (row,) = (row for row in run.machine_lines("stats") if row.get("exit") == "cpuid")
+    assert row["vmreads"] == 5 * row["count"] and row["vmwrites"] == 2 * row["count"]
