@@ -367,12 +367,21 @@ static void test_options(void **state)
 	options_parse(&o, "loglevel=0 log=none");
 	assert_int_equal(o.loglevel, LOG_ERR);
 	assert_int_equal(o.log, PORT_NONE);
+	assert_int_equal(o.trace, 0);
+	assert_null(o.omit);
+
+	options_parse(&o, "trace=100 ledger_omit=io log=com1");
+	assert_int_equal(o.trace, 100);
+	assert_int_equal(o.omit_len, 2);
+	assert_memory_equal(o.omit, "io", 2);
+	assert_null(o.bad);
 }
 
 static void test_options_bad(void **state)
 {
 	static const char *const bad[] = { "cpus=0", "cpus=", "cpus=2x", "cpus=99999999999",
-		"loglevel=4", "loglevel=", "log=com3", "console", "preflightx", "nonsense" };
+		"loglevel=4", "loglevel=", "log=com3", "console", "preflightx", "nonsense",
+		"trace=0", "trace=65537", "trace=", "ledger_omit=" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
