@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "hv/cpu/cpu.h"
 #include "hv/ctl/ledger.h"
 #include "hv/ctl/log.h"
 #include "hv/ctl/stats.h"
@@ -53,6 +54,10 @@ void stats_vm(const struct vm *vm)
 		if (vm->end != VM_END_CRASH) /* or it is in the log already */
 			trace_print(vm->vcpu[i]);
 		trace_report(vm->vcpu[i]);
+		if (vm->vcpu[i]->trace) /* where its kernel is: it may have moved itself */
+			log_machine(
+				"@stats {\"vm\":\"%s\",\"vcpu\":%u,\"syscall_entry\":\"0x%lx\"}",
+				vm->cfg.name, i, rdmsr(MSR_LSTAR));
 	}
 	if (vm->mmu->ops->report)
 		vm->mmu->ops->report(vm->mmu);

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import bochs, bzimage, console, engine, hostdisk, images, initramfs, iso, ledger, protocol, qemu
+from . import bochs, bzimage, console, engine, hostdisk, images, initramfs, iso, ledger, protocol, qemu, trace
 from .hostdisk import HostDisk
 from .machine import Machine
 from .paths import HYPERVISOR
@@ -316,6 +316,8 @@ def run(opts: Options, vms: list[Vm], progress: Progress) -> Result:
         seconds = time.monotonic() - start
         ending = _ending(name, session, work)
         result = _audited(_verdict(session, len(vms), ending), session.transcript)
+        if opts.trace:
+            trace.resolve(session.transcript.stats, vms, progress)
     return Result(result, name, session.transcript, seconds, ending.ticks, ending.why, host_mb)
 
 
