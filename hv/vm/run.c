@@ -172,9 +172,9 @@ void vcpu_run(struct vcpu *v, const struct vcpu_state *s)
 	heartbeat(&v->heartbeat);
 	platform_set_current(v->vm->platform, v->index);
 	v->ops->load(v, s);
+	ledger_slice_begin(v);
 	if (vcpu_can_run_with(v, s->cr0) && v->vm->mmu->ops->paging_changed)
 		v->vm->mmu->ops->paging_changed(v);
-	ledger_slice_begin(v);
 	while (!v->work || do_work(v)) {
 		kind = v->ops->run(v, &e);
 		if (exit_handlers[kind].handle(v, &e))
