@@ -85,7 +85,8 @@ def test_the_last_exits(triptych: Starter) -> None:
     assert 30 <= most["spent"] / most["times"] <= 100
     (total,) = (row for row in run.machine_lines("stats") if "traced" in row)
     (vcpu,) = (row for row in run.machine_lines("stats") if "exits" in row)
-    assert total["traced"] == vcpu["exits"] and total["without_place"] == 0
+    # A deadline that comes before an entry is accounted as an exit; the last exit is not accounted any more.
+    assert abs(total["traced"] - vcpu["exits"]) <= 0.01 * vcpu["exits"] and total["without_place"] == 0
     (cpu,) = ledger.cpus(run.machine_lines("stats"))
     assert cpu["trace_ticks"] > 0
 
