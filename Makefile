@@ -237,7 +237,7 @@ test-slow: deps all $(BENCH) $(NANO) $(GUEST_ELFS)
 # Also with -j, what is missing is installed before anything is built.
 ifneq ($(filter iso run bench compare test test-slow lint,$(MAKECMDGOALS)),)
 $(HV_OBJS) $(B)/hv/dev/dsdt.c $(B)/symtab0.S $(BENCH) $(NANO_OBJS) $(GUEST_LIB) $(UNIT_BINS): | deps
-$(GUEST_TESTS:%=$(B)/guest/tests/guest/%/main.o): | deps
+$(GUEST_TESTS:%=$(B)/guest/tests/guest/%/main.o) counting: | deps
 endif
 
 # ---- fuzzing: needs clang, with its libFuzzer ----------------------------------------------------
