@@ -8,7 +8,7 @@ from typing import Any
 
 from . import matrix, svg
 from .store import OK
-from .summary import compact, number
+from .summary import compact, number, times
 
 Data = dict[str, Any]
 WIDE, NARROW = 1120, 360
@@ -64,7 +64,7 @@ def overhead(workload: Data, width: int) -> str:
                 at = y + (22 if narrow else 5) + lane * (k + 0.5)
                 x = scale(cell["ratio"])
                 parts.append(svg.element("line", x1=scale(1), x2=x, y1=at, y2=at, class_=f"stem s{STYLE[mode]}"))
-                said = f"{op['name']}, {mode}: {cell['ratio']:.2f} × native, {number(cell['ticks'])} ticks"
+                said = f"{op['name']}, {mode}: {times(cell['ratio'])} × native, {number(cell['ticks'])} ticks"
                 where = f"{workload['name']}/{op['name']}/{mode}/ratio"
                 parts.append(svg.mark(STYLE[mode], x, at, svg.title(said), data_figure=where, data_value=cell["ratio"]))
     parts.append(svg.element("line", x1=0.0, x2=float(width), y1=bottom, y2=bottom, class_="grid"))

@@ -61,7 +61,7 @@ def _figure(data: Data, words: list[str]) -> str:
     cell = _cell(data, words[0], words[1], words[2])
     key = words[3]
     if key == "ratio":
-        return f"{cell['ratio']:.2f}"
+        return summary.times(cell["ratio"])
     if key == "exits":
         return f"{sum(cell['exits'].values()):.1f}"
     if key in cell:

@@ -77,7 +77,7 @@ def _ticks(workload: str, op: Data, mode: str) -> str:
     where = f"{workload}/{op['name']}/{mode}"
     shown = figure(f"{where}/ticks", cell["ticks"], number(cell["ticks"]))
     if "ratio" in cell and mode != matrix.NATIVE:
-        shown += "<small>" + figure(f"{where}/ratio", cell["ratio"], f"{cell['ratio']:.2f}×") + "</small>"
+        shown += "<small>" + figure(f"{where}/ratio", cell["ratio"], summary.times(cell["ratio"]) + "×") + "</small>"
     if cell["spread"]:
         shown += "<small>± " + figure(f"{where}/spread", cell["spread"], number(cell["spread"])) + "</small>"
     return f"<td>{shown}</td>"

@@ -27,6 +27,11 @@ def number(x: float) -> str:
     return f"{x:.3g}"
 
 
+def times(ratio: float) -> str:
+    """A ratio to native: with two digits after the point where they say something."""
+    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:,.0f}"
+
+
 def cell_text(cell: Data | None, with_ratio: bool = True) -> str:
     if cell is None:
         return ""
@@ -34,7 +39,7 @@ def cell_text(cell: Data | None, with_ratio: bool = True) -> str:
         return f"{cell['status']}: {cell['why']}"
     text = number(cell["ticks"])
     if with_ratio and "ratio" in cell:
-        text += f" ({cell['ratio']:.2f})"
+        text += f" ({times(cell['ratio'])})"
     return text
 
 
@@ -128,7 +133,7 @@ def model(workload: Data, modes: list[str]) -> str:
         row = [op["name"]]
         for m in modes:
             of = op["cells"].get(m, {}).get("model")
-            row.append(" / ".join(f"{of[str(e)] / native:.2f}" for e in MODEL_E) if of and native else "")
+            row.append(" / ".join(times(of[str(e)] / native) for e in MODEL_E) if of and native else "")
         if any(row[1:]):
             rows.append(row)
     return table(["model, ratio to native", *modes], rows) if rows else ""
@@ -214,7 +219,7 @@ def terminal(data: Data) -> str:
             for m in (m for m in modes if m != matrix.NATIVE):
                 cell = op["cells"].get(m)
                 ok = cell is not None and cell["status"] == OK
-                text = f"{cell['ratio']:.2f}" if ok and cell and "ratio" in cell else (cell or {"status": "-"})["status"]
+                text = times(cell["ratio"]) if ok and cell and "ratio" in cell else (cell or {"status": "-"})["status"]
                 if ok and cell and "ratio" not in cell:
                     text = number(cell["ticks"]) + " t"
                 line += f"{text:>14}"

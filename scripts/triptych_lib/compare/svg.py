@@ -12,14 +12,14 @@ from collections.abc import Iterable
 
 KINDS = 11  # classes c0..c9, and c10 for all the rest
 STYLE = """
-svg.plot{--ink:#1c2024;--soft:#60646c;--line:#dfe2e6;--m0:#60646c;--m1:#0b6bcb;--m2:#d97706;--m3:#0f8a5f;--m4:#b4237a;
+svg.plot{--in:#fff;--ink:#1c2024;--soft:#60646c;--line:#dfe2e6;--m0:#60646c;--m1:#0b6bcb;--m2:#d97706;--m3:#0f8a5f;--m4:#b4237a;
 --m5:#6d4aff;--c0:#c9d3de;--c1:#0b6bcb;--c2:#d97706;--c3:#0f8a5f;--c4:#b4237a;--c5:#6d4aff;--c6:#0aa5b8;--c7:#a3742b;
 --c8:#d2453a;--c9:#7a8c1e;--c10:#8b919a;font:13px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-@media(prefers-color-scheme:dark){svg.plot{--ink:#eceef0;--soft:#a3a8b0;--line:#34383e;--m0:#a3a8b0;--m1:#5cb0ff;
+@media(prefers-color-scheme:dark){svg.plot{--in:#15171a;--ink:#eceef0;--soft:#a3a8b0;--line:#34383e;--m0:#a3a8b0;--m1:#5cb0ff;
 --m2:#ffb04d;--m3:#4fd1a1;--m4:#ff7cc0;--m5:#ab99ff;--c0:#4a525c;--c1:#4a9df0;--c2:#f0a243;--c3:#42bd8f;--c4:#ea6db0;
 --c5:#9d8aff;--c6:#3cc3d4;--c7:#c99b55;--c8:#f2776d;--c9:#aebf4a;--c10:#767c85}}
 svg.plot text{fill:var(--ink)}svg.plot text.soft{fill:var(--soft)}svg.plot text.small{font-size:11.5px}
-svg.plot text.title{font-weight:600}svg.plot text.in{fill:#fff;font-size:11.5px}
+svg.plot text.title{font-weight:600}svg.plot text.in{fill:var(--in);font-size:11.5px}
 svg.plot .grid{stroke:var(--line);stroke-width:1}svg.plot .base{stroke:var(--soft);stroke-width:1.5}
 svg.plot .stem{stroke-width:2;opacity:.45}svg.plot .curve{fill:none;stroke-width:2}
 """ + "".join(
