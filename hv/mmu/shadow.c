@@ -286,6 +286,7 @@ static void shadow_destroy(struct mmu *mmu)
 
 	s->mem->written = NULL;
 	pages_destroy(s);
+	unsync_destroy(s);
 	for (unsigned i = 0; i < s->ranges; i++)
 		page_free(s->range[i].frame, s->range[i].order, PAGE_TABLE);
 	if (s->pae_root)

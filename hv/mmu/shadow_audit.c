@@ -2,7 +2,7 @@
 /*
  * The auditor: every shadow entry is derived anew from the guest's tables and compared, and every
  * reference is counted from both ends. What may differ: an entry may be less than it could be (a
- * trap, or a leaf without W), and a table that is out of sync may be behind.
+ * trap, or a leaf without W). A table that is out of sync is compared as it was seen.
  */
 #include "hv/ctl/log.h"
 #include "hv/mmu/shadow_priv.h"
@@ -67,7 +67,7 @@ static void audit_entry(struct audit *a, const struct spage *p, const void *tabl
 	u64 e = p->table[i], want;
 	u32 target;
 
-	if (shadow_is_vtlb(s) || out_of_sync(s, p) || spage_obsolete(s, p))
+	if (shadow_is_vtlb(s) || spage_obsolete(s, p))
 		return; /* may be behind, until the guest flushes, or for ever */
 	want = shadow_derive(s, p, table, i, &target);
 	if (!spte_live(e)) {
@@ -82,7 +82,7 @@ static void audit_entry(struct audit *a, const struct spage *p, const void *tabl
 
 static void audit_page(struct audit *a, const struct spage *p)
 {
-	const void *table = p->role.direct ? NULL : shadow_table(a->s, p->gfn);
+	const void *table = p->role.direct ? NULL : unsync_followed(a->s, p);
 	const struct frame *f = shadow_frame(a->s, p->gfn);
 
 	if (!p->role.direct && !(f && f->table))

@@ -77,12 +77,12 @@ static void fill_leaf(struct shadow *s, struct spage *p, unsigned index)
 
 	if (!table && !p->role.direct)
 		return;
-	shadow_refresh(s, p, table, index);
+	unsync_refresh(s, p, table, index);
 	if (!(s->cfg.fast & SHADOW_PREFETCH))
 		return;
 	for (unsigned i = first; i < first + SHADOW_LINE; i++)
 		if (!spte_live(p->table[i])) {
-			shadow_refresh(s, p, table, i);
+			unsync_refresh(s, p, table, i);
 			s->stats.prefetched += spte_live(p->table[i]);
 		}
 }
@@ -143,10 +143,8 @@ static bool give_way(struct shadow *s, struct vcpu *v, u64 gfn)
 	unsigned writes = count_write(s, v, gfn);
 
 	if (s->cfg.strategy == SHADOW_OOS && writes >= WRITES_TO_UNSYNC &&
-		only_leaf_tables(s, gfn)) {
-		unsync_start(s, gfn);
+		only_leaf_tables(s, gfn) && unsync_start(s, gfn))
 		return true;
-	}
 	/* An event that is delivered cannot be emulated: what it pushes to is no table, or not for
 	 * long. */
 	if (writes >= WRITES_TO_DATA || (v->work & WORK_EVENT) || abandoned(s, gfn)) {

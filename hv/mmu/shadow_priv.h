@@ -128,6 +128,13 @@ struct shadow_stats {
 	u64 cr3_loads, invlpgs, flushes, created, reclaimed, audits;
 };
 
+/* A table that is out of sync. */
+struct shadow_unsync {
+	u64 gfn;
+	u64 *seen; /* a page: the table as its shadow follows it; kept for the next when this ends
+		    */
+};
+
 #define SHADOW_HASH	   1024u
 #define SHADOW_UNSYNC_MAX  32u
 #define SHADOW_PAE_ENTRIES 4u
@@ -193,7 +200,7 @@ struct shadow {
 	struct frame_range range[GUESTMEM_SLOTS];
 	unsigned ranges;
 
-	u64 unsync[SHADOW_UNSYNC_MAX]; /* frames whose tables are out of sync */
+	struct shadow_unsync unsync[SHADOW_UNSYNC_MAX];
 	unsigned unsyncs;
 
 	struct {
@@ -448,8 +455,13 @@ void page_set_and_reap(struct shadow *s, struct spage *p, unsigned index, u64 va
 /* The next entry, from `index` on, for which the guest's is not zero; SHADOW_ENTRIES: none. */
 unsigned shadow_next_entry(
 	const struct shadow *s, const struct spage *p, const void *table, unsigned index);
-/* Leaf tables of the frame go out of sync. */
-void unsync_start(struct shadow *s, u64 gfn);
+/* Leaf tables of the frame go out of sync. False: for lack of memory they do not. */
+bool unsync_start(struct shadow *s, u64 gfn);
+/* shadow_refresh(), for a page whose table may be out of sync. */
+void unsync_refresh(struct shadow *s, struct spage *p, const void *table, unsigned index);
+/* What the page follows: the guest's table, or what was seen of it; NULL if that is not memory. */
+const void *unsync_followed(struct shadow *s, const struct spage *p);
+void unsync_destroy(struct shadow *s);
 /* Brings all pages of a frame back, and protects it again. */
 void unsync_end(struct shadow *s, u64 gfn);
 /* The guest has flushed its TLB: every page follows its table again. */

@@ -461,6 +461,44 @@ static void test_out_of_sync_follows_at_a_flush(void **state)
 	reads(VA + 100 * PAGE_SIZE, 1002);
 }
 
+/* Changed, used, and changed back: in the end the table is what it was at first, and its shadow is
+ * not. Entries next to it, which nobody used, stay as they were. */
+static void test_out_of_sync_and_back_again(void **state)
+{
+	u64 was;
+
+	(void)state;
+	make_unsync();
+	reads(VA + 9 * PAGE_SIZE, 1009);
+	was = get(L1 + 9 * 8);
+	store(L1 + 10 * 8, (PAGE + 40 * PAGE_SIZE) | USER | USED);
+	store(L1 + 9 * 8, (PAGE + 30 * PAGE_SIZE) | USER | USED);
+	invlpg(VA + 9 * PAGE_SIZE);
+	reads(VA + 9 * PAGE_SIZE, 1030);
+	store(L1 + 9 * 8, was);
+	load_cr3(ROOT);
+	reads(VA + 9 * PAGE_SIZE, 1009);
+	reads(VA + 10 * PAGE_SIZE, 1040);
+}
+
+/* No page for the copy: each write is emulated. */
+static void test_out_of_sync_without_memory(void **state)
+{
+	(void)state;
+	restart(SHADOW_OOS, SHADOW_FAST_ALL, 0);
+	for (u64 i = 0; i < 16; i++)
+		put(L1 + i * 8, (PAGE + i * PAGE_SIZE) | USER | USED);
+	reads(VA, 1000);
+	arena_limit = 0;
+	for (u64 i = 0; i < 16; i++)
+		store(L1 + i * 8, (PAGE + (i + 1) * PAGE_SIZE) | USER | USED);
+	assert_false(frame(L1)->unsync);
+	arena_limit = ~0ul;
+	load_cr3(ROOT);
+	for (u64 i = 0; i < 16; i++)
+		reads(VA + i * PAGE_SIZE, 1001 + i);
+}
+
 static void test_out_of_sync_ends_at_a_cr3_load(void **state)
 {
 	(void)state;
@@ -1039,6 +1077,8 @@ int main(void)
 		TEST(test_large_pages_past_the_end_of_memory),
 		TEST(test_tables_outside_memory),
 		TEST(test_out_of_sync_follows_at_a_flush),
+		TEST(test_out_of_sync_and_back_again),
+		TEST(test_out_of_sync_without_memory),
 		TEST(test_out_of_sync_ends_at_a_cr3_load),
 		TEST(test_a_table_written_through_itself_at_length),
 		TEST(test_only_leaf_tables_go_out_of_sync),
