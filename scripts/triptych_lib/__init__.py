@@ -8,4 +8,5 @@
     bochs, qemu   how each engine is started       bzimage    the kernel inside a bzImage
     engine     which engine this host can use      protocol   what the hypervisor says on its log port
     console    the terminal                        ui         progress and errors
+    compare/   the same guests in each mode, side by side
 """

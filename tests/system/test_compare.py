@@ -6,6 +6,10 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,6 +17,7 @@ from typing import Any
 
 import compare_data as made
 import pytest
+from conftest import ROOT
 
 from triptych_lib import cli, vmconfig
 from triptych_lib.compare import against, budget, cell, command, facts, figures, lines, matrix, numbers, runner, store, summary
@@ -298,9 +303,9 @@ def test_what_is_not_of_one_kind_is_said() -> None:
 def test_mitigations_are_never_hidden() -> None:
     text = summary.markdown(figures.figures(made.full()))
     assert "meltdown: Mitigation: PTI" in text
-    said = facts.guest_mitigations("console=ttyS0 mitigations=off nopti", {})
+    said = facts.guest_mitigations(True, "console=ttyS0 mitigations=off nopti", {})
     assert said == {"command line": "mitigations=off nopti"}
-    assert "defaults" in facts.guest_mitigations("console=ttyS0", {})["command line"]
+    assert "defaults" in facts.guest_mitigations(True, "console=ttyS0", {})["command line"]
     two = [made.record("linux", "hw"), made.record("linux", "native", mitigations={"meltdown": "Vulnerable"})]
     text = summary.markdown(figures.figures(two))
     assert "mitigations (native): meltdown: Vulnerable" in text and "mitigations (hw): meltdown: Mitigation: PTI" in text
@@ -451,3 +456,71 @@ def test_the_command_of_a_cell_is_one_that_people_can_type(tmp_path: Path) -> No
     assert words[:2] == ["scripts/triptych", "run"] and words[-2:] == ["--mode", "native"]
     args = cli.parser().parse_args(words[1:])
     assert args.rtc == matrix.RTC_START and args.timeout == 900
+
+
+# Stands in for `triptych run`: the same command line behind it, the same files, no emulator.
+FAKE = """
+import json, os, sys, time
+sys.path.insert(0, {here!r})
+import compare_data as made
+args = sys.argv[1:]
+with open({log!r}, "a") as f:
+    f.write(f"{{os.getpid()}}\\n")
+time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
+if "direct" in open(args[args.index("--vm") + 1]).read():
+    sys.exit("triptych: " + made.NO_PARA)
+mode = "native" if args[-1] == "native" else "hw"
+print("noise\\n" + "\\n".join(json.dumps(op) for op in made.operations(mode)))
+with open(args[args.index("--stats-json") + 1], "w") as f:
+    json.dump({{"ticks": 5, "seconds": 1.0, "host_mem_mb": 512, "stats": made.stats(mode)}}, f)
+"""
+
+
+def fake_compare(tmp_path: Path, *more: str) -> tuple[list[str], Path]:
+    log = tmp_path / "runs"
+    fake = tmp_path / "fake.py"
+    fake.write_text(FAKE.format(here=str(Path(__file__).parent), log=str(log)))
+    command = [str(ROOT / "scripts/triptych"), "compare", "--engine", "bochs", "--workload", "nano", "--modes", "native,hw,para",
+               "--wrap", f"{sys.executable} {fake}", "--out", str(tmp_path / "out"), *more]  # fmt: skip
+    return command, log
+
+
+def test_from_the_command_to_the_page(tmp_path: Path) -> None:
+    command, log = fake_compare(tmp_path)
+    first = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert first.returncode == 0, first.stderr
+    assert len(log.read_text().split()) == 6 and "compare: 6/6" in first.stderr
+    assert "all figures agree to the tick" in first.stdout and made.NO_PARA in first.stdout
+    for r in store.load(tmp_path / "out" / store.RESULTS):
+        assert r["status"] == ("cannot" if r["mode"] == "para" else "ok")
+        assert {"commit", "tree_clean", "engine_version", "cpu_model", "kernel", "images", "command", "host", "vm"} <= r.keys()
+        assert r["host"]["kernel"] and "mitigations" in r["host"] and r["mitigations"]
+        assert r["mode"] == "para" or (r["host_mem_mb"], r["ticks"]) == (512, 5)
+        assert cli.parser().parse_args(r["command"].split()[1:]).command == "run"
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert len(log.read_text().split()) == 6, "nothing is measured twice"
+    assert second.stdout == first.stdout and second.stderr == ""
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_stopped_leaves_no_run_behind(tmp_path: Path, number: int) -> None:
+    command, log = fake_compare(tmp_path, "--jobs", "2")
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "FAKE_SECONDS": "60"})
+    deadline = time.monotonic() + 30
+    while not log.exists() or len(log.read_text().split()) < 2:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert not any(alive(int(pid)) for pid in log.read_text().split())
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "compare: 6/6" in done.stderr, "and it goes on when it is started again"

@@ -183,7 +183,9 @@ def measure(planned: Planned, setting: Setting, runs: Runs) -> Record | None:
     record["note"] = planned.cell.workload.notes.get(planned.cell.mode.name, "")
     record["command"] = shlex.join(words)
     record["guest"] = printed.system
-    record["mitigations"] = facts.guest_mitigations(str(planned.vm_keys.get("append", "")), printed.system)
+    record["mitigations"] = facts.guest_mitigations(
+        str(planned.vm_keys["kernel"]).startswith("debian:"), str(planned.vm_keys["append"]), printed.system
+    )
     with contextlib.suppress(OSError, ValueError):
         stats = json.loads(Path(f"{stem}.stats.json").read_text())
         record |= {k: stats[k] for k in ("ticks", "seconds", "stats", "host_mem_mb", "ledger") if k in stats}

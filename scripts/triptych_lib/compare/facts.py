@@ -97,8 +97,10 @@ def host() -> dict[str, object]:
     }
 
 
-def guest_mitigations(append: str, system: dict[str, object]) -> dict[str, str]:
+def guest_mitigations(linux: bool, append: str, system: dict[str, object]) -> dict[str, str]:
     """What the guest said of itself; where it says nothing, what its command line asks for."""
+    if not linux:
+        return {"guest": "none, it has no operating system"}
     said = system.get("mitigations")
     if isinstance(said, dict):
         return {str(k): str(v) for k, v in said.items()}

@@ -114,6 +114,7 @@ CPU_ACCOUNTS = {
     "boot_ticks": "boot",
     "hypervisor_ticks": "between slices",
     "backend_ticks": "back ends",
+    "trace_ticks": "trace",
     "cpu_idle_ticks": "idle",
 }
 
@@ -130,7 +131,7 @@ def ledger(record: Record) -> Data | None:
     if not cpus:
         accounts["idle"] = sum(int(r["idle_ticks"]) for r in totals)
         return {"accounts": accounts, "total": sum(accounts.values())}
-    accounts |= {name: sum(int(r[key]) for r in cpus) for key, name in CPU_ACCOUNTS.items()}
+    accounts |= {name: sum(int(r.get(key, 0)) for r in cpus) for key, name in CPU_ACCOUNTS.items()}
     total = sum(int(r["elapsed_ticks"]) for r in cpus)
     return {"accounts": accounts, "residual": total - sum(accounts.values()), "total": total}
 
