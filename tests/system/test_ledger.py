@@ -97,3 +97,12 @@ def test_vmreads_and_vmwrites(triptych: Starter) -> None:
     assert run.finish(300) == 0, run.log()
     (row,) = (row for row in run.machine_lines("stats") if row.get("exit") == "cpuid")
     assert row["vmreads"] == 5 * row["count"] and row["vmwrites"] == 2 * row["count"]
+
+
+def test_a_crash_shows_the_last_exits(triptych: Starter) -> None:
+    guest = ("--kernel", str(ROOT / "build/guest/unknown-insn.elf"), "--boot", "elf", "--initrd", "", "--mem", "16M", "--testdev")
+    run = triptych(*guest, "--trace", "8")
+    assert run.finish(120) == 1
+    _, crash, after = run.log().partition("crashed:")
+    assert crash and 1 <= len(re.findall(r"trace: tsc \d+ rip 0x", after)) <= 8, run.log()
+    assert run.log().count("trace: linux, vcpu 0: the last") == 1, "once, at the crash"
