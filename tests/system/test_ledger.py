@@ -96,7 +96,9 @@ def test_vmreads_and_vmwrites(triptych: Starter) -> None:
     run = triptych(*NANO, "--hypervisor", str(ROOT / "build/counting/triptych.elf"), "--mmu", "ept", "--append", "only=cpuid")
     assert run.finish(300) == 0, run.log()
     (row,) = (row for row in run.machine_lines("stats") if row.get("exit") == "cpuid")
-    assert row["vmreads"] == 5 * row["count"] and row["vmwrites"] == 2 * row["count"]
+    # All but a few, at the start, are of a leaf that is constant; the others ask for more registers.
+    assert 0 <= row["vmreads"] - 5 * row["count"] <= 20
+    assert 0 <= row["vmwrites"] - 2 * row["count"] <= 20
 
 
 def test_a_crash_shows_the_last_exits(triptych: Starter) -> None:
