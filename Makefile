@@ -242,7 +242,8 @@ endif
 
 # ---- fuzzing: needs clang, with its libFuzzer ----------------------------------------------------
 
-# Inputs that reached something new stay in build/fuzz/corpus/NAME, and are where the next run begins.
+# A run begins with the inputs in tests/fuzz/corpus/NAME and with what earlier ones left: inputs that reached
+# something new stay in build/fuzz/corpus/NAME.
 FUZZ_CC      := clang
 FUZZ_CFLAGS  := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	-DDIRECT_MAP_BASE=0ul -I.
@@ -261,7 +262,8 @@ fuzz: $(FUZZ_BINS)
 		echo "  FUZZ    $$t: $(FUZZ_SECONDS) s"; mkdir -p $(B)/fuzz/corpus/$$t; \
 		$(B)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=8192 -verbosity=0 \
 			-artifact_prefix=$(B)/fuzz/$$t- -print_final_stats=1 \
-			$$([ ! -f tests/fuzz/$$t.dict ] || echo -dict=tests/fuzz/$$t.dict) $(B)/fuzz/corpus/$$t; \
+			$$([ ! -f tests/fuzz/$$t.dict ] || echo -dict=tests/fuzz/$$t.dict) $(B)/fuzz/corpus/$$t \
+			$$([ ! -d tests/fuzz/corpus/$$t ] || echo tests/fuzz/corpus/$$t); \
 	done
 
 # ---- lint ----------------------------------------------------------------------------------------

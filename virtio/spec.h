@@ -122,6 +122,33 @@ static_assert(sizeof(struct virtio_pci_common) == 0x38, "as the driver sees it")
 /* 4.1.5.1.2 MSI-X Vector Configuration */
 #define VIRTIO_NO_VECTOR 0xffffu
 
+/* 4.2.2 MMIO Device Register Layout */
+#define VIRTIO_MMIO_MAGIC	    0x000u
+#define VIRTIO_MMIO_VERSION	    0x004u
+#define VIRTIO_MMIO_DEVICE	    0x008u
+#define VIRTIO_MMIO_VENDOR	    0x00cu
+#define VIRTIO_MMIO_OFFERED	    0x010u
+#define VIRTIO_MMIO_OFFERED_SELECT  0x014u
+#define VIRTIO_MMIO_ACCEPTED	    0x020u
+#define VIRTIO_MMIO_ACCEPTED_SELECT 0x024u
+#define VIRTIO_MMIO_QUEUE_SELECT    0x030u
+#define VIRTIO_MMIO_QUEUE_MAX	    0x034u
+#define VIRTIO_MMIO_QUEUE_SIZE	    0x038u
+#define VIRTIO_MMIO_QUEUE_READY	    0x044u
+#define VIRTIO_MMIO_NOTIFY	    0x050u
+#define VIRTIO_MMIO_INTERRUPTS	    0x060u
+#define VIRTIO_MMIO_ACKNOWLEDGE	    0x064u
+#define VIRTIO_MMIO_STATUS	    0x070u
+#define VIRTIO_MMIO_DESC	    0x080u /* low, high; those of the other two areas follow */
+#define VIRTIO_MMIO_ADDRESS_STEP    0x010u
+#define VIRTIO_MMIO_REGION_LENGTH   0x0b0u /* of shared memory */
+#define VIRTIO_MMIO_REGION_BASE	    0x0b8u
+#define VIRTIO_MMIO_GENERATION	    0x0fcu
+#define VIRTIO_MMIO_CONFIG	    0x100u
+
+#define VIRTIO_MMIO_MAGIC_VALUE 0x74726976u /* "virt" */
+#define VIRTIO_MMIO_VERSION_2	2u
+
 /* 5 Device Types */
 #define VIRTIO_ID_NET	  1u
 #define VIRTIO_ID_BLK	  2u

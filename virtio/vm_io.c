@@ -15,6 +15,7 @@
 #include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/console.h"
+#include "virtio/mmio.h"
 #include "virtio/net.h"
 #include "virtio/pci.h"
 #include "virtio/rng.h"
@@ -25,7 +26,13 @@
 #define ORDER page_order(sizeof(struct virtio_io))
 
 struct virtio_io {
-	struct virtio_pci pci[DEVICES_MAX];
+	union {
+		struct virtio_pci pci[DEVICES_MAX];
+		struct virtio_mmio mmio[DEVICES_MAX];
+	};
+	struct virtio_mmio_bus bus; /* of the latter */
+	bool on_pci;
+	struct virtio_dev *dev[DEVICES_MAX];
 	unsigned attached;
 	struct virtio_blk *blk[MANIFEST_DISKS_MAX];
 	unsigned disks;
@@ -60,18 +67,29 @@ static struct net_switch *outer_switch(struct nic *n)
 	return NULL;
 }
 
-/* The next slot behind the host bridge. */
+static_assert(DEVICES_MAX <= LAYOUT_VIRTIO_MAX, "a place for each");
+
+/* The next slot behind the host bridge; or the next place in memory. */
 static enum status attach(struct vm *vm, struct virtio_io *io, struct virtio_dev *d, char *err)
 {
-	enum status s = virtio_pci_attach(
-		&io->pci[io->attached], d, platform_pci(vm->platform), io->attached + 1);
+	unsigned i = io->attached;
+	enum status s;
 
-	if (s == OK)
-		io->attached++;
+	if (io->on_pci)
+		s = virtio_pci_attach(&io->pci[i], d, platform_pci(vm->platform), i + 1);
 	else
-		snprintf(err, LOADER_ERR_MAX, "%s %u: no place on the PCI bus", d->ops->name,
-			d->index);
+		s = virtio_mmio_attach(&io->mmio[i], d, &io->bus, i);
+	if (s == OK)
+		io->dev[io->attached++] = d;
+	else
+		snprintf(err, LOADER_ERR_MAX, "%s %u: no place on the %s", d->ops->name, d->index,
+			io->on_pci ? "PCI bus" : "machine's memory bus");
 	return s;
+}
+
+static void set_gsi(void *ctx, unsigned gsi, bool level)
+{
+	platform_set_gsi(ctx, gsi, level);
 }
 
 static enum status add_disk(struct vm *vm, struct virtio_io *io, char *err)
@@ -212,6 +230,10 @@ static enum status create(struct vm *vm, void **out, char *err)
 		snprintf(err, LOADER_ERR_MAX, "no memory for its virtio devices");
 		return ERR_NOMEM;
 	}
+	io->on_pci = !vm->cfg.virtio_mmio;
+	io->bus = (struct virtio_mmio_bus){
+		.mmio = platform_mmio(vm->platform), .set_gsi = set_gsi, .ctx = vm->platform
+	};
 	while (s == OK && io->disks < vm->cfg.disks)
 		s = add_disk(vm, io, err);
 	if (s == OK && vm->cfg.rng)
@@ -235,7 +257,10 @@ static void reset(void *ctx)
 	struct virtio_io *io = ctx;
 
 	for (unsigned i = 0; i < io->attached; i++)
-		virtio_pci_reset(&io->pci[i]);
+		if (io->on_pci)
+			virtio_pci_reset(&io->pci[i]);
+		else
+			virtio_mmio_reset(&io->mmio[i]);
 }
 
 static void report(const void *ctx)
@@ -243,7 +268,7 @@ static void report(const void *ctx)
 	const struct virtio_io *io = ctx;
 
 	for (unsigned i = 0; i < io->attached; i++)
-		virtio_report(io->pci[i].dev);
+		virtio_report(io->dev[i]);
 	if (io->net)
 		virtio_net_report(io->net);
 	if (io->balloon)

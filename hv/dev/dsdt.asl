@@ -144,6 +144,184 @@ DefinitionBlock ("", "DSDT", 2, "TRIPT ", "TRIPTYCH", 1)
 			}
 		}
 
+		// Virtio devices without a bus: where there is one, its first register says "virt".
+		Method (THER, 1)
+		{
+			If ((Arg0 == 0x74726976))
+			{
+				Return (0x0F)
+			}
+			Return (0)
+		}
+
+		Device (VR00)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 0)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xFEB00000, 0x00001000)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 16 }
+			})
+			OperationRegion (REGS, SystemMemory, 0xFEB00000, 4)
+			Field (REGS, DWordAcc, NoLock, Preserve) { MAGC, 32 }
+			Method (_STA) { Return (THER (MAGC)) }
+		}
+
+		Device (VR01)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 1)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xFEB01000, 0x00001000)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 17 }
+			})
+			OperationRegion (REGS, SystemMemory, 0xFEB01000, 4)
+			Field (REGS, DWordAcc, NoLock, Preserve) { MAGC, 32 }
+			Method (_STA) { Return (THER (MAGC)) }
+		}
+
+		Device (VR02)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 2)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xFEB02000, 0x00001000)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 18 }
+			})
+			OperationRegion (REGS, SystemMemory, 0xFEB02000, 4)
+			Field (REGS, DWordAcc, NoLock, Preserve) { MAGC, 32 }
+			Method (_STA) { Return (THER (MAGC)) }
+		}
+
+		Device (VR03)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 3)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xFEB03000, 0x00001000)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 19 }
+			})
+			OperationRegion (REGS, SystemMemory, 0xFEB03000, 4)
+			Field (REGS, DWordAcc, NoLock, Preserve) { MAGC, 32 }
+			Method (_STA) { Return (THER (MAGC)) }
+		}
+
+		Device (VR04)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 4)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xFEB04000, 0x00001000)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 20 }
+			})
+			OperationRegion (REGS, SystemMemory, 0xFEB04000, 4)
+			Field (REGS, DWordAcc, NoLock, Preserve) { MAGC, 32 }
+			Method (_STA) { Return (THER (MAGC)) }
+		}
+
+		Device (VR05)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 5)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xFEB05000, 0x00001000)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 21 }
+			})
+			OperationRegion (REGS, SystemMemory, 0xFEB05000, 4)
+			Field (REGS, DWordAcc, NoLock, Preserve) { MAGC, 32 }
+			Method (_STA) { Return (THER (MAGC)) }
+		}
+
+		Device (VR06)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 6)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xFEB06000, 0x00001000)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 22 }
+			})
+			OperationRegion (REGS, SystemMemory, 0xFEB06000, 4)
+			Field (REGS, DWordAcc, NoLock, Preserve) { MAGC, 32 }
+			Method (_STA) { Return (THER (MAGC)) }
+		}
+
+		Device (VR07)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 7)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xFEB07000, 0x00001000)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 23 }
+			})
+			OperationRegion (REGS, SystemMemory, 0xFEB07000, 4)
+			Field (REGS, DWordAcc, NoLock, Preserve) { MAGC, 32 }
+			Method (_STA) { Return (THER (MAGC)) }
+		}
+
+		Device (VR08)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 8)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xFEB08000, 0x00001000)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 16 }
+			})
+			OperationRegion (REGS, SystemMemory, 0xFEB08000, 4)
+			Field (REGS, DWordAcc, NoLock, Preserve) { MAGC, 32 }
+			Method (_STA) { Return (THER (MAGC)) }
+		}
+
+		Device (VR09)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 9)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xFEB09000, 0x00001000)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 17 }
+			})
+			OperationRegion (REGS, SystemMemory, 0xFEB09000, 4)
+			Field (REGS, DWordAcc, NoLock, Preserve) { MAGC, 32 }
+			Method (_STA) { Return (THER (MAGC)) }
+		}
+
+		Device (VR10)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 10)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xFEB0A000, 0x00001000)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 18 }
+			})
+			OperationRegion (REGS, SystemMemory, 0xFEB0A000, 4)
+			Field (REGS, DWordAcc, NoLock, Preserve) { MAGC, 32 }
+			Method (_STA) { Return (THER (MAGC)) }
+		}
+
+		Device (VR11)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 11)
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xFEB0B000, 0x00001000)
+				Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 19 }
+			})
+			OperationRegion (REGS, SystemMemory, 0xFEB0B000, 4)
+			Field (REGS, DWordAcc, NoLock, Preserve) { MAGC, 32 }
+			Method (_STA) { Return (THER (MAGC)) }
+		}
+
 		// What no driver may take: ECAM, the ACPI registers, the reset ports.
 		Device (RSVD)
 		{

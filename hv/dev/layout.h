@@ -9,6 +9,7 @@
  *   0x0010_0000 - low_end      RAM; low_end = min(mem, 3 GB)
  *   0xC000_0000 - 0xDFFF_FFFF  PCI memory BARs, 32-bit
  *   0xE000_0000 - 0xE00F_FFFF  ECAM of bus 0
+ *   0xFEB0_0000 - 0xFEB0_BFFF  virtio devices without a bus, a page each (virtio=mmio)
  *   0xFEC0_0000                IOAPIC
  *   0xFEE0_0000                local APIC
  *   0xFF00_0000 - 0xFF00_FFFF  test device, when asked for
@@ -29,16 +30,21 @@
 #define LAYOUT_PCI_MMIO_END 0xe0000000ul
 #define LAYOUT_ECAM	    0xe0000000ul
 #define LAYOUT_ECAM_SIZE    0x00100000ul
+#define LAYOUT_VIRTIO	    0xfeb00000ul
+#define LAYOUT_VIRTIO_MAX   12u
 #define LAYOUT_IOAPIC	    0xfec00000ul
 #define LAYOUT_LAPIC	    0xfee00000ul
 #define LAYOUT_TESTDEV	    0xff000000ul
 #define LAYOUT_TESTDEV_SIZE 0x00010000ul
 #define LAYOUT_HIGH	    0x100000000ul
 
-#define LAYOUT_GSI_PIT	2
-#define LAYOUT_GSI_COM1 4
-#define LAYOUT_GSI_RTC	8
-#define LAYOUT_GSI_SCI	9
+#define LAYOUT_GSI_PIT	   2
+#define LAYOUT_GSI_COM1	   4
+#define LAYOUT_GSI_RTC	   8
+#define LAYOUT_GSI_SCI	   9
+/* Place n of virtio=mmio has line LAYOUT_VIRTIO_GSI + n % LAYOUT_VIRTIO_GSIS. */
+#define LAYOUT_VIRTIO_GSI  16
+#define LAYOUT_VIRTIO_GSIS 8
 
 /* Ports of our own choosing; the PC's fixed ones stand in their devices. */
 #define LAYOUT_PM_BASE 0x0600 /* ACPI: PM1 event +0, PM1 control +4, PM timer +8 */

@@ -22,6 +22,7 @@
 /* "Register Descriptions" */
 #define CTRL   0x0000u
 #define STATUS 0x0008u
+#define EERD   0x0014u
 #define ICR    0x00c0u
 #define ITR    0x00c4u
 #define IMS    0x00d0u
@@ -47,6 +48,14 @@
 #define CTRL_RST  BIT(26)
 
 #define STATUS_LU BIT(1)
+
+/* "EEPROM Read Register", "Software Accessed Words" */
+#define EERD_START   BIT(0)
+#define EERD_DONE    BIT(4)
+#define EERD_ADDRESS 8
+#define EERD_DATA    16
+#define EEPROM_WORDS 64u
+#define EEPROM_SUM   0xbabau /* of all its words */
 
 #define INT_LSC	   BIT(2) /* the link has changed */
 #define INT_RXDMT0 BIT(4) /* few receive descriptors are left */
@@ -88,13 +97,13 @@ static_assert(sizeof(struct descriptor) == 16, "as the card reads it");
 #define CMD_IFCS BIT(1)
 #define CMD_RS	 BIT(3)
 
-#define RING	    256u
-#define BUFFER	    2048u
-#define RING_ORDER  page_order(RING * sizeof(struct descriptor))
-#define DATA_ORDER  page_order(RING *BUFFER)
-#define POLL_HZ	    1000u
-#define RESET_READS 100000u /* of a register: far more than the microseconds that a reset takes */
-#define NO_LINE	    0xffu
+#define RING	   256u
+#define BUFFER	   2048u
+#define RING_ORDER page_order(RING * sizeof(struct descriptor))
+#define DATA_ORDER page_order(RING *BUFFER)
+#define POLL_HZ	   1000u
+#define TRIES	   100000u /* reads of a register: far more than the microseconds that it takes */
+#define NO_LINE	   0xffu
 
 #define VENDOR_INTEL   0x8086u
 #define DEVICE_82540EM 0x100eu
@@ -302,27 +311,47 @@ static const struct nic_ops e1000_ops = {
 	.link = e1000_link,
 };
 
-/* Silent, with the address that its EEPROM holds. */
+/* Reads a register until the bits are set, or clear. */
+static bool wait_for(const struct e1000 *e, u32 offset, u64 bits, bool set)
+{
+	for (u32 i = 0; i < TRIES; i++)
+		if (!(reg_read(e, offset) & bits) != set)
+			return true;
+	return false;
+}
+
+static bool read_eeprom(const struct e1000 *e, u16 word[EEPROM_WORDS])
+{
+	u16 sum = 0;
+
+	for (u32 i = 0; i < EEPROM_WORDS; i++) {
+		reg_write(e, EERD, i << EERD_ADDRESS | (u32)EERD_START);
+		if (!wait_for(e, EERD, EERD_DONE, true))
+			return false;
+		word[i] = (u16)(reg_read(e, EERD) >> EERD_DATA);
+		sum = (u16)(sum + word[i]);
+	}
+	return sum == EEPROM_SUM;
+}
+
+/* Silent, with the address that its EEPROM holds in its first words. */
 static bool reset(struct e1000 *e)
 {
-	u32 low, high, tries = RESET_READS;
+	u16 word[EEPROM_WORDS];
 
 	reg_write(e, IMC, UINT32_MAX);
 	reg_write(e, RCTL, 0);
 	reg_write(e, TCTL, 0);
 	reg_write(e, CTRL, reg_read(e, CTRL) | (u32)CTRL_RST);
-	while (tries-- && (reg_read(e, CTRL) & CTRL_RST))
-		;
-	if (reg_read(e, CTRL) & CTRL_RST)
+	if (!wait_for(e, CTRL, CTRL_RST, false) || !read_eeprom(e, word))
 		return false;
 	reg_write(e, IMC, UINT32_MAX);
 	reg_read(e, ICR);
 	reg_write(e, CTRL, reg_read(e, CTRL) | (u32)(CTRL_SLU | CTRL_ASDE));
-	low = reg_read(e, RAL);
-	high = reg_read(e, RAH);
-	memcpy(e->nic.mac, &low, sizeof(low));
-	memcpy(e->nic.mac + sizeof(low), &high, NIC_ADDR - sizeof(low));
-	return high & RAH_VALID;
+	memcpy(e->nic.mac, word, NIC_ADDR);
+	reg_write(e, RAL, word[0] | (u32)word[1] << 16);
+	reg_write(e, RAH, word[2] | (u32)RAH_VALID);
+	return true;
 }
 
 #define ORDER page_order(sizeof(struct e1000))
@@ -390,6 +419,6 @@ bool e1000_attach(const struct pci_function *f, struct timerq *tq, e1000_irq_fn 
 		nic_register(n);
 	else
 		log_warn("e1000: the card at %02x:%02x.%u %s", f->bus, f->slot, f->function,
-			s == ERR_NOMEM ? "finds no memory" : "does not come out of its reset");
+			s == ERR_NOMEM ? "finds no memory" : "does not answer, or has no address");
 	return true;
 }

@@ -30,7 +30,7 @@ typedef enum status (*e1000_irq_fn)(unsigned irq, void (*fn)(void *ctx), void *c
 bool e1000_attach(const struct pci_function *f, struct timerq *tq, e1000_irq_fn irq);
 
 /* The card behind io; irq_line: 0xff: none. ERR_NOMEM, ERR_NOTSUP: it does not come out of its
- * reset. */
+ * reset, or its EEPROM is damaged. */
 enum status e1000_create(struct nic **out, const struct e1000_io *io, struct timerq *tq,
 	unsigned irq_line, e1000_irq_fn irq) __must_check;
 

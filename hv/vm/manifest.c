@@ -397,6 +397,12 @@ static bool set_balloon(struct manifest *m, struct text v)
 	return m->balloon.steps;
 }
 
+static bool set_virtio(struct manifest *m, struct text v)
+{
+	m->virtio_mmio = text_is(v, "mmio");
+	return m->virtio_mmio || text_is(v, "pci");
+}
+
 static bool set_rings(struct manifest *m, struct text v)
 {
 	m->packed_rings = text_is(v, "packed");
@@ -463,6 +469,7 @@ static const struct key {
 	{ "balloon", set_balloon,
 		"sizes with the seconds from which on they hold, such as 128M@5 0@20, up to 8",
 		false },
+	{ "virtio", set_virtio, "pci or mmio", false },
 	{ "rings", set_rings, "packed or split", false },
 	{ "testdev", set_testdev, "yes or no", false },
 	{ "debugexit", set_debugexit, "yes or no", false },
@@ -515,7 +522,7 @@ static enum status parse_line(
 		"append, mem, vcpus, mmu, shadow, shadow_pages, shadow_filter, shadow_prefetch, "
 		"shadow_install, shadow_targets, shadow_audit, io, disk, rng, console, net, "
 		"balloon, "
-		"rings, "
+		"virtio, rings, "
 		"testdev, debugexit, kvmclock, counters or reboot",
 		number_of, (int)MIN(name.len, (size_t)QUOTE_MAX), name.s);
 }

@@ -31,6 +31,8 @@
  *                     one that leads out through the machine's network card
  *   balloon=128M@5 0@20  what the VM is asked to give back of its memory: so much from so many
  *                     seconds on after its driver came; a size alone: at once. Up to 8, in order
+ *   virtio=pci        pci | mmio: where virtio devices are: on the PCI bus, or at places in memory
+ *                     that the ACPI tables name
  *   rings=packed      packed | split: the virtqueues that virtio devices offer; packed: both
  *   testdev=no        yes | no
  *   debugexit=no      yes | no (port 0xF4; testdev=yes implies it)
@@ -114,7 +116,7 @@ struct manifest {
 	struct balloon_plan balloon;
 	enum vm_net net;
 	u16 columns, rows; /* of the console; 0: not known */
-	bool rng, virtio_console, packed_rings;
+	bool rng, virtio_console, virtio_mmio, packed_rings;
 	bool testdev, debugexit, kvmclock, counters, reboot;
 };
 

@@ -21,7 +21,7 @@ from .vmconfig import Vm
 
 VM_OPTIONS = (
     "name", "boot", "kernel", "initrd", "append", "mem", "vcpus", "mmu", "shadow", "io", "mode", "module",
-    "disk", "rng", "console", "console_size", "net", "balloon", "rings",
+    "disk", "rng", "console", "console_size", "net", "balloon", "virtio", "rings",
     "testdev", "debugexit", "kvmclock", "counters", "reboot",
 )  # fmt: skip
 TRACE_MAX = 65536  # TRACE_EXITS_MAX in hv/ctl/trace.h
@@ -55,6 +55,7 @@ def _add_vm_options(p: argparse.ArgumentParser) -> None:
         metavar="STEPS",
         help="memory that the guest is asked to give back: sizes with the seconds from which on they hold, such as '128M@5 0@20'",
     )
+    vm.add_argument("--virtio", help="pci or mmio: where virtio devices are, on the PCI bus or at places that ACPI names")
     vm.add_argument("--rings", help="packed or split: what virtio devices offer; packed: both")
     vm.add_argument("--boot", help="boot protocol: " + ", ".join(vmconfig.BOOTS))
     vm.add_argument("--kernel", help="bzImage, ELF or multiboot kernel, or debian:cloud-amd64, debian:amd64")

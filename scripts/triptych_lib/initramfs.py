@@ -18,7 +18,7 @@ from .paths import BENCH, IOBENCH, RECIPE
 from .ui import Progress, UsageError
 
 DIRECTORIES = ("bin", "sbin", "lib", "lib64", "dev", "etc", "proc", "sys", "tmp", "root", "run", "var", "mnt")
-DRIVERS = ["virtio_pci", "virtio_blk", "virtio_rng", "virtio_net", "virtio_console", "virtio_balloon"]
+DRIVERS = ["virtio_pci", "virtio_mmio", "virtio_blk", "virtio_rng", "virtio_net", "virtio_console", "virtio_balloon"]
 IDE_DRIVERS = ["ata_piix", "sd_mod", "crct10dif_generic", "crc64_rocksoft_generic"]  # one of the kernels has none
 FILE_SYSTEMS = ["ext4", "crc32c_generic", "crc32c_intel"]
 # Where they and what they depend on are, in either of the stock kernels.

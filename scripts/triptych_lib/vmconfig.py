@@ -31,6 +31,7 @@ SHADOWS = ("oos", "sync", "vtlb")
 SHADOW_PAGES = range(32, (1 << 20) + 1)
 IOS = ("virtio", "emulated")
 RINGS = ("packed", "split")
+VIRTIOS = ("pci", "mmio")
 CONSOLES = ("uart", "virtio")
 NETS = ("none", "switch", "uplink")
 DISKS_MAX = 8
@@ -89,6 +90,7 @@ class Vm:
     console_size: str = ""
     net: str = "none"
     balloon: str = ""
+    virtio: str = "pci"
     rings: str = "packed"
     testdev: bool = False
     debugexit: bool = False
@@ -298,6 +300,7 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "console_size": _console_size,
     "net": _choice(*NETS),
     "balloon": _balloon,
+    "virtio": _choice(*VIRTIOS),
     "rings": _choice(*RINGS),
     "testdev": _bool,
     "debugexit": _bool,
@@ -385,6 +388,7 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         f"rng={yes(vm.rng)}",
         f"console={vm.console}",
         f"net={vm.net}",
+        f"virtio={vm.virtio}",
         f"rings={vm.rings}",
         f"testdev={yes(vm.testdev)}",
         f"debugexit={yes(vm.debugexit)}",

@@ -7,6 +7,7 @@ import ctypes
 import gzip
 import json
 import os
+import re
 import stat
 import struct
 import subprocess
@@ -619,3 +620,20 @@ def test_bzimages_that_are_refused(data: bytes, word: str) -> None:
     with pytest.raises(UsageError) as error:
         bzimage.vmlinux(data, "the-file")
     assert word in str(error.value) and "the-file" in str(error.value)
+
+
+# ---- what the pages say
+
+
+def test_each_bad_input_has_its_tests() -> None:
+    """The table in docs/virtio.md: forty rows, and each test that they name is there and is run."""
+    rows = re.findall(r"^\| (\d+)\*? \| [^|]* \| ([^|]*) \|$", (ROOT / "docs/virtio.md").read_text(), re.M)
+    assert [int(number) for number, _ in rows] == list(range(1, 41))
+    for number, tests in rows:
+        for group in tests.split(";"):
+            file, names = group.split(":")
+            source = ROOT / "tests/unit" / f"test_{'' if file.strip() == 'msix' else 'virtio_'}{file.strip()}.c"
+            text = source.read_text()
+            for name in names.split(","):
+                assert f"static void {name.strip()}(" in text, f"{number}: {source.name} has no {name.strip()}"
+                assert re.search(rf"(TEST|BOTH|SPLIT|PACKED|SLOW|unit_test\w*)\({name.strip()}\b", text), f"{number}: {name} is not run"

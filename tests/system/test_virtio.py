@@ -115,3 +115,33 @@ def test_console(triptych: Starter) -> None:
     (device,) = [s for s in run.machine_lines("stats") if s.get("device") == "virtio-console 0"]
     # Far fewer chains than bytes; each key typed is one, and each line printed.
     assert 30 < int(str(device["chains"])) < 1000
+
+
+def test_without_a_bus(triptych: Starter) -> None:
+    """The same devices at places in memory that the ACPI tables name."""
+    run = triptych("--virtio", "mmio", "--disk", "blank:16M", "--rng", "--net", "switch", "--balloon", "0")
+    assert complaints(run.prompt()) == []
+    assert len(run.command("ls -d /sys/bus/platform/drivers/virtio-mmio/LNRO0005:*").split()) == 4
+    succeeds(run, "head -c 2000000 /dev/urandom > /tmp/a")
+    succeeds(run, "dd if=/tmp/a of=/dev/vda bs=64k conv=fsync")
+    succeeds(run, "echo 3 > /proc/sys/vm/drop_caches")
+    succeeds(run, "head -c 2000000 /dev/vda | cmp - /tmp/a")
+    gives_random_bytes(run)
+    assert run.command("cat /sys/class/net/eth0/address").split()[-1].startswith("02:54:50:")
+    assert complaints(run.command("dmesg")) == []
+    run.send("poweroff")
+    assert run.finish() == 0
+    assert "needs a reset" not in run.log()
+
+
+def test_uplink(triptych: Starter) -> None:
+    """Through the machine's network card to the emulator's own gateway, with an address from its DHCP server."""
+    run = triptych("--net", "uplink")
+    assert complaints(run.prompt()) == []
+    assert re.search(r"inet 10\.0\.2\.\d+/24", run.command("ip address show eth0"))
+    assert "0% packet loss" in run.command("ping -c 5 10.0.2.2")
+    run.send("poweroff")
+    assert run.finish() == 0
+    (card,) = run.machine_lines("net")
+    assert int(str(card["sent"])) >= 7 and int(str(card["received"])) >= 7
+    assert card["refused"] == 0

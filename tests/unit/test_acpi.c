@@ -239,6 +239,16 @@ static void dsdt_agrees_with_the_layout(void **state)
 	assert_true(dsdt_has_ports(PCI_CONFIG_PORT, PCI_CONFIG_PORTS));
 	assert_true(dsdt_has_ports(0x3f8, 8));
 	assert_false(dsdt_has_ports(0x2f8, 8));
+	for (u32 n = 0; n <= LAYOUT_VIRTIO_MAX; n++) {
+		struct __attribute__((packed)) {
+			u32 base, len;
+			u8 interrupt[5]; /* consumer, level, active high, shared; one */
+			u32 gsi;
+		} place = { (u32)(LAYOUT_VIRTIO + n * PAGE_SIZE), PAGE_SIZE, { 0x89, 6, 0, 9, 1 },
+			LAYOUT_VIRTIO_GSI + n % LAYOUT_VIRTIO_GSIS };
+
+		assert_int_equal(dsdt_has(&place, sizeof(place)), n < LAYOUT_VIRTIO_MAX);
+	}
 	for (u32 slot = 1; slot < PCI_SLOTS; slot++) {
 		u8 row[] = { 0x0c, 0xff, 0xff, (u8)slot, 0, 0, 0, 0x0a,
 			(u8)(PCI_INTX_GSI + slot % PCI_INTX_LINES) };

@@ -29,6 +29,7 @@
 enum {
 	CTRL = 0x0,
 	STATUS = 0x8,
+	EERD = 0x14,
 	ICR = 0xc0,
 	IMS = 0xd0,
 	IMC = 0xd8,
@@ -59,6 +60,7 @@ struct tx_desc {
 
 static struct {
 	u32 reg[0x20000 / 4];
+	u16 eeprom[64];
 	bool dead, hold; /* hold: does not send just now */
 	u32 cause, mask;
 	u8 sent[4096];
@@ -157,6 +159,10 @@ static void card_write(void *ctx, u32 offset, u32 value)
 			c.reg[RCTL / 4] = c.reg[TCTL / 4] = 0;
 		c.reg[CTRL / 4] &= ~(1u << 26);
 		break;
+	case EERD:
+		assert_in_range(value >> 8, 0, 63);
+		c.reg[EERD / 4] = (u32)c.eeprom[value >> 8 & 63] << 16 | (value & 1 ? 0x10 : 0);
+		break;
 	case IMS: c.mask |= value; break;
 	case IMC: c.mask &= ~value; break;
 	case TD + TAIL: card_transmit(); break;
@@ -232,8 +238,10 @@ static int setup(void **state)
 	host_page_limit = ~0ul;
 	page_stats(&c.before);
 	timerq_init(&c.timers, HZ, now);
-	c.reg[RAL / 4] = 0x12005452;
-	c.reg[RAH / 4] = 0x80005634;
+	c.eeprom[0] = 0x5452;
+	c.eeprom[1] = 0x1200;
+	c.eeprom[2] = 0x5634;
+	c.eeprom[63] = (u16)(0xbaba - 0x5452 - 0x1200 - 0x5634);
 	c.reg[STATUS / 4] = 2;
 	return 0;
 }
@@ -275,6 +283,8 @@ static void what_it_finds(void **state)
 	assert_int_equal(c.cause, 0);
 	assert_int_equal(c.mask, 0xd4);
 	assert_true(c.nic->ops->link(c.nic));
+	assert_int_equal(c.reg[RAL / 4], 0x12005452);
+	assert_int_equal(c.reg[RAH / 4], 0x80005634);
 	assert_int_equal(nic_open(c.nic, &user), ERR_EXIST);
 }
 
@@ -399,7 +409,7 @@ static void a_card_that_is_dead(void **state)
 	assert_int_equal(create(11), ERR_NOTSUP);
 	assert_null(c.nic);
 	c.dead = false;
-	c.reg[RAH / 4] = 0; /* no address */
+	c.eeprom[5]++; /* damaged */
 	assert_int_equal(create(11), ERR_NOTSUP);
 }
 

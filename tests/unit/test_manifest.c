@@ -235,6 +235,12 @@ static void test_disks(void **state)
 	bad("console_size=5", "console_size must be");
 	bad("console_size=65536x5", "console_size must be");
 	bad("console_size=5x5x", "console_size must be");
+	assert_false(m.virtio_mmio);
+	good("kernel=k\nvirtio=mmio");
+	assert_true(m.virtio_mmio);
+	good("kernel=k\nvirtio=pci");
+	assert_false(m.virtio_mmio);
+	bad("virtio=isa", "virtio must be pci or mmio");
 	bad("rings=round", "rings must be packed or split");
 	assert_int_equal(m.balloon.steps, 0);
 	bad("balloon=128M@5 64M", "balloon must be sizes with the seconds");

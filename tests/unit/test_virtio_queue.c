@@ -835,6 +835,66 @@ static void rings_vanish(void **state)
 	}
 }
 
+/* What was popped and not used is available again, across the end of the ring, too. */
+static void rewinding(void **state)
+{
+	u16 id, got;
+	u32 len;
+
+	(void)state;
+	for (unsigned round = 0; round < 3 * SIZE; round++) {
+		struct vq_mark mark = vq_mark(&t.q);
+
+		id = drv_raw(&t.d, DATA, 16, VRING_DESC_F_WRITE);
+		drv_raw(&t.d, DATA, 16, VRING_DESC_F_WRITE);
+		for (unsigned again = 0; again < 3; again++) {
+			assert_true(vq_pop(&t.q, &t.c));
+			assert_int_equal(t.c.id, id);
+			assert_true(vq_pop(&t.q, &t.c));
+			assert_false(vq_pop(&t.q, &t.c));
+			vq_rewind(&t.q, &mark);
+			assert_int_equal(t.q.taken, 0);
+		}
+		for (unsigned i = 0; i < 2; i++) {
+			assert_true(vq_pop(&t.q, &t.c));
+			vq_push(&t.q, &t.c);
+			assert_true(drv_get(&t.d, &got, &len));
+		}
+	}
+	assert_int_equal(t.broken, 0);
+}
+
+/* Several at once, in order, each with its length. */
+static void pushed_together(void **state)
+{
+	struct vq_done done[3];
+	u16 id[3], got;
+	u32 len;
+
+	(void)state;
+	for (unsigned round = 0; round < 3 * SIZE; round++) {
+		for (unsigned i = 0; i < 3; i++)
+			id[i] = drv_raw(&t.d, DATA + 64 * i, 16, VRING_DESC_F_WRITE);
+		for (unsigned i = 0; i < 3; i++) {
+			struct vq_cursor w;
+
+			assert_true(vq_pop(&t.q, &t.c));
+			w = vq_writable(&t.c);
+			assert_int_equal(vq_zero(&w, i), OK);
+			done[i] = vq_done(&t.c);
+			assert_false(drv_get(&t.d, &got, &len));
+		}
+		vq_push_all(&t.q, done, 3);
+		for (u32 i = 0; i < 3; i++) {
+			assert_true(drv_get(&t.d, &got, &len));
+			assert_int_equal(got, id[i]);
+			assert_int_equal(len, i);
+		}
+	}
+	vq_push_all(&t.q, done, 0);
+	assert_int_equal(t.q.chains, 9 * SIZE);
+}
+
 /* ---- 39: another processor writes to the rings meanwhile ---- */
 
 static volatile bool stop_scribbling;
@@ -932,6 +992,8 @@ int main(void)
 		BOTH(rings_that_cannot_be),
 		BOTH(rings_side_by_side),
 		BOTH(rings_vanish),
+		BOTH(rewinding),
+		BOTH(pushed_together),
 		BOTH(chains_are_sound_whatever_happens),
 	};
 
