@@ -21,7 +21,7 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from triptych_lib import bochs, bzimage, cli, cpio, engine, hostdisk, iso, kmodules, protocol, qemu, rootimage, run, vmconfig  # noqa: E402
+from triptych_lib import bochs, bzimage, cli, cpio, engine, hostdisk, initramfs, iso, kmodules, protocol, qemu, rootimage, run, vmconfig  # noqa: E402
 from triptych_lib.ui import Progress, UsageError  # noqa: E402
 
 INTEL = "processor\t: 0\nflags\t\t: fpu vme vmx sse2\n"
@@ -637,3 +637,51 @@ def test_each_bad_input_has_its_tests() -> None:
             for name in names.split(","):
                 assert f"static void {name.strip()}(" in text, f"{number}: {source.name} has no {name.strip()}"
                 assert re.search(rf"(TEST|BOTH|SPLIT|PACKED|SLOW|unit_test\w*)\({name.strip()}\b", text), f"{number}: {name} is not run"
+
+
+# ---- a multiboot kernel natively, and tracing
+
+
+def multiboot_file(tmp_path: Path, at: int = 4096, magic: int = 0x1BADB002, checksum: int | None = None) -> Path:
+    header = struct.pack("<III", magic, 2, -(magic + 2) & 0xFFFFFFFF if checksum is None else checksum)
+    file = tmp_path / "kernel.elf"
+    file.write_bytes(bytes(at) + header + bytes(100))
+    return file
+
+
+def test_a_multiboot_header_is_found(tmp_path: Path) -> None:
+    assert iso.is_multiboot(multiboot_file(tmp_path))
+    assert iso.is_multiboot(multiboot_file(tmp_path, at=8192 - 12))
+    assert not iso.is_multiboot(multiboot_file(tmp_path, at=8192))
+    assert not iso.is_multiboot(multiboot_file(tmp_path, at=4098))
+    assert not iso.is_multiboot(multiboot_file(tmp_path, checksum=5))
+    assert not iso.is_multiboot(multiboot_file(tmp_path, magic=0x2BADB002))
+
+
+def test_a_multiboot_kernel_boots_natively_and_alone(tmp_path: Path) -> None:
+    file = multiboot_file(tmp_path)
+    vm = vmconfig.Vm(kernel=str(file), append="only=cpuid batches=2")
+    boot = run.native_boot([vm], [run.Images(file, None)])
+    assert boot.loader == "multiboot"
+    assert "\tmultiboot /boot/kernel.elf only=cpuid batches=2" in iso.grub_config(boot).splitlines()
+    with pytest.raises(UsageError, match="without initrd"):
+        run.native_boot([vm], [run.Images(file, file)])
+
+
+@pytest.mark.parametrize(("words", "args"), [([], ""), (["--trace", "7"], "trace=7"), (["--trace", "7", "--hv-args", "cpus=1"], "cpus=1 trace=7")])
+def test_trace_is_the_hypervisors(words: list[str], args: str) -> None:
+    parsed = cli.parser().parse_args(["run", *words])
+    opts = cli.options_of(parsed, native=False)
+    assert opts.hv_args == args and opts.trace == ("--trace" in words)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "65537"])
+def test_trace_has_limits(number: str) -> None:
+    with pytest.raises(UsageError, match="from 1 to 65536"):
+        cli.options_of(cli.parser().parse_args(["run", "--trace", number]), native=False)
+
+
+def test_packages_are_merged() -> None:
+    disk, compiler = {"libc6": ["libc"], "e2fsprogs": ["mke2fs"]}, {"tcc": ["tcc"], "libc6": ["libc", "libm"]}
+    assert initramfs.merged(disk, compiler) == {"libc6": ["libc", "libm"], "e2fsprogs": ["mke2fs"], "tcc": ["tcc"]}
+    assert disk == {"libc6": ["libc"], "e2fsprogs": ["mke2fs"]}
