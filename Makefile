@@ -125,16 +125,16 @@ check-docs: $(B)/cpuid-msr.md
 # ---- images and running --------------------------------------------------------------------------
 
 TRIPTYCH := scripts/triptych
-BENCH := $(B)/guest-images/linux/bench $(B)/guest-images/linux/iobench
+BENCH := $(B)/guest-images/linux/bench $(B)/guest-images/linux/iobench $(B)/guest-images/linux/netbench
 BENCH_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -I. -static -pthread
-BENCH_C := $(filter-out %/iobench.c,$(wildcard guest-images/linux/*.c))
+BENCH_C := $(filter-out %/iobench.c %/netbench.c,$(wildcard guest-images/linux/*.c))
 
 $(B)/guest-images/linux/bench: $(BENCH_C) guest-images/linux/bench.h guest-images/exits.h
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $@"
 	@$(CROSS_COMPILE)gcc $(BENCH_FLAGS) -o $@ $(BENCH_C)
 
-$(B)/guest-images/linux/iobench: guest-images/linux/iobench.c guest-images/exits.h
+$(B)/guest-images/linux/iobench $(B)/guest-images/linux/netbench: $(B)/%: %.c guest-images/exits.h
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $@"
 	@$(CROSS_COMPILE)gcc $(BENCH_FLAGS) -o $@ $<

@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 from . import cpio, images, kmodules
-from .paths import BENCH, IOBENCH, RECIPE
+from .paths import BENCH, IOBENCH, NETBENCH, RECIPE
 from .ui import Progress, UsageError
 
 DIRECTORIES = ("bin", "sbin", "lib", "lib64", "dev", "etc", "proc", "sys", "tmp", "root", "run", "var", "mnt")
@@ -135,6 +135,8 @@ def build(progress: Progress, drivers_for: str | None = None, disks: bool = Fals
     if drivers_for:
         release = images.kernel_modules(drivers_for, MODULE_FILES, progress)
         content += kmodules.entries(release, [*DRIVERS, *IDE_DRIVERS, *FILE_SYSTEMS])
+        if NETBENCH.exists():
+            content.append(cpio.regular("bin/netbench", NETBENCH.read_bytes(), 0o755))
     if disks or compiler:
         content += programs(merged(DISK_PROGRAMS if disks else {}, COMPILER if compiler else {}), progress)
     if disks:

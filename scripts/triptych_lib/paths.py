@@ -10,4 +10,5 @@ HYPERVISOR = BUILD / "triptych.elf"
 BENCH = BUILD / "guest-images" / "linux" / "bench"
 NANO = BUILD / "nano.elf"
 IOBENCH = BENCH.with_name("iobench")
+NETBENCH = BENCH.with_name("netbench")
 RECIPE = ROOT / "guest-images" / "linux"
