@@ -109,9 +109,13 @@ def test_disks_and_random_bytes(triptych: Starter, tmp_path: Path, kernel: str, 
 
 
 def test_console(triptych: Starter) -> None:
-    run = triptych("--console", "virtio")
+    run = triptych("--console", "virtio", "--console-size", "132x50")
     run.prompt()
     assert run.command("tty").split()[-1] == "/dev/hvc0"
+    assert run.command("stty size").split()[-2:] == ["50", "132"]
+    assert run.command("cat /sys/class/virtio-ports/vport0p1/name").split()[-1] == "triptych.log"
+    succeeds(run, "echo a line for the log > /dev/vport0p1")
+    assert "linux: a line for the log" in run.log()
     assert run.command("tr '\\0' x </dev/zero | head -c 30000; echo").count("x") == 30000
     run.send("poweroff")
     assert run.finish() == 0

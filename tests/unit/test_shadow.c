@@ -641,6 +641,37 @@ static void test_memory_that_comes_back(void **state)
 	assert_int_equal(m.vm.mmu->ops->unmap(m.vm.mmu, GPA(RAM), PAGE_SIZE), ERR_RANGE);
 }
 
+/* Mapped as it is already: nothing changes, and the entries stay. Mapped elsewhere: they go. */
+static void test_memory_that_moves(void **state)
+{
+	const struct mmu_ops *ops = m.vm.mmu->ops;
+	u64 generation = m.vm.mmu->generation;
+	unsigned exits;
+	hpa_t hpa, other;
+
+	(void)state;
+	reads(VA, 1000);
+	reads(VA + PAGE_SIZE, 1001);
+	exits = m.exits;
+	assert_int_equal(guest_gpa_to_hpa(&m.vm.mem, GPA(PAGE), &hpa), OK);
+	assert_int_equal(guest_gpa_to_hpa(&m.vm.mem, GPA(PAGE + PAGE_SIZE), &other), OK);
+	assert_int_equal(ops->map(m.vm.mmu, GPA(PAGE), hpa, 2 * PAGE_SIZE, MMU_R | MMU_W | MMU_X,
+				 MEMTYPE_WB),
+		OK);
+	assert_int_equal(m.vm.mmu->generation, generation);
+	reads(VA, 1000);
+	assert_int_equal(m.exits, exits);
+	assert_int_equal(
+		ops->map(m.vm.mmu, GPA(PAGE), other, PAGE_SIZE, MMU_R | MMU_W | MMU_X, MEMTYPE_WB),
+		OK);
+	assert_true(m.vm.mmu->generation > generation);
+	reads(VA, 1001);
+	assert_int_equal(
+		ops->map(m.vm.mmu, GPA(PAGE), hpa, PAGE_SIZE, MMU_R | MMU_W | MMU_X, MEMTYPE_WB),
+		OK);
+	reads(VA, 1000);
+}
+
 /* ---- the virtual TLB ---- */
 
 static void test_vtlb(void **state)
@@ -1087,6 +1118,7 @@ int main(void)
 		TEST(test_a_table_is_freed_and_becomes_data),
 		TEST(test_unknown_instructions_write_to_tables),
 		TEST(test_memory_that_comes_back),
+		TEST(test_memory_that_moves),
 		TEST(test_vtlb),
 		TEST(test_32_bit_tables),
 		TEST(test_pae_tables),
