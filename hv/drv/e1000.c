@@ -7,8 +7,12 @@
  *   [ .. | to be filled or sent | ...... | done, or free | .. ]
  *
  * The card works from head to tail, and marks what it has done (DD). Frames are copied once on each
- * way. Reading the cause register clears it and takes the interrupt line back, so that a line that
- * is wired as edge-triggered works, too.
+ * way.
+ *
+ * Interrupts are for the first frames after a pause. Where they come in close succession they are
+ * masked, and the ring is looked at by a timer, until a look finds nothing: a stream then costs an
+ * interruption now and then, not one a frame. Reading the cause register clears it and takes the
+ * interrupt line back, so that a line that is wired as edge-triggered works, too.
  */
 #include "hv/drv/e1000.h"
 
@@ -120,7 +124,8 @@ struct e1000 {
 	struct e1000_io io;
 	struct timerq *tq;
 	struct timer poll;
-	bool by_timer;
+	bool by_timer; /* always */
+	u64 last;      /* interrupt */
 	bool up;
 	struct ring rx, tx;
 };
@@ -159,8 +164,8 @@ static void receive(struct e1000 *e, const struct descriptor *d, const u8 *data)
 	e->nic.user.receive(e->nic.user.ctx, data, d->length);
 }
 
-/* At most a ring at once: a flood of frames does not keep the machine here. */
-static void receive_all(struct e1000 *e)
+/* At most a ring at once: a flood of frames does not keep the machine here. Returns how many. */
+static u32 receive_all(struct e1000 *e)
 {
 	struct ring *r = &e->rx;
 	u32 n = 0;
@@ -175,6 +180,7 @@ static void receive_all(struct e1000 *e)
 	/* One is kept back: head and tail at the same place would mean that none is free. */
 	if (n)
 		reg_write(e, r->base + RING_TAIL, (r->next + RING - 1) % RING);
+	return n;
 }
 
 static bool e1000_link(struct nic *n)
@@ -193,26 +199,51 @@ static void look_at_link(struct e1000 *e)
 	e->nic.user.link(e->nic.user.ctx, up);
 }
 
-static void interrupt(void *ctx)
+/* All that there is to do. Returns how many frames have come. */
+static u32 handle(struct e1000 *e)
 {
-	struct e1000 *e = ctx;
-	u32 cause;
+	u32 cause, frames = 0;
 
-	e->nic.interrupts++;
 	while ((cause = reg_read(e, ICR) & INT_OURS)) {
 		if (cause & INT_LSC)
 			look_at_link(e);
-		receive_all(e);
+		frames += receive_all(e);
 	}
+	return frames;
+}
+
+static void look_later(struct e1000 *e, u64 now)
+{
+	timer_arm(e->tq, &e->poll, now + e->tq->hz / POLL_HZ);
+}
+
+static void interrupt(void *ctx)
+{
+	struct e1000 *e = ctx;
+	u64 now = timerq_now(e->tq), before = e->last;
+
+	e->nic.interrupts++;
+	e->last = now;
+	handle(e);
+	if (now - before >= e->tq->hz / POLL_HZ || timer_armed(&e->poll))
+		return;
+	reg_write(e, IMC, UINT32_MAX);
+	look_later(e, now);
 }
 
 static void poll(struct timer *t)
 {
 	struct e1000 *e = container_of(t, struct e1000, poll);
+	u32 frames = handle(e);
 
-	look_at_link(e);
-	receive_all(e);
-	timer_arm(e->tq, t, timerq_now(e->tq) + e->tq->hz / POLL_HZ);
+	if (e->by_timer)
+		look_at_link(e);
+	frames += receive_all(e);
+	/* What comes from now on raises the line as soon as it is let through. */
+	if (frames || e->by_timer)
+		look_later(e, timerq_now(e->tq));
+	else
+		reg_write(e, IMS, (u32)INT_OURS);
 }
 
 /* ---- sending ---- */

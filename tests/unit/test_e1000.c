@@ -109,8 +109,11 @@ void pci_fn_enable(const struct pci_function *f, u16 bits)
 	(void)f, (void)bits;
 }
 
+/* After a pause: it is an interrupt, not the middle of a stream. */
 static void raise(u32 cause)
 {
+	clock_now += HZ / 100;
+	timerq_run(&c.timers);
 	c.cause |= cause;
 	if ((c.cause & c.mask) && c.handler)
 		c.handler(c.handler_ctx);
@@ -386,6 +389,45 @@ static void the_link(void **state)
 	assert_true(c.link_up);
 }
 
+/* Interrupts that follow each other at once: from then on a timer looks, until nothing comes. */
+static void a_stream(void **state)
+{
+	unsigned frames = 3;
+
+	(void)state;
+	start();
+	card_receive(fresh(60, 0), 60, 0);
+	raise(1 << 7);
+	assert_int_equal(c.mask, 0xd4);
+	card_receive(fresh(60, 1), 60, 0);
+	c.cause |= 1 << 7;
+	c.handler(c.handler_ctx); /* at the same time */
+	assert_int_equal(c.gots, 2);
+	assert_int_equal(c.mask, 0);
+	card_receive(fresh(60, 2), 60, 0);
+	c.cause |= 1 << 7;
+	assert_int_equal(c.gots, 2);
+	for (; frames < 20; frames++) {
+		clock_now = c.timers.next;
+		timerq_run(&c.timers);
+		assert_int_equal(c.gots, frames);
+		assert_int_equal(c.mask, 0);
+		card_receive(fresh(60, frames), 60, 0);
+		c.cause |= 1 << 7;
+	}
+	clock_now = c.timers.next;
+	timerq_run(&c.timers);
+	assert_int_equal(c.gots, frames);
+	clock_now = c.timers.next;
+	timerq_run(&c.timers);
+	assert_int_equal(c.mask, 0xd4); /* nothing came */
+	assert_int_equal(c.timers.next, TIMER_NEVER);
+	assert_int_equal(c.nic->interrupts, 2);
+	card_receive(fresh(60, 0), 60, 0);
+	raise(1 << 7);
+	assert_int_equal(c.gots, frames + 1);
+}
+
 static void without_an_interrupt_line(void **state)
 {
 	(void)state;
@@ -492,6 +534,7 @@ int main(void)
 		TEST(a_full_transmit_ring),
 		TEST(odd_frames),
 		TEST(the_link),
+		TEST(a_stream),
 		TEST(without_an_interrupt_line),
 		TEST(a_card_that_is_dead),
 		TEST(no_memory),
