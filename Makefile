@@ -176,6 +176,12 @@ COMPARE_OUT := $(B)/compare
 compare: deps $(B)/triptych.elf $(BENCH) $(B)/nano.elf $(SAME_NUMBERS)
 	@$(TRIPTYCH) compare --out $(COMPARE_OUT) $(if $(QUICK),--quick)
 
+# docs/numbers.md from the results beside it; `make compare` makes such results.
+.PHONY: numbers
+numbers:
+	@$(TRIPTYCH) numbers docs/results.jsonl >$(B)/numbers.md
+	@mv $(B)/numbers.md docs/numbers.md
+
 # ---- tests ---------------------------------------------------------------------------------------
 
 GUEST_TESTS := $(filter-out lib,$(notdir $(patsubst %/,%,$(wildcard tests/guest/*/))))
@@ -289,4 +295,5 @@ help:
 	@echo "make fuzz      decoder, emulator, page walk, loaders and VM files against any input, with clang"
 	@echo "make lint      formatting, layers, headers, cppcheck, mypy, sizes"
 	@echo "make docs      docs/cpuid-msr.md from the tables; make check-docs fails where that would change it"
+	@echo "make numbers   docs/numbers.md from docs/results.jsonl"
 	@echo "make deps      the Debian packages that all this needs"

@@ -15,7 +15,7 @@ from triptych_lib.compare import facts, store  # noqa: E402
 Record = dict[str, Any]
 TICKS = {"native": 1.0, "hw": 1.05, "pure-oos": 2.5, "pure-sync": 3.0, "pure-vtlb": 80.0, "pure-oos-bare": 6.0}
 NO_PARA = "VM nano: mmu=direct is not to be had: this version has no direct paging; mmu=auto takes what there is"
-ODD_NAME = 'odd <name> & "quotes"'
+ODD_NAME = 'mmap-mmm-munmap <name> & "quotes"'
 
 
 def operation(name: str, ticks: float, **more: Any) -> Record:

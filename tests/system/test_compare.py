@@ -389,11 +389,12 @@ def test_places_in_a_text_are_filled(tmp_path: Path) -> None:
     template = tmp_path / "t.md"
     template.write_text("A fork takes {{nano fork-8 pure-oos ticks}} ticks, {{nano fork-8 pure-oos ratio}} times native, with "
                         "{{nano fork-8 pure-oos memory}} faults of {{run nano pure-oos each memory}}.\n\n{{ticks nano native,hw}}\n"
+                        "over {{over nano fork-8 pure-oos}}, spent {{spent nano fork-8 pure-oos}}\n"
                         "{{ledger nano pure-oos}}\n{{agreement nano}}\n")  # fmt: skip
     text = numbers.page(template, made.full())
     assert text.startswith("A fork takes 3,500 ticks, 2.50 times native, with 1.5 faults of 1,300.\n")
     assert "| cpuid | 10 | 98 (9.80) |" in text and "| in no account | 17 |" in text and "agree to the tick" in text
-    assert "{{" not in text
+    assert "over 2,100, spent 1,950\n" in text and "{{" not in text
 
 
 @pytest.mark.parametrize(

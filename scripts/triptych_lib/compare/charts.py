@@ -39,7 +39,7 @@ def overhead(workload: Data, width: int) -> str:
     if not rows:
         return ""
     narrow = width < NARROW_BELOW
-    left = 8.0 if narrow else 18 + 7.8 * max(len(op["name"]) for op in rows)
+    left = 8.0 if narrow else 18 + 8.7 * max(len(op["name"]) for op in rows)
     lane = 9.0
     row_height = lane * len(modes) + (26 if narrow else 10)
     ratios = [op["cells"][m]["ratio"] for op in rows for m in modes if "ratio" in op["cells"].get(m, {})]

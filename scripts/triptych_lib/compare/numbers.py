@@ -8,6 +8,8 @@
     {{ledger WORKLOAD MODE,MODE}}               a table of every account of a whole run
     {{agreement WORKLOAD}}                      do repetitions agree?
     {{WORKLOAD OPERATION MODE KEY}}             one figure, in a sentence: ticks, ratio, minimum, maximum, exits, REASON
+    {{over WORKLOAD OPERATION MODE}}            its ticks over native
+    {{spent WORKLOAD OPERATION MODE}}           its exits, each at the average cost of its reason in the whole run
     {{run WORKLOAD MODE KEY}}                   of a whole run: exits, hv_ticks, guest_ticks, share, REASON, each REASON
 """
 
@@ -19,7 +21,7 @@ from typing import Any
 
 from ..paths import ROOT
 from ..ui import UsageError
-from . import figures, summary
+from . import figures, matrix, summary
 from .store import OK, Record
 from .summary import number
 
@@ -67,6 +69,17 @@ def _figure(data: Data, words: list[str]) -> str:
     if key in cell:
         return number(cell[key])
     return f"{cell.get('exits', {}).get(key, 0.0):.1f}"
+
+
+def _over(data: Data, words: list[str]) -> str:
+    native = _cell(data, words[0], words[1], matrix.NATIVE)["ticks"]
+    return number(round(_cell(data, words[0], words[1], words[2])["ticks"] - native))
+
+
+def _spent(data: Data, words: list[str]) -> str:
+    rows = _workload(data, words[0])["runs"][words[2]]["exits"]
+    exits = _cell(data, words[0], words[1], words[2])["exits"]
+    return number(round(sum(n * rows[reason]["ticks"] / rows[reason]["count"] for reason, n in exits.items())))
 
 
 def _of_run(data: Data, words: list[str]) -> str:
@@ -119,7 +132,8 @@ def _ledger(workload: Data, modes: list[str]) -> str:
     books = {m: workload["runs"][m].get("ledger") for m in modes}
     if not all(books.values()):
         raise _Missing(f"{workload['name']} has no accounts in one of {', '.join(modes)}")
-    names = dict.fromkeys(k for b in books.values() if b for k in b["accounts"])
+    kinds = dict.fromkeys(k for b in books.values() if b for k in b["accounts"])
+    names = sorted(kinds, key=lambda k: 0 if k == "guest" else 1 if k.startswith("exit: ") else 2)
     rows = [[n, *(f"{b['accounts'].get(n, 0):,}" for b in books.values() if b)] for n in names]
     rows.append(["in no account", *(f"{b.get('residual', 0):,}" for b in books.values() if b)])
     rows.append(["sum: the ticks that passed", *(f"{b['total']:,}" for b in books.values() if b)])
@@ -132,6 +146,8 @@ def _fill(data: Data, words: list[str]) -> str:
         return summary.about(data).rstrip()
     if kind == "run" and len(rest) >= 3:
         return _of_run(data, rest)
+    if kind in ("over", "spent") and len(rest) == 3:
+        return (_over if kind == "over" else _spent)(data, rest)
     if kind == "agreement" and len(rest) == 1:
         return summary.agreement(_workload(data, rest[0])).rstrip()
     tables = {"ticks": summary.operations, "exits": summary.exits, "reasons": _reasons, "ledger": _ledger}

@@ -134,7 +134,10 @@ def model_table(workload: Data, modes: list[str]) -> str:
 
 def ledger_table(workload: Data) -> str:
     books = {m: r["ledger"] for m, r in workload["runs"].items() if r.get("ledger") and m in charts.STYLE}
-    kinds = list(dict.fromkeys(k for b in books.values() for k in b["accounts"]))
+    kinds = sorted(
+        dict.fromkeys(k for b in books.values() for k in b["accounts"]),
+        key=lambda k: 0 if k == "guest" else 1 if k.startswith("exit: ") else 2,
+    )
     rows = []
     for kind in kinds:
         row = [esc(kind)]
