@@ -33,10 +33,11 @@ struct request {
 struct virtio_blk {
 	struct virtio_dev dev;
 	struct blk_backend *backend;
-	unsigned order; /* of the allocation that this struct and the requests lie in */
-	bool filling;	/* requests are being taken from a queue */
-	bool starved;	/* a queue was left because all requests were under way */
-	bool gone;	/* the driver has reset the device: what is done late is not pushed */
+	unsigned order;		    /* of the allocation that this struct and the requests lie in */
+	bool filling;		    /* requests are being taken from a queue */
+	bool starved;		    /* a queue was left because all requests were under way */
+	unsigned under_way, unsaid; /* requests: taken from a queue; of those done since a signal */
+	bool gone; /* the driver has reset the device: what is done late is not pushed */
 	struct request *free;
 };
 
@@ -58,6 +59,23 @@ static void release(struct request *r)
 	r->blk->free = r;
 }
 
+static void signal_all(struct virtio_blk *blk)
+{
+	blk->unsaid = 0;
+	for (unsigned i = 0; i < blk->dev.queues; i++)
+		virtio_signal(&blk->dev, i);
+}
+
+/*
+ * A driver that keeps many requests under way is told of them in bulk: when half of them are done,
+ * for the other half keeps the disk busy meanwhile. One that waits for its only request is told at
+ * once. The last one under way always tells of all.
+ */
+static bool enough_to_say(const struct virtio_blk *blk)
+{
+	return blk->unsaid >= blk->under_way;
+}
+
 static void blk_kick(struct virtio_dev *d, unsigned queue);
 
 static void complete(struct request *r, u32 result)
@@ -66,14 +84,17 @@ static void complete(struct request *r, u32 result)
 	u8 status = (u8)result;
 
 	release(r);
+	blk->under_way--;
 	if (blk->gone)
 		return;
 	if (vq_write(&r->status, &status, STATUS_LEN) != OK)
 		virtio_complain(&blk->dev, "the memory for a status is gone");
 	vq_push(virtio_vq(&blk->dev, r->queue), &r->chain);
+	blk->unsaid++;
 	if (blk->filling)
 		return; /* whoever fills tells the driver of all that was done meanwhile */
-	virtio_signal(&blk->dev, r->queue);
+	if (enough_to_say(blk))
+		signal_all(blk);
 	if (blk->starved)
 		blk_kick(&blk->dev, r->queue);
 }
@@ -231,6 +252,7 @@ static void begin(struct request *r)
 		vq_fail(virtio_vq(&r->blk->dev, r->queue),
 			"a request without a header or a place for its status");
 		release(r);
+		r->blk->under_way--;
 		return;
 	}
 	r->status = r->in;
@@ -248,6 +270,7 @@ static void fill(struct virtio_blk *blk, unsigned queue)
 		if (!vq_pop(virtio_vq(&blk->dev, queue), &r->chain))
 			return;
 		blk->free = r->next;
+		blk->under_way++;
 		r->queue = queue;
 		begin(r);
 	}
@@ -279,8 +302,8 @@ static void blk_kick(struct virtio_dev *d, unsigned queue)
 			serve(blk, i);
 	}
 	blk->filling = false;
-	for (unsigned i = 0; i < d->queues; i++)
-		virtio_signal(d, i);
+	if (enough_to_say(blk))
+		signal_all(blk);
 }
 
 static void blk_reset(struct virtio_dev *d)
@@ -292,6 +315,7 @@ static void blk_reset(struct virtio_dev *d)
 		blk->backend->ops->drain(blk->backend);
 	blk->gone = false;
 	blk->starved = false;
+	blk->unsaid = 0;
 }
 
 static const struct virtio_ops blk_ops = {

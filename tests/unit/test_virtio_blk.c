@@ -671,6 +671,38 @@ static void more_than_it_can_take(void **state)
 	}
 }
 
+/* Of many requests the driver hears when half of them are done, and when the last one is. */
+static void told_in_bulk(void **state)
+{
+	u16 id;
+	u32 len;
+
+	(void)state;
+	start_with(VERSION_1 | BIT(VIRTIO_F_RING_PACKED));
+	for (unsigned i = 0; i < DEPTH; i++)
+		submit_read(i % 2);
+	finish_one(0, true);
+	assert_false(p.line);
+	assert_true(drv_get(&t.d[0], &id, &len)); /* it is there for who looks */
+	finish_one(0, true);
+	assert_true(p.line);
+	bus_read(&p.mmio, p.isr, 1);
+	assert_false(p.line);
+	finish_one(0, false);
+	assert_true(p.line);
+	bus_read(&p.mmio, p.isr, 1);
+	/* Nothing is left unsaid by a reset. */
+	for (unsigned i = 0; i < DEPTH; i++)
+		submit_read(0);
+	finish_one(0, true);
+	set_status(0);
+	start_with(VERSION_1);
+	submit_read(0);
+	assert_false(p.line);
+	finish_one(0, true);
+	assert_true(p.line);
+}
+
 /* 28: after the reset nothing of the old driver's is written to, and all requests are free. */
 static void reset_in_flight(void **state)
 {
@@ -743,6 +775,7 @@ int main(void)
 		TEST(disks_that_cannot_be),
 		SLOW(late_and_out_of_order),
 		SLOW(more_than_it_can_take),
+		SLOW(told_in_bulk),
 		SLOW(reset_in_flight),
 		SLOW(broken_in_flight),
 	};
