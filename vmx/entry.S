@@ -10,7 +10,7 @@
  *   run loop -> vmx_enter -> VMRESUME -> guest -> vmx_exit -> vmx_exit_quick --yes--> VMRESUME
  *                                                                            \--no--> run loop
  *
- * Vector registers are never touched: the hypervisor is built without them.
+ * Vector registers are never touched once there is a guest: the hypervisor is built without them.
  */
 
 #define VMCS_HOST_RSP_ 0x6c14 /* fields.h: asserted equal in vcpu.c */
@@ -246,5 +246,24 @@ vmx_reset_sse_state:
 	fxrstor64 (%rdi)
 	ret
 	.size	vmx_reset_sse_state, . - vmx_reset_sse_state
+
+/*
+ * void vmx_xsavec_of_ones(void *area, u64 xcr0)
+ *
+ * XSAVEC of components xcr0, with all bits of YMM0 set and the other registers 0, as they are again
+ * afterwards.
+ */
+	.globl	vmx_xsavec_of_ones
+	.type	vmx_xsavec_of_ones, @function
+vmx_xsavec_of_ones:
+	movq	%rsi, %rdx
+	shrq	$32, %rdx
+	movl	%esi, %eax
+	vzeroall
+	vcmptrueps %ymm0, %ymm0, %ymm0
+	xsavec64 (%rdi)
+	vzeroall
+	ret
+	.size	vmx_xsavec_of_ones, . - vmx_xsavec_of_ones
 
 	.section .note.GNU-stack, "", @progbits

@@ -695,7 +695,7 @@ static unsigned lacks(bool two_level)
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
 		if (!(have & rows[i].bit))
 			what |= rows[i].lacks;
-	return what;
+	return vmx_xsavec_works() ? what : what | CPUID_LACKS_XSAVEC;
 }
 
 const struct cpu_ops vmx_cpu_ops = {

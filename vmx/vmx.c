@@ -45,6 +45,7 @@ enum status vmx_init(char *err)
 
 	if (s != OK)
 		return s;
+	vmx_xsavec_try();
 	for (unsigned m = 0; m < VMX_MODES; m++)
 		if (vmx_controls_negotiate(
 			    &vmx_caps, (enum vmx_mode)m, &vmx_controls[m], missing[m]) == OK)

@@ -72,6 +72,11 @@ extern const char vmx_exit[], vmx_exit_traced[];
 void vmx_trace_exit(struct vcpu *v); /* trace.c: called by entry.S */
 void vmx_reset_vector_state(const void *area, u64 xcr0);
 void vmx_reset_sse_state(const void *area);
+void vmx_xsavec_of_ones(void *area, u64 xcr0);
+
+/* xsavec.c: once, before a guest's registers are on this CPU; and what came of it. */
+void vmx_xsavec_try(void);
+bool vmx_xsavec_works(void);
 
 /* exits.c */
 enum exit_kind vmx_run(struct vcpu *v, struct vcpu_exit *e);

@@ -336,6 +336,7 @@ static void resolve_lacks(struct cpuid_table *t, const struct cpuid_config *cfg)
 		{ CPUID_LACKS_PKU, &t->head.basic[LEAF_FEATURES2].ecx, 3 },
 		{ CPUID_LACKS_RDTSCP, &t->ext[1].edx, 27 },
 		{ CPUID_LACKS_XSAVES, &t->component[1].eax, 3 },
+		{ CPUID_LACKS_XSAVEC, &t->component[1].eax, 1 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

@@ -52,6 +52,7 @@ extern const size_t cpuid_leaves_count;
 #define CPUID_LACKS_PKU	    BIT(2)
 #define CPUID_LACKS_RDTSCP  BIT(3)
 #define CPUID_LACKS_XSAVES  BIT(4)
+#define CPUID_LACKS_XSAVEC  BIT(5)
 
 struct cpuid_config {
 	unsigned vcpus, index; /* index = APIC ID of the vcpu this is for */

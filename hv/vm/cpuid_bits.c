@@ -205,7 +205,9 @@ const struct cpuid_bit cpuid_bits[] = {
 
 	/* extended state */
 	{ 0xd, 1, CPUID_EAX, 0, CPUID_PASS, "XSAVEOPT", PLAIN },
-	{ 0xd, 1, CPUID_EAX, 1, CPUID_PASS, "XSAVEC", PLAIN },
+	{ 0xd, 1, CPUID_EAX, 1, CPUID_PASS, "XSAVEC",
+		"where it keeps what it saves, which is tried at the start: that of Bochs 2.7 does "
+		"not" },
 	{ 0xd, 1, CPUID_EAX, 2, CPUID_PASS, "XGETBV1", PLAIN },
 	{ 0xd, 1, CPUID_EAX, 3, CPUID_MASK, "XSAVES",
 		"IA32_XSS is not offered, and without it XSAVEC does as well" },

@@ -260,6 +260,19 @@ static void test_xsave(void **state)
 	assert_int_equal(look(0xd, 0xffffffff).eax, 0);
 }
 
+static void test_xsavec_that_does_not_work(void **state)
+{
+	struct cpuid_config cfg = {
+		.vcpus = 1, .tsc_hz = TSC_HZ, .host = machine, .lacks = CPUID_LACKS_XSAVEC
+	};
+
+	(void)state;
+	cpuid_resolve(t, &cfg);
+	assert_int_equal(look(0xd, 1).eax, 5);
+	assert_int_equal(look(0xd, 1).ebx, 0);
+	assert_int_equal(look(0xd, 0).ebx, 0x340);
+}
+
 /* What Linux computes from leaf 15H, in 32 bits, must be the TSC's frequency to a millionth. */
 static void test_tsc_ratio(void **state)
 {
@@ -380,6 +393,7 @@ int main(void)
 		TEST(test_dynamic_bits),
 		TEST(test_topology),
 		TEST(test_xsave),
+		TEST(test_xsavec_that_does_not_work),
 		TEST(test_tsc_ratio),
 		TEST(test_hypervisor),
 		TEST(test_out_of_range),
