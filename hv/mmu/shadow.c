@@ -46,8 +46,9 @@ static void after_flush(struct shadow *s, struct vcpu *v)
 {
 	unsigned found;
 
-	if (likely(!s->cfg.audit))
+	if (likely(!s->cfg.audit) || ++s->unaudited < s->cfg.audit)
 		return;
+	s->unaudited = 0;
 	s->stats.audits++;
 	found = shadow_audit(s);
 	if (found)

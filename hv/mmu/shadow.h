@@ -26,12 +26,14 @@ enum shadow_strategy {
 
 #define SHADOW_PAGES_MIN 32u
 #define SHADOW_PAGES_MAX (1u << 20)
+#define SHADOW_AUDIT_MAX 1000000u
 
 struct shadow_config {
 	enum shadow_strategy strategy;
 	unsigned fast;	/* SHADOW_FILTER, ... */
 	unsigned pages; /* shadow pages at most; 0: as many as suit the guest's memory */
-	bool audit;	/* compare all entries with the guest's after each synchronisation */
+	unsigned audit; /* compare all entries with the guest's after one of so many flushes; 0:
+			   never */
 };
 
 /* shadow_init(): once, before a VM is created. maxphyaddr: of the machine, in bits. */

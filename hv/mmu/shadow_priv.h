@@ -217,6 +217,7 @@ struct shadow {
 		u32 error;
 	} allowed; /* the last fault after which the access was to go ahead */
 
+	u32 unaudited; /* flushes */
 	struct shadow_stats stats;
 };
 

@@ -243,7 +243,18 @@ static bool set_shadow_targets(struct manifest *m, struct text v)
 
 static bool set_shadow_audit(struct manifest *m, struct text v)
 {
-	return yes_or_no(v, &m->shadow.audit);
+	size_t digits;
+	bool on;
+	u64 n;
+
+	if (yes_or_no(v, &on)) {
+		m->shadow.audit = on;
+		return true;
+	}
+	if (!number(v, SHADOW_AUDIT_MAX, &n, &digits) || digits != v.len || !n)
+		return false;
+	m->shadow.audit = (unsigned)n;
+	return true;
 }
 
 static bool set_io(struct manifest *m, struct text v)
@@ -456,7 +467,7 @@ static const struct key {
 	{ "shadow_prefetch", set_shadow_prefetch, "yes or no", false },
 	{ "shadow_install", set_shadow_install, "yes or no", false },
 	{ "shadow_targets", set_shadow_targets, "yes or no", false },
-	{ "shadow_audit", set_shadow_audit, "yes or no", false },
+	{ "shadow_audit", set_shadow_audit, "yes, no, or 1 to 1000000", false },
 	{ "io", set_io, "virtio or emulated", false },
 	{ "disk", set_disk,
 		"a module's name, blank:SIZE, part:NAME, uuid:UUID or disk:NUMBER, and \"ro\" or "

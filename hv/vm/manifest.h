@@ -18,7 +18,8 @@
  *   shadow_prefetch=yes  yes | no: a fault fills the neighbours too
  *   shadow_install=yes   yes | no: a trapped write to a table fills in the entry it is about
  *   shadow_targets=yes   yes | no: CR3 loads without an exit, where the root lies in its place
- *   shadow_audit=no   yes | no: compare all of it with the guest's tables at each flush
+ *   shadow_audit=no   yes | no | 100: compare all of it with the guest's tables at each flush, or
+ *                     at one of so many
  *   io=virtio         virtio | emulated
  *   disk=NAME         a boot module as a disk, written to in memory only; or "blank:64M", zeros of
  *                     that size; or of the physical machine: "part:NAME" and "uuid:UUID", a

@@ -29,6 +29,7 @@ BOOTS = ("auto", "linux64", "pvh", "multiboot", "elf")
 MMUS = ("auto", "ept", "shadow", "direct")
 SHADOWS = ("oos", "sync", "vtlb")
 SHADOW_PAGES = range(32, (1 << 20) + 1)
+SHADOW_AUDIT_MAX = 1_000_000  # one of so many flushes
 IOS = ("virtio", "emulated")
 RINGS = ("packed", "split")
 VIRTIOS = ("pci", "mmio")
@@ -82,7 +83,7 @@ class Vm:
     shadow_prefetch: bool = True
     shadow_install: bool = True
     shadow_targets: bool = True
-    shadow_audit: bool = False
+    shadow_audit: bool | int = False
     io: str = "virtio"
     disk: list[Disk] = field(default_factory=list)
     rng: bool = False
@@ -191,6 +192,12 @@ def _shadow_pages(value: Any) -> int:
     return value
 
 
+def _shadow_audit(value: Any) -> bool | int:
+    if not isinstance(value, int) or not 0 <= value <= SHADOW_AUDIT_MAX:
+        raise ValueError(f"true, false, or a number up to {SHADOW_AUDIT_MAX} is expected")
+    return value if isinstance(value, bool) or value else False
+
+
 def _modules(value: Any) -> list[ModuleFile]:
     if not isinstance(value, list) or len(value) > MODULES_MAX:
         raise ValueError(f"a list of at most {MODULES_MAX} files is expected")
@@ -292,7 +299,7 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "shadow_prefetch": _bool,
     "shadow_install": _bool,
     "shadow_targets": _bool,
-    "shadow_audit": _bool,
+    "shadow_audit": _shadow_audit,
     "io": _choice(*IOS),
     "disk": _disks,
     "rng": _bool,
@@ -383,7 +390,7 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         f"shadow_prefetch={yes(vm.shadow_prefetch)}",
         f"shadow_install={yes(vm.shadow_install)}",
         f"shadow_targets={yes(vm.shadow_targets)}",
-        f"shadow_audit={yes(vm.shadow_audit)}",
+        f"shadow_audit={yes(vm.shadow_audit) if isinstance(vm.shadow_audit, bool) else vm.shadow_audit}",
         f"io={vm.io}",
         f"rng={yes(vm.rng)}",
         f"console={vm.console}",

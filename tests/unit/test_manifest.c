@@ -128,13 +128,19 @@ static void test_words(void **state)
 	bad("reboot=", "reboot must be yes or no");
 	bad("shadow=some", "shadow must be oos, sync or vtlb");
 	bad("shadow_pages=31", "shadow_pages must be 0, or 32 to 1048576");
+	bad("shadow_audit=0", "shadow_audit must be yes, no, or 1 to 1000000");
+	bad("shadow_audit=maybe", "shadow_audit must be yes, no, or 1 to 1000000");
 	good("kernel=k\nshadow=vtlb\nshadow_pages=64\nshadow_filter=no\nshadow_targets=no\n"
 	     "shadow_install=no\nshadow_audit=yes\ncounters=yes");
 	assert_true(m.counters);
 	assert_int_equal(m.shadow.strategy, SHADOW_VTLB);
 	assert_int_equal(m.shadow.pages, 64);
 	assert_int_equal(m.shadow.fast, SHADOW_PREFETCH);
-	assert_true(m.shadow.audit);
+	assert_int_equal(m.shadow.audit, 1);
+	good("kernel=k\nshadow_audit=500");
+	assert_int_equal(m.shadow.audit, 500);
+	good("kernel=k\nshadow_audit=no");
+	assert_int_equal(m.shadow.audit, 0);
 	good("kernel=k\nmmu=direct");
 	assert_int_equal(m.mmu, VM_MMU_DIRECT);
 	good("kernel=k\ndebugexit=yes");

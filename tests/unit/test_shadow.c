@@ -1090,6 +1090,15 @@ static void test_the_auditor_finds_what_is_planted(void **state)
 	plant(guest[1], 0, "a leaf for an entry that is not present");
 }
 
+static void test_one_of_so_many_flushes_is_audited(void **state)
+{
+	(void)state;
+	m.s->cfg.audit = 3;
+	for (unsigned n = 0; n < 7; n++)
+		load_cr3(ROOT);
+	assert_int_equal(m.s->stats.audits, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1133,6 +1142,7 @@ int main(void)
 		TEST(test_many_writers_of_one_page),
 		TEST(test_references),
 		TEST(test_the_auditor_finds_what_is_planted),
+		TEST(test_one_of_so_many_flushes_is_audited),
 	};
 
 	arena_open();

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""stress-ng's stressors of memory and of fork under shadow paging, with the auditor at one of so many flushes.
+
+The auditor ends the VM if an entry differs from the guest's tables. At the end the pool holds what it holds after a
+boot in which nothing but the shell ran.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import Run, Starter, complaints, slow
+from triptych_lib import cpio, initramfs
+from triptych_lib.ui import Progress
+
+SECONDS = 150  # of the guest's
+FLUSHES_PER_AUDIT = 2000
+AUDITS_MIN = 20
+STRESS_TIMEOUT_S = 3600
+PAGES_MORE_MAX = 64  # of shadow pages: the shell's own processes come and go
+STRESSORS = "--vm 2 --vm-bytes 24M --mmap 1 --mmap-bytes 24M --mremap 1 --mremap-bytes 8M --brk 1 --fork 2 --vfork 1"
+
+
+def libraries(program: Path) -> list[Path]:
+    """What ldd says it is linked with, its loader included."""
+    out = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True).stdout
+    return sorted({Path(p) for p in re.findall(r"(/\S+) \(0x", out)})
+
+
+def with_stress(directory: Path) -> Path:
+    """The default initramfs with stress-ng in it, as on this host."""
+    program = shutil.which("stress-ng")
+    assert program is not None, "stress-ng is not here: run 'make deps'"
+    files = [Path(program), *libraries(Path(program))]
+    folders = {"/".join(f.parts[1:n]) for f in files for n in range(2, len(f.parts))} - {"bin"}
+    more = cpio.archive(
+        [cpio.directory(name) for name in sorted(folders)]
+        + [cpio.regular(str(f)[1:], f.read_bytes(), 0o755) for f in files]
+        + [cpio.regular("bin/stress", f'#!/bin/sh\n{program} {STRESSORS} --verify -t "$1" 2>&1\n'.encode(), 0o755)]
+    )
+    both = directory / "initrd"
+    both.write_bytes(initramfs.build(Progress(False)).read_bytes() + more)
+    return both
+
+
+def boot(triptych: Starter, directory: Path, strategy: str, initrd: Path) -> Run:
+    vm = directory / "vm.toml"
+    vm.write_text(
+        f'name = "linux"\nkernel = "debian:cloud-amd64"\ninitrd = "{initrd}"\nmem = "512M"\n'
+        f'mmu = "shadow"\nshadow = "{strategy}"\nshadow_audit = {FLUSHES_PER_AUDIT}\n'
+    )
+    run = triptych("--vm", str(vm))
+    run.command_timeout = STRESS_TIMEOUT_S
+    assert complaints(run.prompt(STRESS_TIMEOUT_S)) == []
+    return run
+
+
+def pages_at_the_end(run: Run) -> tuple[int, int]:
+    """Shadow pages in use, and how often they were audited."""
+    run.send("poweroff")
+    assert run.finish(STRESS_TIMEOUT_S) == 0
+    assert complaints(run.text) == []
+    [said] = run.machine_lines("shadow")
+    return int(str(said["pages"])), int(str(said["audits"]))
+
+
+@slow
+@pytest.mark.parametrize("strategy", ["oos", "sync"])
+def test_memory_and_fork_stressors(triptych: Starter, tmp_path: Path, strategy: str) -> None:
+    initrd = with_stress(tmp_path)
+    quiet = boot(triptych, tmp_path, strategy, initrd)
+    quiet.command("stress-ng --version")
+    before, _ = pages_at_the_end(quiet)
+
+    run = boot(triptych, tmp_path, strategy, initrd)
+    said = run.command(f"stress {SECONDS}")
+    assert "successful run completed" in said
+    after, audits = pages_at_the_end(run)
+    print(f"{strategy}: {audits} audits, {before} shadow pages after a quiet boot, {after} after the stress")
+    assert audits >= AUDITS_MIN
+    assert after <= before + PAGES_MORE_MAX
