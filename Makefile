@@ -240,6 +240,13 @@ test: deps all counting $(BENCH) $(NANO) $(GUEST_ELFS) $(UNIT_BINS)
 test-slow: deps all $(BENCH) $(NANO) $(GUEST_ELFS)
 	@$(PYTHON) scripts/run-tests --slow
 
+# Each kernel on each machine, with little memory and much, under each strategy of shadow paging: a table. CELL=full-penryn
+# is a part of it, CELL=full-penryn-5120-oos one boot.
+CELL ?= -
+.PHONY: boots
+boots: deps all
+	@$(PYTHON) -m pytest -q -n 2 -p no:cacheprovider tests/system/test_shadow.py -k 'under_ept and $(CELL)'
+
 # Also with -j, what is missing is installed before anything is built.
 ifneq ($(filter iso run bench compare test test-slow lint,$(MAKECMDGOALS)),)
 $(HV_OBJS) $(B)/hv/dev/dsdt.c $(B)/symtab0.S $(BENCH) $(NANO_OBJS) $(GUEST_LIB) $(UNIT_BINS): | deps
@@ -292,6 +299,7 @@ help:
 	@echo "make counting  build/counting/triptych.elf, which counts VMREADs and VMWRITEs by kind of exit"
 	@echo "make test      unit tests, test guests, whole boots"
 	@echo "make test-slow the test guests in their long form, and boots in every variant: hours"
+	@echo "make boots     Debian's kernels under shadow paging, compared with EPT: CELL=full-penryn-5120-oos is one of 36 boots"
 	@echo "make fuzz      decoder, emulator, page walk, loaders and VM files against any input, with clang"
 	@echo "make lint      formatting, layers, headers, cppcheck, mypy, sizes"
 	@echo "make docs      docs/cpuid-msr.md from the tables; make check-docs fails where that would change it"

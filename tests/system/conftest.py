@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -24,10 +25,34 @@ BOOT_TIMEOUT_S = 420
 COMMAND_TIMEOUT_S = 90
 
 slow = pytest.mark.slow
+# In which memory modes guests are booted: the one list of them, for the fixture in_each_mode.
+MEMORY_MODES = ["ept", pytest.param("shadow", marks=slow)]
+CELL = "cell"  # the property of a test that has a line in the table of boots
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: `make test-slow` runs it, `make test` does not")
+
+
+def why(report: pytest.TestReport) -> str:
+    """The first line of what went wrong."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash else report.longrepr).strip().splitlines()[0][:160]
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """The table of boots: a line for each test that says which cell of it it is."""
+    reports = [r for key in ("passed", "failed") for r in terminalreporter.stats.get(key, []) if r.when == "call"]
+    rows = {}
+    for report in reports:
+        said = dict(report.user_properties)
+        if CELL in said:
+            seconds = str(said.get("seconds", "-"))
+            rows[str(said[CELL])] = (seconds, "pass" if report.passed else f"FAIL: {why(report)}")
+    if rows:
+        terminalreporter.section("boots")
+    for cell, (seconds, verdict) in sorted(rows.items()):
+        terminalreporter.write_line(f"{cell:<32} {seconds:>5} s  {verdict}")
 
 
 COMPLAINT = re.compile(r"\bBUG\b|WARNING|(?i:unable to|firmware bug|unchecked msr)")
@@ -47,6 +72,7 @@ class Run:
         self.log_path = log
         self.text = ""
         self.seen = 0
+        self.command_timeout: float = COMMAND_TIMEOUT_S
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
         )
@@ -78,8 +104,8 @@ class Run:
     def command(self, line: str) -> str:
         """Runs a shell command in the guest; its output."""
         self.send(line)
-        self.expect(line.split()[-1])
-        return self.expect(PROMPT).replace("\r", "").strip()
+        self.expect(line.split()[-1], self.command_timeout)
+        return self.expect(PROMPT, self.command_timeout).replace("\r", "").strip()
 
     def finish(self, timeout: float = COMMAND_TIMEOUT_S) -> int:
         assert self.process.stdout is not None
@@ -107,9 +133,10 @@ class Run:
 class Starter:
     log: Path
     running: list[Run]
+    mmu: str = ""  # the memory mode; where there is none, the test chooses
 
     def __call__(self, *args: str) -> Run:
-        run = Run(self.log, *args)
+        run = Run(self.log, *args, *(("--mmu", self.mmu) if self.mmu else ()))
         self.running.append(run)
         return run
 
@@ -120,3 +147,10 @@ def triptych(tmp_path: Path) -> Iterator[Starter]:
     yield starter
     for run in starter.running:
         run.stop()
+
+
+@pytest.fixture(params=MEMORY_MODES)
+def in_each_mode(request: pytest.FixtureRequest, triptych: Starter) -> Starter:
+    """As triptych, in each of the memory modes."""
+    triptych.mmu = request.param
+    return triptych

@@ -46,8 +46,8 @@ def logged_at(log: str, what: str) -> float:
 
 
 @pytest.mark.parametrize("how", ["idle", pytest.param("busy", marks=slow)])
-def test_clocks_agree_with_the_machines_counter(triptych: Starter, tmp_path: Path, how: str) -> None:
-    run = triptych("--initrd", str(with_clock(tmp_path)), "--stats-json", str(tmp_path / "stats"))
+def test_clocks_agree_with_the_machines_counter(in_each_mode: Starter, tmp_path: Path, how: str) -> None:
+    run = in_each_mode("--initrd", str(with_clock(tmp_path)), "--stats-json", str(tmp_path / "stats"))
     run.prompt()
     run.send(f"clock {how} {SECONDS}; poweroff")
     assert run.finish(BUSY_TIMEOUT_S) == 0

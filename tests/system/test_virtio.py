@@ -86,10 +86,10 @@ def has_a_network_card(run: Run) -> None:
     ("kernel", "rings"),
     [("debian:cloud-amd64", "packed"), pytest.param("debian:amd64", "split", marks=slow)],
 )
-def test_disks_and_random_bytes(triptych: Starter, tmp_path: Path, kernel: str, rings: str) -> None:
+def test_disks_and_random_bytes(in_each_mode: Starter, tmp_path: Path, kernel: str, rings: str) -> None:
     content = bytes(i * 7 + i // 512 & 0xFF for i in range(1 << 20))
     (tmp_path / "image").write_bytes(content)
-    run = triptych("--kernel", kernel, "--rings", rings, "--disk", "blank:16M", "--disk", f"{tmp_path}/image,ro", "--rng",
+    run = in_each_mode("--kernel", kernel, "--rings", rings, "--disk", "blank:16M", "--disk", f"{tmp_path}/image,ro", "--rng",
                    "--net", "switch")  # fmt: skip
     assert complaints(run.prompt()) == []
     keeps_a_file_system(run)
@@ -108,8 +108,8 @@ def test_disks_and_random_bytes(triptych: Starter, tmp_path: Path, kernel: str, 
     assert "needs a reset" not in run.log()
 
 
-def test_console(triptych: Starter) -> None:
-    run = triptych("--console", "virtio", "--console-size", "132x50")
+def test_console(in_each_mode: Starter) -> None:
+    run = in_each_mode("--console", "virtio", "--console-size", "132x50")
     run.prompt()
     assert run.command("tty").split()[-1] == "/dev/hvc0"
     assert run.command("stty size").split()[-2:] == ["50", "132"]
