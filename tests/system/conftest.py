@@ -55,7 +55,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         terminalreporter.write_line(f"{cell:<32} {seconds:>5} s  {verdict}")
 
 
-COMPLAINT = re.compile(r"\bBUG\b|WARNING|(?i:unable to|firmware bug|unchecked msr)")
+COMPLAINT = re.compile(r"\bBUG\b|WARNING|\bsegfault at\b|(?i:unable to|firmware bug|unchecked msr)")
 # Printed by the same kernels, booted natively in the same emulator.
 NATIVE_TOO = ("RETBleed: WARNING", "TSC_DEADLINE disabled due to Errata")
 

@@ -79,6 +79,7 @@ def transcript(run: Run, limit: float) -> str:
     assert run.command("for i in 1 2 3; do ls /bin | wc -l; done | uniq | grep -c .") == "1"
     run.send("poweroff")
     assert run.finish(limit) == 0
+    assert complaints(run.text) == []
     assert run.machine_lines("vm")[0]["end"] == "poweroff"
     return run.text.replace("\r", "")
 
