@@ -495,6 +495,7 @@ def test_from_the_command_to_the_page(tmp_path: Path) -> None:
     for r in store.load(tmp_path / "out" / store.RESULTS):
         assert r["status"] == ("cannot" if r["mode"] == "para" else "ok")
         assert {"commit", "tree_clean", "engine_version", "cpu_model", "kernel", "images", "command", "host", "vm"} <= r.keys()
+        assert r["vm"]["kernel"] == "build/nano.elf", "where the tree stands does not matter"
         assert r["host"]["kernel"] and "mitigations" in r["host"] and r["mitigations"]
         assert r["mode"] == "para" or (r["host_mem_mb"], r["ticks"]) == (512, 5)
         assert cli.parser().parse_args(r["command"].split()[1:]).command == "run"

@@ -62,7 +62,7 @@ def plan(cell: Cell, setting: Setting, progress: Progress) -> Planned:
         "engine": setting.engine,
         "engine_version": facts.engine_version(setting.engine),
         "cpu_model": setting.cpu_model,
-        "vm": keys,
+        "vm": {k: v.removeprefix(f"{ROOT}/") if isinstance(v, str) else v for k, v in keys.items()},
         "why": cell.why,
     }
     if not cell.why:
