@@ -8,7 +8,6 @@
 #include "hv/cpu/entropy.h"
 #include "hv/cpu/tsc.h"
 #include "hv/ctl/log.h"
-#include "hv/drv/console.h"
 #include "hv/lib/printf.h"
 #include "hv/mem/page.h"
 #include "hv/vm/disks.h"
@@ -130,15 +129,16 @@ static enum status add_rng(struct vm *vm, struct virtio_io *io, char *err)
 
 static void print(void *ctx, const u8 *buf, size_t len)
 {
-	(void)ctx;
-	console_write(buf, len);
+	struct vm *vm = ctx;
+
+	vmconsole_write(&vm->console, buf, len);
 }
 
 static enum status add_console(struct vm *vm, struct virtio_io *io, char *err)
 {
 	struct console_size size = { vm->cfg.columns, vm->cfg.rows };
 	enum status s = virtio_console_create(&io->console, vm->cfg.name, vm->cfg.packed_rings,
-		&vm->mem, vm->timers, size, print, NULL);
+		&vm->mem, vm->timers, size, print, vm);
 
 	if (s != OK) {
 		snprintf(err, LOADER_ERR_MAX, "no memory for its console");

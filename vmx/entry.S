@@ -236,16 +236,45 @@ vmx_reset_vector_state:
 	.size	vmx_reset_vector_state, . - vmx_reset_vector_state
 
 /*
- * void vmx_reset_sse_state(const void *area)
+ * void vmx_load_sse_state(const void *area)
  *
- * The same for a CPU without XSAVE: x87 and SSE are all there is, and the image has them.
+ * For a CPU without XSAVE: x87 and SSE are all there is, and the image has them.
  */
-	.globl	vmx_reset_sse_state
-	.type	vmx_reset_sse_state, @function
-vmx_reset_sse_state:
+	.globl	vmx_load_sse_state
+	.type	vmx_load_sse_state, @function
+vmx_load_sse_state:
 	fxrstor64 (%rdi)
 	ret
-	.size	vmx_reset_sse_state, . - vmx_reset_sse_state
+	.size	vmx_load_sse_state, . - vmx_load_sse_state
+
+/* void vmx_save_vector_state(void *area, u64 xcr0), void vmx_load_vector_state(const void *area, u64 xcr0) */
+	.globl	vmx_save_vector_state
+	.type	vmx_save_vector_state, @function
+vmx_save_vector_state:
+	movq	%rsi, %rdx
+	shrq	$32, %rdx
+	movl	%esi, %eax
+	xsave64	(%rdi)
+	ret
+	.size	vmx_save_vector_state, . - vmx_save_vector_state
+
+	.globl	vmx_load_vector_state
+	.type	vmx_load_vector_state, @function
+vmx_load_vector_state:
+	movq	%rsi, %rdx
+	shrq	$32, %rdx
+	movl	%esi, %eax
+	xrstor64 (%rdi)
+	ret
+	.size	vmx_load_vector_state, . - vmx_load_vector_state
+
+/* void vmx_save_sse_state(void *area) */
+	.globl	vmx_save_sse_state
+	.type	vmx_save_sse_state, @function
+vmx_save_sse_state:
+	fxsave64 (%rdi)
+	ret
+	.size	vmx_save_sse_state, . - vmx_save_sse_state
 
 /*
  * void vmx_xsavec_of_ones(void *area, u64 xcr0)

@@ -69,7 +69,7 @@ static bool decode_irq_window(struct vcpu *v, struct vcpu_exit *e)
 {
 	(void)e;
 	vmx_want_window(v, EVENT_IRQ, false);
-	v->work |= WORK_IRQ;
+	vcpu_work_set(v, WORK_IRQ);
 	return true;
 }
 
@@ -77,7 +77,7 @@ static bool decode_nmi_window(struct vcpu *v, struct vcpu_exit *e)
 {
 	(void)e;
 	vmx_want_window(v, EVENT_NMI, false);
-	v->work |= WORK_NMI;
+	vcpu_work_set(v, WORK_NMI);
 	return true;
 }
 

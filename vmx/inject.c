@@ -99,5 +99,5 @@ void vmx_take_back_event(struct vcpu *v)
 	if (v->event.type == EVENT_NMI)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(u64)BLOCKING_NMI);
-	v->work |= WORK_EVENT;
+	vcpu_work_set(v, WORK_EVENT);
 }

@@ -29,12 +29,6 @@ static_assert(VMCS_HOST_RSP == 0x6c14, "entry.S has this encoding as VMCS_HOST_R
  */
 #define EXCEPTION_BITMAP (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
 
-/* "FXSAVE Area": where the two registers are that do not start as 0. */
-#define FXSAVE_FCW   0
-#define FXSAVE_MXCSR 24
-#define FCW_INIT     0x37f
-#define MXCSR_INIT   0x1f80u
-
 /* A field of every CPU that it does not look at: the list that it is the address of is empty. */
 #define VMCS_UNUSED VMCS_EXIT_MSR_STORE_ADDRESS
 
@@ -195,7 +189,7 @@ static void write_fault_filter(const struct vmx_vcpu *x, u64 cr4, u64 efer)
 }
 
 /* The hypervisor has no use for SYSCALL: the bit is that of the guest which was here last. */
-static void write_sce(u64 value)
+void vmx_write_sce(u64 value)
 {
 	u64 old = rdmsr(MSR_EFER), new = (old & ~EFER_SCE) | (value & EFER_SCE);
 
@@ -219,7 +213,7 @@ static void set_efer(struct vmx_vcpu *x, u64 value, u64 cr4)
 		vmwrite(VMCS_GUEST_EFER, value);
 		return;
 	}
-	write_sce(value);
+	vmx_write_sce(value);
 	write_fault_filter(x, cr4, value);
 }
 
@@ -521,40 +515,6 @@ static void write_controls(struct vcpu *v, struct vmx_vcpu *x)
 	write_paging(v, x);
 }
 
-/* No restriction of the guest before is left, nor what the branch predictors learnt from it. */
-static void reset_speculation(struct vcpu *v)
-{
-	if (!cpuid_has(v->cpuid, 7, 0, CPUID_EDX, 26))
-		return;
-	wrmsr(MSR_SPEC_CTRL, 0);
-	wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
-}
-
-/* The registers that no VMCS field holds: nothing of the guest before may be left in them. */
-static void reset_live_state(struct vcpu *v, struct vmx_vcpu *x)
-{
-	static const u32 msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE };
-
-	for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++)
-		wrmsr(msrs[i], 0);
-	if (cpuid_has(v->cpuid, 0x80000001, 0, CPUID_EDX, 27))
-		wrmsr(MSR_TSC_AUX, 0);
-	reset_speculation(v);
-	write_cr2(0);
-	write_dr0(0);
-	write_dr1(0);
-	write_dr2(0);
-	write_dr3(0);
-	write_dr6(DR6_INIT);
-	if (read_cr4() & CR4_OSXSAVE) {
-		xsetbv(0, cpuid_xcr0_allowed(v->cpuid));
-		vmx_reset_vector_state(x->fpu_init, cpuid_xcr0_allowed(v->cpuid));
-		set_xcr0(v, XCR0_X87);
-	} else {
-		vmx_reset_sse_state(x->fpu_init);
-	}
-}
-
 /* cpu_ops.load: makes the VMCS current on this CPU and loads the state of a first instruction. */
 static void load(struct vcpu *v, const struct vcpu_state *s)
 {
@@ -566,7 +526,7 @@ static void load(struct vcpu *v, const struct vcpu_state *s)
 	v->handled = false;
 	write_controls(v, x);
 	write_host_state(v, x);
-	reset_live_state(v, x);
+	vmx_live_reset(v);
 	memcpy(v->gpr, s->gpr, sizeof(v->gpr));
 	set_reg(v, VREG_RSP, s->gpr[RSP]);
 	set_reg(v, VREG_RIP, s->rip);
@@ -605,8 +565,7 @@ static void destroy(struct vcpu *v)
 		page_free(x->msr_bitmap, PAGE_ORDER_4K, PAGE_HV);
 	if (x->io_bitmap)
 		page_free(x->io_bitmap, 1, PAGE_HV);
-	if (x->fpu_init)
-		page_free(x->fpu_init, PAGE_ORDER_4K, PAGE_HV);
+	vmx_live_destroy(x);
 	page_free(x, PAGE_ORDER_4K, PAGE_HV);
 	v->arch = NULL;
 }
@@ -626,14 +585,11 @@ static enum status create(struct vcpu *v)
 	x->vmcs = page_alloc(PAGE_ORDER_4K, PAGE_HV);
 	x->msr_bitmap = page_alloc(PAGE_ORDER_4K, PAGE_HV);
 	x->io_bitmap = page_alloc(1, PAGE_HV);
-	x->fpu_init = page_alloc(PAGE_ORDER_4K, PAGE_HV);
-	if (!x->vmcs || !x->msr_bitmap || !x->io_bitmap || !x->fpu_init) {
+	if (vmx_live_create(v) != OK || !x->vmcs || !x->msr_bitmap || !x->io_bitmap) {
 		destroy(v);
 		return ERR_NOMEM;
 	}
 	*(u32 *)x->vmcs = vmx_caps_revision(&vmx_caps);
-	*(u16 *)(x->fpu_init + FXSAVE_FCW) = FCW_INIT;
-	*(u32 *)(x->fpu_init + FXSAVE_MXCSR) = MXCSR_INIT;
 	memset(x->msr_bitmap, 0xff, PAGE_SIZE);
 	memset(x->io_bitmap, 0xff, 2 * PAGE_SIZE);
 	x->vpid = (u16)(v->vm->id * PLATFORM_MAX_VCPUS + v->index + 1);
@@ -704,6 +660,8 @@ const struct cpu_ops vmx_cpu_ops = {
 	.create = create,
 	.destroy = destroy,
 	.load = load,
+	.switch_out = vmx_switch_out,
+	.switch_in = vmx_switch_in,
 	.run = vmx_run,
 	.skip = skip,
 	.retire = retire,

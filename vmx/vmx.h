@@ -5,6 +5,7 @@
  *
  *   vmx.c     VMX operation on each physical CPU
  *   vcpu.c    the VMCS of a vcpu: created, loaded with a state, its registers
+ *   switch.c  the state that no VMCS field holds, from one vcpu to another
  *   exits.c   the exit table: from raw reasons to the project's words
  *   inject.c  events into the guest, windows, events that an exit cut short
  *   lint*.c   why an entry failed, in words
@@ -40,11 +41,22 @@ void vmx_cpu_disable(void); /* VMXOFF: before the machine is switched off */
 void vmx_invept_single(u64 eptp);
 void vmx_invept_all(void);
 
+#define VMX_LIVE_MSRS 7
+
+/* What no VMCS field holds of a guest, while another one has the processor. */
+struct vmx_live {
+	u64 cr2, dr[4], dr6;
+	u64 msr[VMX_LIVE_MSRS];
+	unsigned order;		   /* of the allocation */
+	u8 vector[] __aligned(64); /* an XSAVE area, standard format, or an FXSAVE image */
+};
+
 struct vmx_vcpu {
 	void *vmcs;	/* one page */
 	u8 *msr_bitmap; /* one page */
 	u8 *io_bitmap;	/* two pages: every port exits */
 	u8 *fpu_init;	/* one page: an FXSAVE or XSAVE image with nothing in it */
+	struct vmx_live *live;
 	bool launched;
 	const struct vmx_controls *controls; /* of its mode */
 	bool two_level;
@@ -71,7 +83,10 @@ u64 vmx_enter(struct vcpu *v, bool launched);
 extern const char vmx_exit[], vmx_exit_traced[];
 void vmx_trace_exit(struct vcpu *v); /* trace.c: called by entry.S */
 void vmx_reset_vector_state(const void *area, u64 xcr0);
-void vmx_reset_sse_state(const void *area);
+void vmx_load_sse_state(const void *area);
+void vmx_save_vector_state(void *area, u64 xcr0);
+void vmx_load_vector_state(const void *area, u64 xcr0);
+void vmx_save_sse_state(void *area);
 void vmx_xsavec_of_ones(void *area, u64 xcr0);
 
 /* xsavec.c: once, before a guest's registers are on this CPU; and what came of it. */
@@ -85,9 +100,17 @@ const char *vmx_exit_name(u32 reason);
 /* vcpu.c */
 void vmx_set_proc(struct vmx_vcpu *x, u32 bit, bool on);
 void vmx_cr3_read(struct vcpu *v); /* at an exit for MOV from CR3 */
+void vmx_write_sce(u64 efer);
 void vmx_dump(struct vcpu *v);
 void vmx_prepare_entry(struct vcpu *v);
 void vmx_entry_failed(struct vcpu *v, u32 reason);
+
+/* switch.c */
+enum status vmx_live_create(struct vcpu *v) __must_check;
+void vmx_live_destroy(struct vmx_vcpu *x);
+void vmx_live_reset(struct vcpu *v);
+void vmx_switch_out(struct vcpu *v);
+void vmx_switch_in(struct vcpu *v, bool stranger);
 
 /* inject.c */
 bool vmx_can_inject(struct vcpu *v, enum event_type t);

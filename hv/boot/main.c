@@ -17,6 +17,7 @@
 #include "hv/mmu/shadow.h"
 #include "hv/vm/emulated_io.h"
 #include "hv/vm/vm.h"
+#include "hv/vm/vms.h"
 #include "virtio/vm_io.h"
 #include "vmx/vmx.h"
 
@@ -122,7 +123,7 @@ __noreturn void hv_main(u32 boot_information)
 	trace_configure(opt.trace);
 	if (opt.omit)
 		ledger_omit(opt.omit, opt.omit_len);
-	failed = vm_run_all(&with, why);
+	failed = vms_run(&with, &opt.vms, why);
 	ledger_report();
 	machine_off(failed, why);
 }

@@ -10,7 +10,7 @@
 #include "hv/lib/status.h"
 
 #define MB2_BOOT_MAGIC	 0x36d76289u
-#define BOOT_MODULES_MAX 128
+#define BOOT_MODULES_MAX 256
 #define BOOT_RSDP_MAX	 64
 
 struct boot_module {

@@ -4,7 +4,7 @@
 #include "hv/ctl/trace.h"
 #include "hv/lib/string.h"
 
-#define CPUS_LIMIT 4096u
+#define COUNT_LIMIT 4096u
 
 struct word {
 	const char *text; /* not terminated */
@@ -72,12 +72,17 @@ static bool read_number(struct word v, unsigned max, unsigned *out)
 
 static bool set_cpus(struct options *o, struct word v)
 {
-	return read_number(v, CPUS_LIMIT, &o->cpus);
+	return read_number(v, COUNT_LIMIT, &o->cpus);
 }
 
 static bool set_trace(struct options *o, struct word v)
 {
 	return read_number(v, TRACE_EXITS_MAX, &o->trace);
+}
+
+static bool set_at_once(struct options *o, struct word v)
+{
+	return read_number(v, COUNT_LIMIT, &o->vms.at_once);
 }
 
 static bool set_preflight(struct options *o, struct word v)
@@ -101,6 +106,7 @@ static const struct {
 	{ "log=", set_log },
 	{ "console=", set_console },
 	{ "cpus=", set_cpus },
+	{ "at-once=", set_at_once },
 	{ "preflight", set_preflight },
 	{ "trace=", set_trace },
 	{ "ledger_omit=", set_ledger_omit },
@@ -123,7 +129,8 @@ void options_parse(struct options *o, const char *cmdline)
 		.loglevel = LOG_INFO,
 		.log = PORT_COM2,
 		.console = PORT_COM1,
-		.cpus = CPUS_LIMIT,
+		.cpus = COUNT_LIMIT,
+		.vms.at_once = COUNT_LIMIT,
 	};
 	for (const char *s = cmdline; *s;) {
 		struct word w = { s, 0 };

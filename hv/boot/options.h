@@ -6,6 +6,7 @@
 
 #include "hv/ctl/log.h"
 #include "hv/lib/util.h"
+#include "hv/vm/vms.h"
 
 enum port_choice {
 	PORT_NONE,
@@ -18,6 +19,7 @@ struct options {
 	enum port_choice log;	  /* log=com1|com2|none; default com2 */
 	enum port_choice console; /* console=com1|com2|none; default com1 */
 	unsigned cpus;		  /* cpus=N: use at most N processors; default all */
+	struct vms_options vms;	  /* at-once=N: VMs at a time; default all */
 	bool preflight;		  /* preflight: report the machine's capabilities and stop */
 	unsigned trace;		  /* trace=N: record the last N exits of each vcpu; default 0 */
 	const char *omit;	  /* ledger_omit=KIND, not terminated: see ledger_omit() */

@@ -185,6 +185,7 @@ enum vector {
 #define PAT_RESET		 0x0007040600070406ul
 #define PAT_ALL_TYPES		 0x0007050100070406ul /* the same, but WC and WP for a second WB and WT */
 #define PRED_CMD_IBPB		 BIT(0)
+#define FLUSH_CMD_L1D		 BIT(0)
 #define DEBUGCTL_LBR		 BIT(0)
 #define DEBUGCTL_BTF		 BIT(1)
 

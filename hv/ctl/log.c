@@ -100,10 +100,9 @@ void log_json_string(char *buf, size_t size, const char *text)
 	buf[n] = '\0';
 }
 
-bool ratelimit_pass(struct ratelimit *rl)
+/* Takes a token. *dropped: how many lines did not get one since the last that did. */
+static bool take_token(struct ratelimit *rl, u64 now, u64 hz, unsigned *dropped)
 {
-	u64 now = tsc_now(), hz = tsc_hz();
-
 	if (hz && now - rl->last >= hz) {
 		u64 tokens = rl->tokens + (now - rl->last) / hz;
 
@@ -115,9 +114,20 @@ bool ratelimit_pass(struct ratelimit *rl)
 		return false;
 	}
 	rl->tokens--;
-	if (rl->dropped) {
-		log_write(LOG_WARN, "(%u lines like the next were dropped)", rl->dropped);
-		rl->dropped = 0;
-	}
+	*dropped = rl->dropped;
+	rl->dropped = 0;
 	return true;
+}
+
+bool ratelimit_pass(struct ratelimit *rl)
+{
+	unsigned dropped = 0;
+	bool pass;
+
+	spin_lock(&rl->lock);
+	pass = take_token(rl, tsc_now(), tsc_hz(), &dropped);
+	spin_unlock(&rl->lock);
+	if (dropped)
+		log_write(LOG_WARN, "(%u lines like the next were dropped)", dropped);
+	return pass;
 }

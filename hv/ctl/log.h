@@ -5,6 +5,7 @@
 #ifndef HV_CTL_LOG_H
 #define HV_CTL_LOG_H
 
+#include "hv/lib/spinlock.h"
 #include "hv/lib/util.h"
 
 enum log_level {
@@ -48,6 +49,7 @@ struct ratelimit {
 	unsigned tokens; /* lines left */
 	unsigned burst;
 	unsigned dropped;
+	struct spinlock lock;
 };
 
 #define RATELIMIT(n)                                                                               \

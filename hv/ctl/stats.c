@@ -42,6 +42,11 @@ static void vcpu_stats(const struct vcpu *v)
 		    "{\"vm\":\"%s\",\"vcpu\":%u,\"exits\":%lu,\"guest_ticks\":%lu,\"hv_ticks\":%lu,"
 		    "\"idle_ticks\":%lu}",
 		name, v->index, count, v->guest_ticks, ticks, v->idle_ticks);
+	log_machine("@stats "
+		    "{\"vm\":\"%s\",\"vcpu\":%u,\"cpu\":%u,\"weight\":%u,\"ran_ticks\":%lu,"
+		    "\"wait_ticks\":%lu,\"switches_in\":%lu}",
+		name, v->index, v->sched.cpu->index, v->sched.share.weight, v->sched.ran_ticks,
+		v->sched.wait_ticks, v->sched.switches_in);
 }
 
 void stats_vm(const struct vm *vm)

@@ -69,6 +69,11 @@ struct mmu_ops {
 	void (*set_cr3)(struct vcpu *vcpu, u64 cr3);
 	void (*invlpg)(struct vcpu *vcpu, gva_t gva);
 	void (*paging_changed)(struct vcpu *vcpu); /* CR0, CR4, EFER or IA32_PAT changed */
+	/* Another vcpu is to have the processor: until resume() the registers of this one cannot be
+	 * reached (v->sched.away), though its VM's mappings and memory may change. NULL where the
+	 * hardware does it all. */
+	void (*suspend)(struct vcpu *vcpu);
+	void (*resume)(struct vcpu *vcpu);
 	void (*flush)(struct mmu
 			*mmu); /* after unmap or a permission taken away, before the next entry */
 	void (*view)(struct vcpu *vcpu, struct mmu_view *out);

@@ -272,10 +272,21 @@ static void shadow_flush(struct mmu *mmu)
 	struct shadow *s = shadow_of(mmu);
 
 	s->flush = true;
-	if (!s->vm->vcpus)
+	if (!s->vm->vcpus || s->vm->vcpu[0]->sched.away)
 		return;
 	root_find(s, s->vm->vcpu[0]);
 	shadow_settle(s, s->vm->vcpu[0]);
+}
+
+/* While its registers are out of reach, the root that they have is the one that we know. */
+static void shadow_suspend(struct vcpu *v)
+{
+	root_find(shadow_of(v->vm->mmu), v);
+}
+
+static void shadow_resume(struct vcpu *v)
+{
+	shadow_settle(shadow_of(v->vm->mmu), v);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------
@@ -403,6 +414,8 @@ const struct mmu_ops shadow_mmu_ops = {
 	.invlpg = shadow_invlpg,
 	.paging_changed = shadow_paging_changed,
 	.flush = shadow_flush,
+	.suspend = shadow_suspend,
+	.resume = shadow_resume,
 	.view = shadow_view,
 	.describe = shadow_describe,
 	.report = shadow_report,

@@ -264,7 +264,7 @@ void shadow_written(void *ctx, gpa_t gpa, u64 len)
 		frame_written(s, gfn, from, from + len);
 	else
 		frames_written(s, gfn, from, len);
-	if (unlikely(s->reload || s->flush))
+	if (unlikely(s->reload || s->flush) && !s->vm->vcpu[0]->sched.away)
 		shadow_settle(s, s->vm->vcpu[0]);
 }
 

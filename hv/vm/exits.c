@@ -211,7 +211,7 @@ static bool do_hlt(struct vcpu *v, const struct vcpu_exit *e)
 	(void)e;
 	/* What waits for a window may be taken now: HLT is complete, and no blocking outlives it.
 	 */
-	v->work |= WORK_HALTED | WORK_IRQ | (v->nmi_waits ? WORK_NMI : 0);
+	vcpu_work_set(v, WORK_HALTED | WORK_IRQ | (v->nmi_waits ? WORK_NMI : 0));
 	return true;
 }
 

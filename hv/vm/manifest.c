@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The parser of VM descriptions: a table with one row a key (hv/vm/manifest.h lists them). */
 #include "hv/dev/platform.h"
+#include "hv/cpu/percpu.h"
 #include "hv/lib/string.h"
 #include "hv/vm/load.h"
 #include "hv/vm/manifest.h"
+#include "hv/vm/runq.h"
 
 #define BALLOON_SECONDS_MAX 1000000ul
 #define MEM_DEFAULT	    (256 * MB)
 #define MEM_MIN		    (4 * MB)
 #define DISK_NUMBER_MAX	    99
 #define MEM_MAX		    (512 * GB) /* what one level-4 entry of a page table spans */
+#define REPEAT_MAX	    1000000u
 
 /* The value of one line: not terminated. */
 struct text {
@@ -445,6 +448,39 @@ static bool set_reboot(struct manifest *m, struct text v)
 	return yes_or_no(v, &m->reboot);
 }
 
+/* The whole of v, from min to max. */
+static bool whole(struct text v, unsigned min, unsigned max, unsigned *to)
+{
+	size_t digits;
+	u64 n;
+
+	if (!number(v, max, &n, &digits) || digits != v.len || n < min)
+		return false;
+	*to = (unsigned)n;
+	return true;
+}
+
+static bool set_weight(struct manifest *m, struct text v)
+{
+	return whole(v, 1, SHARE_WEIGHT_MAX, &m->weight);
+}
+
+static bool set_cap(struct manifest *m, struct text v)
+{
+	return whole(v, 0, SHARE_CAP_MAX, &m->cap);
+}
+
+static bool set_pin(struct manifest *m, struct text v)
+{
+	m->pinned = !text_is(v, "any");
+	return !m->pinned || whole(v, 0, CPUS_MAX - 1, &m->pin);
+}
+
+static bool set_repeat(struct manifest *m, struct text v)
+{
+	return whole(v, 1, REPEAT_MAX, &m->repeat);
+}
+
 static const struct key {
 	const char *name;
 	set_fn set;
@@ -486,13 +522,18 @@ static const struct key {
 	{ "debugexit", set_debugexit, "yes or no", false },
 	{ "kvmclock", set_kvmclock, "yes or no", false },
 	{ "counters", set_counters, "yes or no", false },
+	{ "weight", set_weight, "1 to 10000", false },
+	{ "cap", set_cap, "0 to 100", false },
+	{ "pin", set_pin, "any, or 0 to 63", false },
+	{ "repeat", set_repeat, "1 to 1000000", false },
 	{ "reboot", set_reboot, "yes or no", false },
 };
 
 static_assert(SHADOW_PAGES_MIN == 32 && SHADOW_PAGES_MAX == 1048576 && PLATFORM_MAX_VCPUS == 16 &&
 		      LOADER_MODULES_MAX == 32 && MANIFEST_DISKS_MAX == 8 &&
 		      BALLOON_STEPS_MAX == 8 && MANIFEST_NAME_MAX == 31 &&
-		      LOADER_CMDLINE_MAX == 2047,
+		      LOADER_CMDLINE_MAX == 2047 && SHARE_WEIGHT_MAX == 10000 &&
+		      SHARE_CAP_MAX == 100 && CPUS_MAX == 64 && REPEAT_MAX == 1000000,
 	"the sentences above name these");
 
 /* How much of a hostile line a message quotes. */
@@ -534,7 +575,7 @@ static enum status parse_line(
 		"shadow_install, shadow_targets, shadow_audit, io, disk, rng, console, net, "
 		"balloon, "
 		"virtio, rings, "
-		"testdev, debugexit, kvmclock, counters or reboot",
+		"testdev, debugexit, kvmclock, counters, weight, cap, pin, repeat or reboot",
 		number_of, (int)MIN(name.len, (size_t)QUOTE_MAX), name.s);
 }
 
@@ -579,6 +620,8 @@ enum status manifest_parse(const char *text, size_t len, struct manifest *out, c
 		.shadow.fast = SHADOW_FAST_ALL,
 		.io = VM_IO_VIRTIO,
 		.packed_rings = true,
+		.weight = SHARE_WEIGHT,
+		.repeat = 1,
 		.reboot = true };
 	while (!st && rest.len) {
 		struct text line = { rest.s, 0 };

@@ -39,6 +39,10 @@
  *   debugexit=no      yes | no (port 0xF4; testdev=yes implies it)
  *   kvmclock=no       yes | no: the KVM paravirtual interface at CPUID 0x40000100
  *   counters=no       yes | no: the VM's exits by kind, for itself to read, at CPUID 0x40000020
+ *   weight=100        1 to 10000: of a CPU that is wanted by several, this VM's vcpus get so much
+ *   cap=0             0 to 100: at most so many percent of a CPU for a vcpu; 0: no limit
+ *   pin=any           any | 0 to 63: the CPU that it runs on; any: the one with the least weight
+ *   repeat=1          1 to 1000000: how often it is created, run and destroyed, if all goes well
  *   reboot=yes        yes | no: "no" ends the VM where the guest asks for a reset
  */
 #ifndef HV_VM_MANIFEST_H
@@ -119,6 +123,8 @@ struct manifest {
 	u16 columns, rows; /* of the console; 0: not known */
 	bool rng, virtio_console, virtio_mmio, packed_rings;
 	bool testdev, debugexit, kvmclock, counters, reboot;
+	unsigned weight, cap, pin, repeat;
+	bool pinned;
 };
 
 /* text need not be terminated. On failure, err (LOADER_ERR_MAX bytes) names the line, the key and

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The run loop of a vcpu:
+ * The run loop of a vcpu, for one slice:
  *
- *   while the VM lives:
+ *   until the slice is over:
  *       do the work that is pending: events into the guest, console input, HLT
  *       enter the guest until an exit
  *       handle the exit
@@ -13,7 +13,6 @@
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/idle.h"
 #include "hv/cpu/regs.h"
-#include "hv/ctl/ledger.h"
 #include "hv/drv/console.h"
 #include "hv/lib/string.h"
 #include "hv/vm/cr.h"
@@ -36,6 +35,8 @@ static void feed_console(struct vm *vm)
 {
 	size_t took;
 
+	if (!__atomic_load_n(&vm->has_input, __ATOMIC_RELAXED))
+		return;
 	for (;;) {
 		if (vm->input_len == 0)
 			vm->input_len = console_read(vm->input, sizeof(vm->input));
@@ -94,7 +95,7 @@ static bool deliver_events(struct vcpu *v)
 	unsigned long work = v->work;
 	bool injected = false;
 
-	v->work &= ~(WORK_EVENT | WORK_NMI | WORK_IRQ);
+	vcpu_work_clear(v, work & (WORK_EVENT | WORK_NMI | WORK_IRQ));
 	if (work & WORK_EVENT) {
 		v->ops->inject(v, &v->event);
 		injected = true;
@@ -114,21 +115,15 @@ static void heartbeat(struct timer *t)
 {
 	struct vcpu *v = container_of(t, struct vcpu, heartbeat);
 
-	v->work |= WORK_INPUT;
+	vcpu_work_set(v, WORK_INPUT);
 	timer_arm(v->timers, t, timerq_now(v->timers) + v->timers->hz / HEARTBEAT_HZ);
 }
 
-/* HLT: gives the physical CPU up until the next deadline or interrupt. The time is the guest's, not
- * ours. */
+/* Nobody else could run here: HLT in the guest's place. The time is the guest's, not ours. */
 static void idle(struct vcpu *v)
 {
-	bool if_flag = (v->ops->get(v, VREG_RFLAGS) & RFLAGS_IF) != 0;
 	u64 from, ticks;
 
-	if (!platform_can_wake(v->vm->platform, v->index, if_flag)) {
-		vm_end(v->vm, VM_END_HALT, 0);
-		return;
-	}
 	timer_cancel(v->timers, &v->heartbeat);
 	from = rdtsc();
 	cpu_idle(v->timers->next);
@@ -139,47 +134,77 @@ static void idle(struct vcpu *v)
 	heartbeat(&v->heartbeat);
 }
 
-/* False: the VM is over. */
-static bool do_work(struct vcpu *v)
+/* In HLT, with nothing pending but that the slice is over, perhaps. */
+static enum vcpu_slice halted(struct vcpu *v)
 {
-	while (v->work) {
-		/* A processor's answer to INIT is to start from the reset vector, where a PC has
-		 * firmware that reboots. */
-		if (v->work & WORK_INIT)
-			vm_end(v->vm, VM_END_RESET, 0);
-		if (v->work & WORK_END)
-			return false;
-		if (v->work & WORK_INPUT) {
-			v->work &= ~WORK_INPUT;
-			feed_console(v->vm);
-		}
-		if (deliver_events(v))
-			v->work &= ~WORK_HALTED;
-		if (v->work == WORK_HALTED)
-			idle(v);
+	bool if_flag = (v->ops->get(v, VREG_RFLAGS) & RFLAGS_IF) != 0;
+
+	if (!platform_can_wake(v->vm->platform, v->index, if_flag)) {
+		vm_end(v->vm, VM_END_HALT, 0);
+		return SLICE_ON;
 	}
-	return true;
+	if ((v->work & WORK_RESCHED) || !sched_alone())
+		return SLICE_HALTED;
+	idle(v);
+	return SLICE_ON;
 }
 
-void vcpu_run(struct vcpu *v, const struct vcpu_state *s)
+/* What is pending, once. */
+static enum vcpu_slice do_work_once(struct vcpu *v)
 {
-	struct vcpu_exit e;
-	enum exit_kind kind;
+	/* A processor's answer to INIT is to start from the reset vector, where a PC has firmware
+	 * that reboots. */
+	if (v->work & WORK_INIT)
+		vm_end(v->vm, VM_END_RESET, 0);
+	if (v->work & WORK_END)
+		return SLICE_OVER;
+	if (v->work & WORK_INPUT) {
+		vcpu_work_clear(v, WORK_INPUT);
+		feed_console(v->vm);
+	}
+	if (deliver_events(v))
+		vcpu_work_clear(v, WORK_HALTED);
+	if ((v->work & ~WORK_RESCHED) == WORK_HALTED)
+		return halted(v);
+	return v->work & WORK_RESCHED ? SLICE_PREEMPTED : SLICE_ON;
+}
 
+/* Whether and why the slice is over. */
+static enum vcpu_slice do_work(struct vcpu *v)
+{
+	enum vcpu_slice how = SLICE_ON;
+
+	while (v->work && how == SLICE_ON)
+		how = do_work_once(v);
+	if (how != SLICE_ON)
+		vcpu_work_clear(v, WORK_RESCHED);
+	return how;
+}
+
+void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
+{
 	v->work = 0;
 	v->kind = EXIT_NONE;
 	timer_init(&v->heartbeat, heartbeat);
-	heartbeat(&v->heartbeat);
-	platform_set_current(v->vm->platform, v->index);
 	v->ops->load(v, s);
-	ledger_slice_begin(v);
+	v->left_tsc = rdtsc();
 	if (vcpu_can_run_with(v, s->cr0) && v->vm->mmu->ops->paging_changed)
 		v->vm->mmu->ops->paging_changed(v);
-	while (!v->work || do_work(v)) {
+}
+
+enum vcpu_slice vcpu_run(struct vcpu *v)
+{
+	enum vcpu_slice how = SLICE_ON;
+	struct vcpu_exit e;
+	enum exit_kind kind;
+
+	heartbeat(&v->heartbeat);
+	platform_set_current(v->vm->platform, v->index);
+	while (!v->work || (how = do_work(v)) == SLICE_ON) {
 		kind = v->ops->run(v, &e);
 		if (exit_handlers[kind].handle(v, &e))
 			v->ops->skip(v);
 	}
-	ledger_slice_end();
 	timer_cancel(v->timers, &v->heartbeat);
+	return how;
 }

@@ -55,7 +55,7 @@ void vcpu_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
 			.type = EVENT_EXCEPTION, .vector = VEC_DF, .has_error = true
 		};
 	v->event = next;
-	v->work |= WORK_EVENT;
+	vcpu_work_set(v, WORK_EVENT);
 }
 
 void vcpu_inject_gp(struct vcpu *v)

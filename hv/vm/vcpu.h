@@ -2,7 +2,7 @@
 /*
  * A virtual CPU and the seam to what runs it. The run loop (run.c) is:
  *
- *   while the VM lives:
+ *   until the slice is over:
  *       do the work that is pending (events, timers, INIT, reset)
  *       kind = ops->run(vcpu, &exit)        entry, guest, exit
  *       charge the ticks to the guest and to the handler of this kind
@@ -16,6 +16,7 @@
 #include "hv/vm/exit.h"
 #include "hv/vm/fetch.h"
 #include "hv/vm/regs.h"
+#include "hv/vm/sched.h"
 
 struct vm;
 struct vcpu;
@@ -71,13 +72,14 @@ struct event {
 };
 
 /* Reasons to look before the next entry; bits of vcpu->work. */
-#define WORK_IRQ    BIT(0) /* the platform's interrupt state changed */
-#define WORK_NMI    BIT(1) /* an NMI is pending */
-#define WORK_EVENT  BIT(2) /* vcpu->event is to be injected */
-#define WORK_INIT   BIT(3) /* INIT arrived */
-#define WORK_END    BIT(5) /* the VM is over or is to be reset */
-#define WORK_INPUT  BIT(6) /* bytes for the guest's console may have arrived */
-#define WORK_HALTED BIT(7) /* in HLT: wait for an event instead of entering */
+#define WORK_IRQ     BIT(0) /* the platform's interrupt state changed */
+#define WORK_NMI     BIT(1) /* an NMI is pending */
+#define WORK_EVENT   BIT(2) /* vcpu->event is to be injected */
+#define WORK_INIT    BIT(3) /* INIT arrived */
+#define WORK_RESCHED BIT(4) /* the slice is over: another vcpu may run */
+#define WORK_END     BIT(5) /* the VM is over or is to be reset */
+#define WORK_INPUT   BIT(6) /* bytes for the guest's console may have arrived */
+#define WORK_HALTED  BIT(7) /* in HLT: wait for an event instead of entering */
 
 struct exit_count {
 	u64 count;
@@ -100,8 +102,13 @@ struct cpu_ops {
 	unsigned (*lacks)(bool two_level);
 	enum status (*create)(struct vcpu *v);
 	void (*destroy)(struct vcpu *v);
-	void (*load)(struct vcpu *v,
-		const struct vcpu_state *s); /* all registers, as a boot protocol says */
+	/* All registers, as a boot protocol says; this vcpu's state is the CPU's after it. */
+	void (*load)(struct vcpu *v, const struct vcpu_state *s);
+	/* What the processor holds of this vcpu, to memory, and back: between the two other vcpus
+	 * may run on this CPU, and of the functions below only flush_tlb may be called. stranger:
+	 * the last one here was of another VM, which must not be noticed. */
+	void (*switch_out)(struct vcpu *v);
+	void (*switch_in)(struct vcpu *v, bool stranger);
 	enum exit_kind (*run)(struct vcpu *v, struct vcpu_exit *e);
 	void (*skip)(struct vcpu *v); /* RIP past the instruction that exited; ends STI and MOV SS
 					 blocking; TF traps */
@@ -145,7 +152,8 @@ struct cpu_ops {
 struct vcpu {
 	u64 gpr[16]; /* enum gpr; [RSP] is not kept here. First: the entry code addresses it from
 			the top. */
-	unsigned long work;    /* WORK_*: read once per exit; 0 is the fast path */
+	unsigned long work; /* WORK_*: read once per exit; 0 is the fast path. Other CPUs set bits:
+			       vcpu_post(). */
 	struct timerq *timers; /* of the physical CPU; its head is never later than `heartbeat` */
 	u32 entry_tsc;	     /* low halves of the TSC at the last entry and exit: neither a stay */
 	u32 exit_tsc;	     /* in the guest nor one in the hypervisor lasts 2^32 ticks */
@@ -155,14 +163,16 @@ struct vcpu {
 	bool handled;	     /* the quick path dealt with the exit, but work is pending */
 	u64 guest_ticks;     /* in the guest, all entries */
 	u64 idle_ticks;	     /* in HLT, the physical CPU given up */
+	u64 left_tsc;	     /* TSC at the end of the last slice */
 	struct exit_count exits[EXIT_KINDS];
 	struct trace *trace; /* its last exits; NULL: they are not recorded */
 
 	const struct cpu_ops *ops;
 	void *arch; /* the provider's own (vmx: struct vmx_vcpu) */
 	struct vm *vm;
-	unsigned index;	    /* = initial APIC ID */
-	unsigned order;	    /* of the allocation that this struct lies in */
+	unsigned index; /* = initial APIC ID */
+	unsigned order; /* of the allocation that this struct lies in */
+	struct sched_vcpu sched;
 	bool nmi_waits;	    /* an NMI is pending, and the window for it is asked for */
 	struct event event; /* with WORK_EVENT */
 	const struct cpuid_table *cpuid;
@@ -187,10 +197,29 @@ void vcpu_inject_pf(struct vcpu *v, u64 cr2, u32 error);
  * bytes, ends the VM alone. */
 void vcpu_crash(struct vcpu *v, const char *fmt, ...) __printf(2, 3);
 
-/*
- * vcpu_run(): the run loop. Loads the state and runs the vcpu on this CPU until vm->end is set.
- */
-void vcpu_run(struct vcpu *v, const struct vcpu_state *s);
+/* Bits of v->work, from the CPU that the vcpu is on; vcpu_post() is for all others as well. */
+static inline void vcpu_work_set(struct vcpu *v, unsigned long work)
+{
+	__atomic_fetch_or(&v->work, work, __ATOMIC_SEQ_CST);
+}
+
+static inline void vcpu_work_clear(struct vcpu *v, unsigned long work)
+{
+	__atomic_fetch_and(&v->work, ~work, __ATOMIC_SEQ_CST);
+}
+
+/* Why a slice is over; SLICE_ON: it is not. */
+enum vcpu_slice {
+	SLICE_ON,
+	SLICE_HALTED,	 /* in HLT, and nothing is pending */
+	SLICE_PREEMPTED, /* it could run on */
+	SLICE_OVER,	 /* vm->end is set */
+};
+
+/* vcpu_load(): the state that the VM is to begin with. vcpu_run(): the run loop, for a slice. For
+ * the scheduler, which sees to it that the vcpu's state is in the processor. */
+void vcpu_load(struct vcpu *v, const struct vcpu_state *s);
+enum vcpu_slice vcpu_run(struct vcpu *v);
 
 /*
  * vcpu_emulate(): fetches, decodes and executes the instruction at RIP, with its memory and port

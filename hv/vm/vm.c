@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VM's life: made from its manifest and the boot modules, run until it ends for good, taken
- * apart. VMs run one after the other, on the boot processor.
+ * A VM's parts: made from its manifest and the boot modules, started, and taken apart.
  */
 #include "hv/boot/modules.h"
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/percpu.h"
 #include "hv/cpu/tsc.h"
 #include "hv/ctl/log.h"
-#include "hv/ctl/stats.h"
 #include "hv/ctl/trace.h"
 #include "hv/dev/layout.h"
-#include "hv/drv/console.h"
 #include "hv/lib/printf.h"
 #include "hv/lib/string.h"
 #include "hv/mem/page.h"
@@ -42,24 +39,24 @@ void vm_end(struct vm *vm, enum vm_end why, u8 status)
 	vm->end = why;
 	vm->end_status = status;
 	for (unsigned i = 0; i < vm->vcpus; i++)
-		vm->vcpu[i]->work |= WORK_END;
+		vcpu_post(vm->vcpu[i], WORK_END);
 }
 
 /* ---- what the platform asks of its VM ---- */
 
 static void host_kick(void *ctx, unsigned vcpu)
 {
-	((struct vm *)ctx)->vcpu[vcpu]->work |= WORK_IRQ;
+	vcpu_post(((struct vm *)ctx)->vcpu[vcpu], WORK_IRQ);
 }
 
 static void host_nmi(void *ctx, unsigned vcpu)
 {
-	((struct vm *)ctx)->vcpu[vcpu]->work |= WORK_NMI;
+	vcpu_post(((struct vm *)ctx)->vcpu[vcpu], WORK_NMI);
 }
 
 static void host_init(void *ctx, unsigned vcpu)
 {
-	((struct vm *)ctx)->vcpu[vcpu]->work |= WORK_INIT;
+	vcpu_post(((struct vm *)ctx)->vcpu[vcpu], WORK_INIT);
 }
 
 /* A start-up IPI is heeded only by a processor that waits for one after INIT; the only vcpu never
@@ -78,8 +75,7 @@ static void host_end(void *ctx, enum vm_end why, u8 status)
 
 static void host_console_out(void *ctx, const u8 *buf, size_t len)
 {
-	(void)ctx;
-	console_write(buf, len);
+	vmconsole_write(&((struct vm *)ctx)->console, buf, len);
 }
 
 static void host_drop_page(void *ctx, gpa_t page)
@@ -225,6 +221,9 @@ static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char
 	cfg.lacks = with->cpu->lacks(view.two_level);
 	v->index = vm->vcpus;
 	v->ops = with->cpu;
+	v->sched.cpu = vm->cpu;
+	v->sched.away = true;
+	share_init(&v->sched.share, vm->cfg.weight, vm->cfg.cap);
 	v->timers = vm->timers;
 	v->order = order;
 	v->trace = trace_create();
@@ -312,26 +311,33 @@ static enum status check_config(const struct manifest *cfg, char *err)
 	return OK;
 }
 
-enum status vm_create(
-	struct vm **out, const struct manifest *cfg, const struct vm_providers *with, char *err)
+struct vm *vm_alloc(void)
 {
-	static unsigned last_id;
 	unsigned order = page_order(sizeof(struct vm));
-	struct vm *vm;
+	struct vm *vm = page_alloc(order, PAGE_HV);
+
+	if (!vm)
+		return NULL;
+	vm->order = order;
+	list_init(&vm->node);
+	list_init(&vm->arrival);
+	return vm;
+}
+
+void vm_free(struct vm *vm)
+{
+	page_free(vm, vm->order, PAGE_HV);
+}
+
+enum status vm_create(struct vm *vm, const struct vm_providers *with, char *err)
+{
+	enum status s = check_config(&vm->cfg, err);
 	u64 misc;
-	enum status s = check_config(cfg, err);
 
 	if (s != OK)
 		return s;
-	vm = page_alloc(order, PAGE_HV);
-	if (!vm) {
-		snprintf(err, LOADER_ERR_MAX, "no memory for the VM itself");
-		return ERR_NOMEM;
-	}
-	vm->order = order;
-	vm->id = ++last_id;
-	vm->cfg = *cfg;
-	vm->timers = &this_cpu()->timers;
+	vm->timers = &vm->cpu->timers;
+	vmconsole_init(&vm->console, vm->shared_console ? vm->cfg.name : NULL, vm->timers);
 	vm->fast_strings = rdmsr_safe(MSR_MISC_ENABLE, &misc) && (misc & MISC_ENABLE_FAST_STRINGS);
 	s = find_image(vm, err);
 	if (s == OK)
@@ -342,19 +348,17 @@ enum status vm_create(
 		s = make_platform(vm, err);
 	if (s == OK)
 		s = make_io(vm, with, err);
-	for (unsigned i = 0; s == OK && i < cfg->vcpus; i++)
+	for (unsigned i = 0; s == OK && i < vm->cfg.vcpus; i++)
 		s = add_vcpu(vm, with, err);
-	if (s != OK) {
+	if (s != OK)
 		vm_destroy(vm);
-		return s;
-	}
-	*out = vm;
-	return OK;
+	return s;
 }
 
 void vm_destroy(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->vcpus; i++) {
+		vcpu_gone(vm->vcpu[i]);
 		vm->vcpu[i]->ops->destroy(vm->vcpu[i]);
 		trace_destroy(vm->vcpu[i]->trace);
 		page_free(vm->vcpu[i], vm->vcpu[i]->order, PAGE_HV);
@@ -368,111 +372,31 @@ void vm_destroy(struct vm *vm)
 	if (vm->no_rom)
 		page_free(vm->no_rom, PAGE_ORDER_4K, PAGE_HV);
 	guestmem_destroy(&vm->mem);
-	page_free(vm, vm->order, PAGE_HV);
+	vmconsole_destroy(&vm->console);
 }
 
 /* ---- running ---- */
 
-static void on_input(void *ctx)
+bool vm_start(struct vm *vm)
 {
-	((struct vm *)ctx)->vcpu[0]->work |= WORK_INPUT;
-}
+	struct vcpu_state state = { 0 };
 
-void vm_run(struct vm *vm)
-{
-	struct vcpu_state state;
-
-	console_on_input(on_input, vm);
-	do {
-		vm->end = VM_END_NONE;
-		memset(&state, 0, sizeof(state));
-		if (load_image(vm->cfg.boot, &vm->image, &state, vm->end_why) != OK) {
-			log_err("%s: %s", vm->cfg.name, vm->end_why);
-			vm->end = VM_END_CRASH;
-			break;
-		}
-		vcpu_run(vm->vcpu[0], &state);
-		log_info("%s: %s", vm->cfg.name, vm_end_name(vm->end));
-		if (vm->end == VM_END_RESET && vm->cfg.reboot) {
-			platform_reset(vm->platform);
-			if (vm->io_ops)
-				vm->io_ops->reset(vm->io);
-			for (unsigned i = 0; i < vm->vcpus; i++)
-				vcpu_reset_msrs(vm->vcpu[i]);
-		}
-	} while (vm->end == VM_END_RESET && vm->cfg.reboot);
-	console_on_input(NULL, NULL);
-}
-
-/* The debug-exit port's status 1 (value 0) is a guest's way to say that all went well. */
-static bool ended_cleanly(const struct vm *vm)
-{
-	switch (vm->end) {
-	case VM_END_POWEROFF:
-	case VM_END_RESET:
-	case VM_END_HALT: return true;
-	case VM_END_EXIT: return vm->end_status == 1;
-	default: return false;
-	}
-}
-
-static void report_end(const char *name, const char *end, unsigned status, const char *why)
-{
-	char text[2 * LOADER_ERR_MAX];
-
-	log_json_string(text, sizeof(text), why);
-	log_machine("@vm {\"name\":\"%s\",\"end\":\"%s\",\"status\":%u,\"why\":%s}", name, end,
-		status, text);
-}
-
-static bool run_one(const struct manifest *cfg, const struct vm_providers *with, char *why)
-{
-	char err[LOADER_ERR_MAX];
-	struct vm *vm;
-	bool clean;
-
-	if (vm_create(&vm, cfg, with, err) != OK) {
-		report_end(cfg->name, "crash", 0, err);
-		snprintf(why, LOADER_ERR_MAX, "VM %s: %.*s", cfg->name, LOADER_ERR_MAX - 48, err);
+	vm->end = VM_END_NONE;
+	if (load_image(vm->cfg.boot, &vm->image, &state, vm->end_why) != OK) {
+		log_err("%s: %s", vm->cfg.name, vm->end_why);
+		vm->end = VM_END_CRASH;
 		return false;
 	}
-	log_info("%s: %lu MB, %s, %s", cfg->name, cfg->mem / MB, vm->mmu->ops->name,
-		with->cpu->name);
-	stats_memory(vm);
-	vm_run(vm);
-	clean = ended_cleanly(vm);
-	stats_vm(vm);
-	report_end(cfg->name, vm_end_name(vm->end), vm->end_status, vm->end_why);
-	if (!clean)
-		snprintf(why, LOADER_ERR_MAX, "VM %s ended by %s (status %u) %.*s", cfg->name,
-			vm_end_name(vm->end), vm->end_status, LOADER_ERR_MAX - 96, vm->end_why);
-	vm_destroy(vm);
-	return clean;
+	vcpu_start(vm->vcpu[0], &state);
+	return true;
 }
 
-int vm_run_all(const struct vm_providers *with, char *why)
+bool vm_restart(struct vm *vm)
 {
-	/* Too large for a stack of a few pages. */
-	static struct manifest cfg;
-	char name[16], err[LOADER_ERR_MAX], reason[LOADER_ERR_MAX];
-	int failed = 0;
-
-	for (unsigned i = 0;; i++) {
-		const struct boot_module *m;
-
-		snprintf(name, sizeof(name), "vm%u.conf", i);
-		m = boot_module_find(name);
-		if (!m)
-			return failed;
-		if (manifest_parse((const char *)m->data, m->size, &cfg, err) != OK) {
-			report_end(name, "crash", 0, err);
-			snprintf(
-				reason, sizeof(reason), "%s: %.*s", name, LOADER_ERR_MAX - 32, err);
-		} else if (run_one(&cfg, with, reason)) {
-			continue;
-		}
-		if (!failed)
-			snprintf(why, LOADER_ERR_MAX, "%s", reason);
-		failed = 1;
-	}
+	platform_reset(vm->platform);
+	if (vm->io_ops)
+		vm->io_ops->reset(vm->io);
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		vcpu_reset_msrs(vm->vcpu[i]);
+	return vm_start(vm);
 }

@@ -9,6 +9,7 @@
 #include "hv/mmu/mmu.h"
 #include "hv/vm/manifest.h"
 #include "hv/vm/vcpu.h"
+#include "hv/vm/vmconsole.h"
 
 /*
  * A way of I/O: the devices of a VM beyond its platform. One const instance a kind (enum vm_io).
@@ -25,9 +26,17 @@ struct vm_io_ops {
 	void (*destroy)(void *io);	/* before the platform */
 };
 
+/* VPIDs are made of it, and 16 bits wide. */
+#define VM_ID_MAX (0xffffu / PLATFORM_MAX_VCPUS - 1)
+
 struct vm {
-	unsigned id; /* from 1; also the VPID base */
+	unsigned id; /* 1..VM_ID_MAX; also the VPID base */
 	struct manifest cfg;
+	struct list_node node, arrival; /* in the list of VMs, and in that of VMs not begun yet */
+	struct percpu *cpu;		/* on which all of it happens */
+	unsigned runs_left;		/* of cfg.repeat, this one included */
+	bool shared_console;		/* there are other VMs */
+	bool begun;			/* its vcpus may be given work */
 	struct guestmem mem;
 	struct mmu *mmu;
 	void *no_rom; /* a page of ones: the option ROMs that are not there */
@@ -35,14 +44,16 @@ struct vm {
 	const struct vm_io_ops *io_ops; /* NULL: there are no devices but the platform's */
 	void *io;
 	bool fast_strings;     /* of the machine: IA32_MISC_ENABLE bit 0 */
-	struct timerq *timers; /* of the physical CPU that it runs on */
+	struct timerq *timers; /* of its CPU */
 	struct vcpu *vcpu[PLATFORM_MAX_VCPUS];
 	unsigned vcpus;
 	struct load_request image;
 	enum vm_end end;
 	u8 end_status;
 	char end_why[LOADER_ERR_MAX]; /* for VM_END_CRASH */
-	u8 input[64];		      /* console bytes that the guest's UART had no room for yet */
+	struct vmconsole console;
+	bool has_input; /* what is typed is for it */
+	u8 input[64];	/* console bytes that the guest's UART had no room for yet */
 	size_t input_len;
 	unsigned order; /* of the allocation that this struct lies in */
 };
@@ -54,23 +65,26 @@ struct vm_providers {
 	const struct vm_io_ops *io[VM_IO_KINDS]; /* by enum vm_io; NULL: not to be had */
 };
 
-/* Creates a VM from its manifest; modules are looked up by name among the boot modules. err:
- * LOADER_ERR_MAX bytes. */
-enum status vm_create(struct vm **out, const struct manifest *cfg, const struct vm_providers *with,
-	char *err) __must_check;
-void vm_destroy(struct vm *vm);
+/* An empty VM, of which the caller fills in cfg, id and cpu; NULL: no memory. */
+struct vm *vm_alloc(void);
+void vm_free(struct vm *vm); /* NULL is not allowed; after vm_destroy(), if it was created */
 
-/* Runs the VM on this physical CPU until it ends for good: resets start it again, if cfg.reboot. */
-void vm_run(struct vm *vm);
+/* The rest happens on the VM's CPU. */
 
 /*
- * vm_run_all(): creates, runs and destroys the VMs that the boot modules vm0.conf, vm1.conf, ...
- * describe, one after the other, and reports how each ended. Returns 0 if all ended cleanly, else
- * 1, with the first reason in why (LOADER_ERR_MAX bytes).
+ * vm_create(): makes all that the VM consists of; its images are looked up by name among the boot
+ * modules. On failure nothing but the struct is kept, and err (LOADER_ERR_MAX bytes) says why.
  */
-int vm_run_all(const struct vm_providers *with, char *why);
+enum status vm_create(struct vm *vm, const struct vm_providers *with, char *err) __must_check;
+/* Takes it apart, but for the struct. Its vcpus must not be in a queue. */
+void vm_destroy(struct vm *vm);
 
-/* Ends the VM: the first reason given stands. */
+/* Loads its image and lets it run. False: that was its end, and vm->end says why. */
+bool vm_start(struct vm *vm) __must_check;
+/* The same after a reset: all devices begin anew. */
+bool vm_restart(struct vm *vm) __must_check;
+
+/* Ends the VM: the first reason given stands. Its vcpus stop soon. */
 void vm_end(struct vm *vm, enum vm_end why, u8 status);
 
 const char *vm_end_name(enum vm_end why);

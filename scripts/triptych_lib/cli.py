@@ -25,6 +25,7 @@ VM_OPTIONS = (
     "testdev", "debugexit", "kvmclock", "counters", "reboot",
 )  # fmt: skip
 TRACE_MAX = 65536  # TRACE_EXITS_MAX in hv/ctl/trace.h
+AT_ONCE_MAX = 4096
 RUN_MODES = (*vmconfig.MODES, "native")
 
 
@@ -81,6 +82,7 @@ def _add_hypervisor_options(p: argparse.ArgumentParser) -> None:
         "--trace", type=int, metavar="N", help="record the exits of each vcpu, and show the last N when its VM ends"
     )
     p.add_argument("--hypervisor", type=Path, default=HYPERVISOR, metavar="FILE", help="another build of it")
+    p.add_argument("--at-once", type=int, metavar="N", help="at most N VMs at a time, the others wait; default: all")
     p.add_argument("--hv-args", default="", metavar="STR", help="more of the hypervisor's own command line")
 
 
@@ -173,6 +175,11 @@ def _hv_args(args: argparse.Namespace) -> str:
     return f"{args.hv_args} trace={args.trace}".lstrip()
 
 
+def _check_at_once(n: int | None) -> None:
+    if n is not None and not 1 <= n <= AT_ONCE_MAX:
+        raise UsageError(f"--at-once: a number from 1 to {AT_ONCE_MAX} is expected")
+
+
 def options_of(args: argparse.Namespace, native: bool) -> Options:
     opts = Options(
         engine=args.engine,
@@ -188,6 +195,7 @@ def options_of(args: argparse.Namespace, native: bool) -> Options:
         hv_args=_hv_args(args),
         hypervisor=args.hypervisor,
         trace=bool(args.trace),
+        at_once=args.at_once,
         keep=args.keep,
         host_disks=[hostdisk.HostDisk(Path(d.removesuffix(",ro")), d.endswith(",ro")) for d in args.host_disk],
     )
@@ -198,6 +206,7 @@ def options_of(args: argparse.Namespace, native: bool) -> Options:
             raise UsageError(f"--host-mem: {e}") from e
         if opts.host_mem < 1 << 20:
             raise UsageError("--host-mem: at least 1M is expected")
+    _check_at_once(opts.at_once)
     if not 1 <= opts.host_cpus <= 16:
         raise UsageError("--host-cpus: a number from 1 to 16 is expected")
     if opts.rtc is not None and not 1 < opts.rtc < 1 << 31:
@@ -242,7 +251,8 @@ def _preflight(args: argparse.Namespace) -> int:
 
 
 def _iso(args: argparse.Namespace) -> int:
-    opts = Options(loglevel=args.loglevel, hv_args=_hv_args(args), hypervisor=args.hypervisor)
+    opts = Options(loglevel=args.loglevel, hv_args=_hv_args(args), hypervisor=args.hypervisor, at_once=args.at_once)
+    _check_at_once(opts.at_once)
     vms: list[Vm] = []
     if args.preflight:
         opts.hv_args = f"preflight {opts.hv_args}".rstrip()

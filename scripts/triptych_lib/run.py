@@ -25,6 +25,7 @@ from .vmconfig import Vm, manifest
 HOST_MEM_MIN_MB = 512
 BENCH_IN_GUEST = "/bin/bench"  # on the kernel's command line
 END_GRACE_S = 5.0  # from the hypervisor's last line to the machine's power-off
+HOST_MEM_PER_VM = 1 << 20  # what a VM takes beyond its memory, and more
 HOST_MEM_OWN_MB = 128  # the hypervisor, GRUB, firmware
 MB = 1 << 20
 
@@ -48,6 +49,7 @@ class Options:
     hv_args: str = ""
     hypervisor: Path = HYPERVISOR
     trace: bool = False  # show the last exits at the end
+    at_once: int | None = None  # VMs at a time; None: all
     keep: Path | None = None  # a directory for the ISO and the engine's files, kept
     host_disks: list[HostDisk] = field(default_factory=list)
     host_nic: bool = False  # has the machine a network card? A VM on the uplink wants one
@@ -135,15 +137,15 @@ def native_boot(vms: list[Vm], found: list[Images]) -> iso.Boot:
 
 
 def host_memory_mb(opts: Options, vms: list[Vm], found: list[Images]) -> int:
-    """What was asked for; or enough: natively the VM's own memory, else the largest VM, the images and us."""
+    """What was asked for; or enough: natively the VM's own memory, else the VMs that run at a time, the images and us."""
     if opts.host_mem is not None:
         return opts.host_mem // MB
-    largest = max((vm.mem for vm in vms), default=0) // MB
+    largest = sorted((vm.mem + HOST_MEM_PER_VM for vm in vms), reverse=True)
     if opts.native:
-        return largest
+        return vms[0].mem // MB
     files = sum(f.size() for f in found) // MB + 1
     blank = sum(d.blank for vm in vms for d in vm.disk) // MB
-    return max(HOST_MEM_MIN_MB, largest + 2 * files + blank + HOST_MEM_OWN_MB)
+    return max(HOST_MEM_MIN_MB, sum(largest[: opts.at_once]) // MB + 2 * files + blank + HOST_MEM_OWN_MB)
 
 
 def _command(opts: Options, name: str, host_mb: int, work: Path, image: Path, ports: tuple[int, int]) -> list[str]:
@@ -248,7 +250,8 @@ def boot_image(opts: Options, vms: list[Vm], progress: Progress) -> tuple[iso.Bo
 
 
 def hypervisor_args(opts: Options) -> str:
-    return f"console=com1 log=com2 loglevel={opts.loglevel} {opts.hv_args}".rstrip()
+    at_once = "" if opts.at_once is None else f" at-once={opts.at_once}"
+    return f"console=com1 log=com2 loglevel={opts.loglevel}{at_once} {opts.hv_args}".rstrip()
 
 
 def _log_file(path: Path | None) -> BinaryIO | None:

@@ -30,6 +30,10 @@ MMUS = ("auto", "ept", "shadow", "direct")
 SHADOWS = ("oos", "sync", "vtlb")
 SHADOW_PAGES = range(32, (1 << 20) + 1)
 SHADOW_AUDIT_MAX = 1_000_000  # one of so many flushes
+WEIGHTS = range(1, 10001)
+CAPS = range(0, 101)
+PINS = range(0, 64)
+REPEATS = range(1, 1000001)
 IOS = ("virtio", "emulated")
 RINGS = ("packed", "split")
 VIRTIOS = ("pci", "mmio")
@@ -97,6 +101,10 @@ class Vm:
     debugexit: bool = False
     kvmclock: bool = False
     counters: bool = False
+    weight: int = 100
+    cap: int = 0
+    pin: int | None = None
+    repeat: int = 1
     reboot: bool = True
 
     @property
@@ -184,6 +192,19 @@ def _vcpus(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= VCPUS_MAX:
         raise ValueError(f"a number from 1 to {VCPUS_MAX} is expected")
     return value
+
+
+def _whole(known: range) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value not in known:
+            raise ValueError(f"a number from {known.start} to {known.stop - 1} is expected")
+        return value
+
+    return check
+
+
+def _pin(value: Any) -> int | None:
+    return None if value == "any" else _whole(PINS)(value)
 
 
 def _shadow_pages(value: Any) -> int:
@@ -313,6 +334,10 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "debugexit": _bool,
     "kvmclock": _bool,
     "counters": _bool,
+    "weight": _whole(WEIGHTS),
+    "cap": _whole(CAPS),
+    "pin": _pin,
+    "repeat": _whole(REPEATS),
     "reboot": _bool,
 }
 
@@ -401,6 +426,10 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         f"debugexit={yes(vm.debugexit)}",
         f"kvmclock={yes(vm.kvmclock)}",
         f"counters={yes(vm.counters)}",
+        f"weight={vm.weight}",
+        f"cap={vm.cap}",
+        f"pin={'any' if vm.pin is None else vm.pin}",
+        f"repeat={vm.repeat}",
         f"reboot={yes(vm.reboot)}",
     ]
     return "\n".join(lines) + "\n"

@@ -482,6 +482,52 @@ def test_host_memory(tmp_path: Path, native: bool, mem: int, low: int, high: int
     assert run.host_memory_mb(run.Options(host_mem=99 << 20), [vm], []) == 99
 
 
+def test_host_memory_is_for_the_vms_that_run_at_a_time(tmp_path: Path) -> None:
+    kernel = tmp_path / "k"
+    kernel.write_bytes(b"x")
+    vms = [vmconfig.Vm(mem=mem << 20) for mem in (256, 512, 1024)]
+    found = [run.Images(kernel, None)] * 3
+
+    def needed(at_once: int | None) -> int:
+        return run.host_memory_mb(run.Options(at_once=at_once), vms, found)
+
+    assert 256 + 512 + 1024 < needed(None) < 2000
+    assert needed(3) == needed(None)
+    assert 512 + 1024 < needed(2) < 1750
+    assert 1024 < needed(1) < 1200
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("weight = 0", "weight: a number from 1 to 10000"),
+        ("weight = 1.5", "weight: a number from 1 to 10000"),
+        ("cap = 101", "cap: a number from 0 to 100"),
+        ("pin = 64", "pin: a number from 0 to 63"),
+        ("pin = true", "pin: a number from 0 to 63"),
+        ("repeat = 0", "repeat: a number from 1 to 1000000"),
+    ],
+)
+def test_shares_of_a_vm_are_checked(tmp_path: Path, line: str, words: str) -> None:
+    file = tmp_path / "vm.toml"
+    file.write_text(line + "\n")
+    assert words in usage_error("--vm", str(file))
+
+
+def test_shares_of_a_vm(tmp_path: Path) -> None:
+    file = tmp_path / "vm.toml"
+    file.write_text('weight = 300\ncap = 50\npin = 1\nrepeat = 7\n')
+    lines = vmconfig.manifest(vmconfig.from_toml(file), 0, False).splitlines()
+    assert {"weight=300", "cap=50", "pin=1", "repeat=7"} <= set(lines)
+    file.write_text('pin = "any"\n')
+    assert "pin=any" in vmconfig.manifest(vmconfig.from_toml(file), 0, False).splitlines()
+
+
+def test_at_once_is_checked() -> None:
+    assert "--at-once" in usage_error("--at-once", "0")
+    assert "at-once=3" in run.hypervisor_args(run.Options(at_once=3)).split()
+
+
 # ---- what the hypervisor says
 
 

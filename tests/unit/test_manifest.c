@@ -64,6 +64,10 @@ static void test_defaults(void **state)
 	assert_false(m.debugexit);
 	assert_false(m.kvmclock);
 	assert_true(m.reboot);
+	assert_int_equal(m.weight, 100);
+	assert_int_equal(m.cap, 0);
+	assert_false(m.pinned);
+	assert_int_equal(m.repeat, 1);
 }
 
 static void test_all_keys(void **state)
@@ -126,6 +130,22 @@ static void test_words(void **state)
 	bad("kvmclock=YES", "kvmclock must be yes or no");
 	bad("counters=maybe", "counters must be yes or no");
 	bad("reboot=", "reboot must be yes or no");
+	bad("weight=0", "weight must be 1 to 10000");
+	bad("weight=10001", "weight must be 1 to 10000");
+	bad("weight=1.5", "weight must be 1 to 10000");
+	bad("cap=101", "cap must be 0 to 100");
+	bad("cap=-1", "cap must be 0 to 100");
+	bad("pin=64", "pin must be any, or 0 to 63");
+	bad("pin=", "pin must be any, or 0 to 63");
+	bad("repeat=0", "repeat must be 1 to 1000000");
+	good("kernel=k\nweight=10000\ncap=100\npin=63\nrepeat=1000000");
+	assert_int_equal(m.weight, 10000);
+	assert_int_equal(m.cap, 100);
+	assert_true(m.pinned);
+	assert_int_equal(m.pin, 63);
+	assert_int_equal(m.repeat, 1000000);
+	good("kernel=k\npin=any");
+	assert_false(m.pinned);
 	bad("shadow=some", "shadow must be oos, sync or vtlb");
 	bad("shadow_pages=31", "shadow_pages must be 0, or 32 to 1048576");
 	bad("shadow_audit=0", "shadow_audit must be yes, no, or 1 to 1000000");

@@ -116,7 +116,7 @@ static void test_memmap_random(void **state)
 /* ---- the information structure ---- */
 
 static struct {
-	u64 bytes[512]; /* aligned */
+	u64 bytes[1024]; /* aligned */
 	u32 len;
 } info;
 
@@ -355,8 +355,10 @@ static void test_options(void **state)
 	assert_false(o.preflight);
 	assert_null(o.bad);
 	assert_true(o.cpus >= 64);
+	assert_true(o.vms.at_once >= 64);
 
-	options_parse(&o, "  loglevel=debug log=com1  console=none cpus=3 preflight ");
+	options_parse(&o, "  loglevel=debug log=com1  console=none cpus=3 at-once=2 preflight ");
+	assert_int_equal(o.vms.at_once, 2);
 	assert_int_equal(o.loglevel, LOG_DEBUG);
 	assert_int_equal(o.log, PORT_COM1);
 	assert_int_equal(o.console, PORT_NONE);
@@ -381,7 +383,7 @@ static void test_options_bad(void **state)
 {
 	static const char *const bad[] = { "cpus=0", "cpus=", "cpus=2x", "cpus=99999999999",
 		"loglevel=4", "loglevel=", "log=com3", "console", "preflightx", "nonsense",
-		"trace=0", "trace=65537", "trace=", "ledger_omit=" };
+		"at-once=0", "at-once=x", "trace=0", "trace=65537", "trace=", "ledger_omit=" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

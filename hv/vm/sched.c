@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Scheduling on one CPU, and waking from others. The lock of a CPU's queue is the innermost but for
+ * that of the log.
+ */
+#include "hv/vm/sched.h"
+#include "hv/cpu/cpu.h"
+#include "hv/cpu/idle.h"
+#include "hv/cpu/irq.h"
+#include "hv/cpu/smp.h"
+#include "hv/cpu/tsc.h"
+#include "hv/ctl/ledger.h"
+#include "hv/ctl/log.h"
+#include "hv/lib/spinlock.h"
+#include "hv/vm/vm.h"
+
+#define SLICE_MS  4
+#define PERIOD_MS 100 /* of caps */
+#define GRAIN_US  500 /* one that runs is left alone so long, whoever wakes */
+
+static struct sched_cpu {
+	struct spinlock lock; /* the queue, the weight, and the place of the CPU's vcpus */
+	struct runq q;
+	unsigned weight; /* of all VMs placed here */
+	struct share chores;
+	/* Of this CPU alone: */
+	struct vcpu *running;
+	u64 started; /* TSC at the beginning of its slice */
+	struct timer slice;
+} cpus[CPUS_MAX];
+
+static u64 grain;
+
+static struct sched_cpu *sched_of(const struct percpu *cpu)
+{
+	return &cpus[cpu->index];
+}
+
+static struct sched_cpu *mine(void)
+{
+	return sched_of(this_cpu());
+}
+
+static struct vcpu *vcpu_of(struct share *s)
+{
+	return container_of(s, struct vcpu, sched.share);
+}
+
+/* ---- ending a slice ---- */
+
+static void end_slice(struct timer *t)
+{
+	struct sched_cpu *c = container_of(t, struct sched_cpu, slice);
+
+	if (c->running)
+		vcpu_work_set(c->running, WORK_RESCHED);
+}
+
+/* Somebody else may have become able to run: the running one's slice ends at once if it is only
+ * idling, and not before the grain if not. */
+static void look_around(struct sched_cpu *c)
+{
+	u64 end = c->started + grain;
+
+	if (!c->running)
+		return;
+	if ((c->running->work & WORK_HALTED) || rdtsc() >= end)
+		vcpu_work_set(c->running, WORK_RESCHED);
+	else if (!timer_armed(&c->slice) || c->slice.deadline > end)
+		timer_arm(&this_cpu()->timers, &c->slice, end);
+}
+
+/* VECTOR_KICK: a vcpu of ours was given work, or there is a chore. */
+static void kicked(void *ctx)
+{
+	(void)ctx;
+	if (!sched_alone())
+		look_around(mine());
+}
+
+bool sched_alone(void)
+{
+	return !__atomic_load_n(&mine()->q.count, __ATOMIC_RELAXED);
+}
+
+/* ---- waking ---- */
+
+static void enqueue(struct sched_cpu *c, struct vcpu *v, bool woken)
+{
+	v->sched.place = VCPU_QUEUED;
+	runq_add(&c->q, &v->sched.share, woken);
+}
+
+/* From sleep to the queue. */
+static void wake(struct sched_cpu *c, struct vcpu *v)
+{
+	u64 now = rdtsc();
+
+	v->idle_ticks += now - v->sched.since;
+	v->sched.since = now;
+	enqueue(c, v, true);
+}
+
+/* The work was written before its place is looked at here, and is read after that has changed
+ * there: one of the two sees the other. */
+static __attribute__((noinline)) void fetch(struct vcpu *v)
+{
+	struct sched_cpu *c = sched_of(v->sched.cpu);
+	enum vcpu_place place;
+
+	spin_lock(&c->lock);
+	place = v->sched.place;
+	if (place == VCPU_ASLEEP)
+		wake(c, v);
+	spin_unlock(&c->lock);
+	if (place != VCPU_ASLEEP && place != VCPU_RUNNING)
+		return;
+	if (v->sched.cpu == this_cpu())
+		look_around(c);
+	else
+		smp_kick(v->sched.cpu->index);
+}
+
+void vcpu_post(struct vcpu *v, unsigned long work)
+{
+	vcpu_work_set(v, work);
+	if (unlikely(v->sched.cpu != this_cpu() || v->sched.place != VCPU_RUNNING))
+		fetch(v);
+}
+
+/* ---- chores ---- */
+
+void sched_chores(const struct percpu *cpu)
+{
+	struct sched_cpu *c = sched_of(cpu);
+
+	spin_lock(&c->lock);
+	if (list_empty(&c->chores.node))
+		runq_add(&c->q, &c->chores, true);
+	spin_unlock(&c->lock);
+	if (cpu == this_cpu())
+		look_around(c);
+	else
+		smp_kick(cpu->index);
+}
+
+void sched_chore_done(u64 since)
+{
+	struct sched_cpu *c = mine();
+	u64 ticks = rdtsc() - since;
+
+	spin_lock(&c->lock);
+	runq_charge(&c->q, &c->chores, ticks);
+	spin_unlock(&c->lock);
+}
+
+/* ---- whose state is in the processor ---- */
+
+/* Makes room for v's state. True if the last one here was of another VM. */
+static bool put_away(struct percpu *cpu, struct vcpu *v)
+{
+	struct vcpu *old = cpu->vcpu;
+
+	if (old && old != v) {
+		if (old->vm->mmu->ops->suspend)
+			old->vm->mmu->ops->suspend(old);
+		old->ops->switch_out(old);
+		old->sched.away = true;
+	}
+	cpu->vcpu = v;
+	return !old || old->vm != v->vm;
+}
+
+static void bring_in(struct percpu *cpu, struct vcpu *v)
+{
+	if (cpu->vcpu == v)
+		return;
+	v->ops->switch_in(v, put_away(cpu, v));
+	v->sched.away = false;
+	v->sched.switches_in++;
+	if (v->vm->mmu->ops->resume)
+		v->vm->mmu->ops->resume(v);
+}
+
+void vcpu_start(struct vcpu *v, const struct vcpu_state *s)
+{
+	struct sched_cpu *c = sched_of(v->sched.cpu);
+
+	BUG_ON(v->sched.cpu != this_cpu() || v->sched.place != VCPU_OUT);
+	(void)put_away(v->sched.cpu, v);
+	v->sched.away = false;
+	vcpu_load(v, s);
+	v->sched.since = rdtsc();
+	spin_lock(&c->lock);
+	enqueue(c, v, true);
+	spin_unlock(&c->lock);
+}
+
+void vcpu_gone(struct vcpu *v)
+{
+	BUG_ON(v->sched.cpu != this_cpu() || v->sched.place != VCPU_OUT);
+	if (v->sched.cpu->vcpu == v)
+		v->sched.cpu->vcpu = NULL;
+}
+
+/* ---- a slice ---- */
+
+/* Its place after the slice. Work that came since it decided to sleep keeps it awake. */
+static void put_back(struct sched_cpu *c, struct vcpu *v, enum vcpu_slice how)
+{
+	if (how == SLICE_OVER)
+		v->sched.place = VCPU_OUT;
+	else if (how == SLICE_HALTED && v->work == WORK_HALTED)
+		v->sched.place = VCPU_ASLEEP;
+	else
+		enqueue(c, v, false);
+}
+
+static enum vcpu_slice run_slice(struct sched_cpu *c, struct vcpu *v, u64 until)
+{
+	struct timerq *timers = &v->sched.cpu->timers;
+	u64 idle = v->idle_ticks, left = v->sched.since, now = rdtsc(), ran;
+	enum vcpu_slice how;
+
+	/* The account of its last exit stays open: it does not run while it waits. */
+	v->exit_tsc += (u32)(now - v->left_tsc);
+	v->sched.wait_ticks += now - left;
+	ledger_slice_begin(v);
+	c->running = v;
+	c->started = now;
+	if (until != TIMER_NEVER)
+		timer_arm(timers, &c->slice, until);
+	how = vcpu_run(v);
+	timer_cancel(timers, &c->slice);
+	c->running = NULL;
+	ledger_slice_end();
+	now = rdtsc();
+	v->left_tsc = now;
+	/* The last exit leads to no entry that would charge it. */
+	if (how == SLICE_OVER)
+		v->exits[v->kind].ticks += (u32)now - v->exit_tsc;
+	ran = now - c->started - (v->idle_ticks - idle);
+	v->sched.ran_ticks += ran;
+	spin_lock(&c->lock);
+	v->sched.since = now;
+	runq_charge(&c->q, &v->sched.share, ran);
+	put_back(c, v, how);
+	spin_unlock(&c->lock);
+	return how;
+}
+
+static struct share *pick(struct sched_cpu *c, u64 *until)
+{
+	struct share *s;
+
+	spin_lock(&c->lock);
+	s = runq_pick(&c->q, rdtsc(), until);
+	if (s && s != &c->chores)
+		vcpu_of(s)->sched.place = VCPU_RUNNING;
+	spin_unlock(&c->lock);
+	return s;
+}
+
+bool sched_step(struct vcpu **over)
+{
+	struct percpu *cpu = this_cpu();
+	struct sched_cpu *c = mine();
+	struct share *s;
+	u64 until;
+
+	*over = NULL;
+	s = pick(c, &until);
+	if (s == &c->chores)
+		return true;
+	if (!s) {
+		cpu_idle(MIN(until, cpu->timers.next));
+		timerq_run(&cpu->timers);
+		return false;
+	}
+	bring_in(cpu, vcpu_of(s));
+	if (run_slice(c, vcpu_of(s), until) == SLICE_OVER)
+		*over = vcpu_of(s);
+	return false;
+}
+
+/* ---- placing ---- */
+
+struct percpu *sched_place(unsigned weight, unsigned pin)
+{
+	struct percpu *cpu, *best = NULL;
+
+	for_each_cpu (cpu) {
+		struct sched_cpu *c = sched_of(cpu);
+
+		if (pin != SCHED_ANY_CPU ? cpu->index == pin
+					 : !best || c->weight < sched_of(best)->weight)
+			best = cpu;
+	}
+	if (best)
+		__atomic_fetch_add(&sched_of(best)->weight, weight, __ATOMIC_RELAXED);
+	return best;
+}
+
+void sched_unplace(const struct percpu *cpu, unsigned weight)
+{
+	__atomic_fetch_sub(&sched_of(cpu)->weight, weight, __ATOMIC_RELAXED);
+}
+
+void sched_init(void)
+{
+	u64 ms = tsc_hz() / 1000;
+
+	grain = ms * GRAIN_US / 1000;
+	for (unsigned i = 0; i < cpu_count(); i++) {
+		runq_init(&cpus[i].q, SLICE_MS * ms, PERIOD_MS * ms);
+		share_init(&cpus[i].chores, SHARE_WEIGHT, 0);
+		timer_init(&cpus[i].slice, end_slice);
+	}
+	irq_register(VECTOR_KICK, kicked, NULL);
+}

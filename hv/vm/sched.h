@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scheduler: many vcpus on few physical CPUs. Each CPU has its own queue (hv/vm/runq.h) and
+ * runs this, with no stack of its own for a vcpu, since an exit is dealt with before the next
+ * entry:
+ *
+ *   sched_step():  pick -> bring its state in, if another's is there -> vcpu_run(), a slice
+ *                       -> charge what it ran -> back to the queue, or asleep, or over
+ *                  nobody: HLT until a deadline or an interrupt
+ *
+ *             vcpu_start()              picked
+ *   VCPU_OUT --------------> VCPU_QUEUED ------> VCPU_RUNNING --- VM over ---> VCPU_OUT
+ *                             ^   ^  slice over    |
+ *                             |   +----------------+ HLT and somebody else could run
+ *                             |    vcpu_post()     v
+ *                             +--------------- VCPU_ASLEEP
+ *
+ * A vcpu stays on the CPU that it was given at its creation, and with it all of its VM: memory
+ * maps, devices and timers are touched on that CPU only. Others reach it by vcpu_post().
+ * docs/scheduler.md has the reasons and the order of locks.
+ */
+#ifndef HV_VM_SCHED_H
+#define HV_VM_SCHED_H
+
+#include "hv/cpu/percpu.h"
+#include "hv/vm/runq.h"
+
+struct vcpu;
+struct vcpu_state;
+
+#define SCHED_ANY_CPU (~0u)
+
+enum vcpu_place {
+	VCPU_OUT,
+	VCPU_QUEUED,
+	VCPU_RUNNING,
+	VCPU_ASLEEP
+};
+
+/* What the scheduler keeps of a vcpu. */
+struct sched_vcpu {
+	struct share share;
+	enum vcpu_place place; /* under the lock of its CPU's queue */
+	struct percpu *cpu;
+	u64 since;	 /* TSC at the last change of place */
+	u64 ran_ticks;	 /* on the CPU, guest and exits */
+	u64 wait_ticks;	 /* could have run, and another did */
+	u64 switches_in; /* how often its state was brought in */
+	bool away;	 /* its state is in memory: another vcpu's is in the processor */
+};
+
+/* Once, when all CPUs are up and before any of them calls sched_step(). */
+void sched_init(void);
+
+/* The CPU for a new VM of that weight: pin, which there must be; or, for SCHED_ANY_CPU, the one
+ * with the least weight so far. sched_unplace() takes the weight off it again. */
+struct percpu *sched_place(unsigned weight, unsigned pin);
+void sched_unplace(const struct percpu *cpu, unsigned weight);
+
+/*
+ * vcpu_start(): brings the vcpu in with the state that its VM is to begin with, and queues it.
+ * vcpu_gone(): it will not run again, and its state is of no use. Both on its CPU.
+ */
+void vcpu_start(struct vcpu *v, const struct vcpu_state *s);
+void vcpu_gone(struct vcpu *v);
+
+/*
+ * sched_step(): runs a vcpu of this CPU for a slice, or idles until an interrupt or a deadline. *v
+ * is a vcpu whose VM is over, and which is then in no queue; or NULL. True: it is time for chores,
+ * and the caller does one of those that sched_chores() has announced, if any is left.
+ */
+bool sched_step(struct vcpu **v);
+
+/*
+ * Chores are what a CPU does for no vcpu, such as making VMs: they have a share of their own, so
+ * that they do not keep the vcpus from running. sched_chores(): there is one for that CPU (any CPU
+ * may say so). sched_chore_done(): this CPU was busy with one since then (TSC).
+ */
+void sched_chores(const struct percpu *cpu);
+void sched_chore_done(u64 since);
+
+/*
+ * vcpu_post(): gives a vcpu work (WORK_*), from any CPU: it looks at it before its next entry,
+ * which is soon if it runs, and wakes for it if it is asleep. The caller makes sure that the vcpu
+ * stays: its VM is destroyed on its own CPU, after it has left the list of VMs.
+ */
+void vcpu_post(struct vcpu *v, unsigned long work);
+
+/* True if no other vcpu of this CPU could run: one that is running may idle in its place. */
+bool sched_alone(void);
+
+#endif

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The list of VMs, and the life of each from its description to the report of its end:
+ *
+ *   any CPU      admit(): description -> struct vm, a CPU for it -> that CPU's arrivals
+ *   its CPU      begin(): vm_create(), vm_start(), as a chore
+ *                sched_step(), sched_step(), ...
+ *                over(): started again, if it was a reset; or finish(): reported, destroyed,
+ *                and the next one admitted
+ *
+ * The lock is over the list and the counts. It is taken before that of a run queue, and never while
+ * one of a VM's devices is at work.
+ */
+#include "hv/vm/vms.h"
+
+#include <stdarg.h>
+
+#include "hv/boot/modules.h"
+#include "hv/cpu/cpu.h"
+#include "hv/cpu/percpu.h"
+#include "hv/cpu/smp.h"
+#include "hv/ctl/log.h"
+#include "hv/ctl/stats.h"
+#include "hv/drv/console.h"
+#include "hv/lib/printf.h"
+#include "hv/lib/spinlock.h"
+#include "hv/mem/page.h"
+#include "hv/vm/vm.h"
+
+static struct {
+	struct spinlock lock;
+	struct list_node list;		     /* of all VMs, in the order of their admission */
+	struct list_node arrivals[CPUS_MAX]; /* those not begun yet, by CPU */
+	const struct vm_providers *with;
+	unsigned at_once, configs; /* as many may be at a time, and are described */
+	unsigned next;		   /* the next description to be read */
+	unsigned live;		   /* admitted, and not finished */
+	bool over;		   /* none is left and none will come */
+	int failed;
+	char *why;
+} vms;
+
+/* ---- ends ---- */
+
+/* The first reason stands. */
+static void __printf(1, 2) failed(const char *fmt, ...)
+{
+	va_list ap;
+
+	spin_lock(&vms.lock);
+	va_start(ap, fmt);
+	if (!vms.failed)
+		vsnprintf(vms.why, LOADER_ERR_MAX, fmt, ap);
+	va_end(ap);
+	vms.failed = 1;
+	spin_unlock(&vms.lock);
+}
+
+/* The debug-exit port's status 1 (value 0) is a guest's way to say that all went well. */
+static bool ended_cleanly(const struct vm *vm)
+{
+	switch (vm->end) {
+	case VM_END_POWEROFF:
+	case VM_END_RESET:
+	case VM_END_HALT: return true;
+	case VM_END_EXIT: return vm->end_status == 1;
+	default: return false;
+	}
+}
+
+static void report_end(const char *name, const char *end, unsigned status, const char *why)
+{
+	char text[2 * LOADER_ERR_MAX];
+
+	log_json_string(text, sizeof(text), why);
+	log_machine("@vm {\"name\":\"%s\",\"end\":\"%s\",\"status\":%u,\"why\":%s}", name, end,
+		status, text);
+}
+
+static void report(const struct vm *vm, bool clean)
+{
+	report_end(vm->cfg.name, vm_end_name(vm->end), vm->end_status, vm->end_why);
+	if (!clean)
+		failed("VM %s ended by %s (status %u) %.*s", vm->cfg.name, vm_end_name(vm->end),
+			vm->end_status, LOADER_ERR_MAX - 96, vm->end_why);
+}
+
+/* A VM that never was. */
+static void report_refused(const char *name, const char *why)
+{
+	report_end(name, "crash", 0, why);
+	failed("%s: %.*s", name, LOADER_ERR_MAX - 48, why);
+}
+
+/* ---- input ---- */
+
+/* What is typed is for the VM that has been here longest. With the lock held. */
+static void choose_input(void)
+{
+	struct vm *vm;
+
+	if (list_empty(&vms.list))
+		return;
+	vm = list_entry(vms.list.next, struct vm, node);
+	if (!vm->begun)
+		return;
+	__atomic_store_n(&vm->has_input, true, __ATOMIC_RELAXED);
+	vcpu_post(vm->vcpu[0], WORK_INPUT);
+}
+
+/* From the receive interrupt, on the boot CPU. */
+static void on_input(void *ctx)
+{
+	(void)ctx;
+	spin_lock(&vms.lock);
+	choose_input();
+	spin_unlock(&vms.lock);
+}
+
+/* ---- coming ---- */
+
+static unsigned free_id(void)
+{
+	const struct vm *vm;
+	unsigned id = 1;
+	bool taken;
+
+	do {
+		taken = false;
+		list_for_each_entry (vm, &vms.list, node)
+			taken |= vm->id == id;
+		id += taken;
+	} while (taken);
+	return id;
+}
+
+/* The machine's disks and network cards interrupt the boot CPU, and the switch has no lock: what
+ * they work on belongs to that CPU. */
+static bool wants_boot_cpu(const struct manifest *cfg)
+{
+	bool physical = cfg->net != VM_NET_NONE;
+
+	for (unsigned i = 0; i < cfg->disks; i++)
+		physical |= cfg->disk[i].kind == DISK_IS_PHYSICAL;
+	return physical;
+}
+
+static enum status check_pin(const struct manifest *cfg, char *err)
+{
+	if (!cfg->pinned)
+		return OK;
+	if (cfg->pin >= cpu_count()) {
+		snprintf(err, LOADER_ERR_MAX, "pin=%u: there are %u processors, from 0 on",
+			cfg->pin, cpu_count());
+		return ERR_NOENT;
+	}
+	if (cfg->pin && wants_boot_cpu(cfg)) {
+		snprintf(err, LOADER_ERR_MAX,
+			"pin=%u: a VM with a network card or a disk of the "
+			"machine runs on CPU 0",
+			cfg->pin);
+		return ERR_INVAL;
+	}
+	return OK;
+}
+
+static unsigned pin_of(const struct manifest *cfg)
+{
+	if (cfg->pinned)
+		return cfg->pin;
+	return wants_boot_cpu(cfg) ? 0 : SCHED_ANY_CPU;
+}
+
+/* Gives the VM a number and a CPU, on whose list it then waits. */
+static enum status enlist(struct vm *vm, char *err)
+{
+	enum status s = check_pin(&vm->cfg, err);
+
+	if (s != OK)
+		return s;
+	spin_lock(&vms.lock);
+	vm->id = free_id();
+	if (vm->id > VM_ID_MAX) {
+		spin_unlock(&vms.lock);
+		snprintf(err, LOADER_ERR_MAX, "too many VMs");
+		return ERR_NOMEM;
+	}
+	vm->cpu = sched_place(vm->cfg.weight, pin_of(&vm->cfg));
+	list_add_tail(&vms.list, &vm->node);
+	list_add_tail(&vms.arrivals[vm->cpu->index], &vm->arrival);
+	spin_unlock(&vms.lock);
+	sched_chores(vm->cpu);
+	return OK;
+}
+
+/* From a description. What is wrong with it is the end of that VM: false. */
+static bool admit(const char *conf, const struct boot_module *m)
+{
+	struct vm *vm = vm_alloc();
+	char err[LOADER_ERR_MAX];
+
+	if (!vm) {
+		report_refused(conf, "no memory for the VM itself");
+		return false;
+	}
+	if (manifest_parse((const char *)m->data, m->size, &vm->cfg, err) == OK) {
+		vm->runs_left = vm->cfg.repeat;
+		vm->shared_console = vms.configs > 1 && vms.at_once > 1;
+		if (enlist(vm, err) == OK)
+			return true;
+		conf = vm->cfg.name;
+	}
+	report_refused(conf, err);
+	vm_free(vm);
+	return false;
+}
+
+/* The next description, if there may be one more VM, which is counted then. */
+static const struct boot_module *next_config(char *name, size_t size)
+{
+	const struct boot_module *m = NULL;
+
+	spin_lock(&vms.lock);
+	if (vms.live < vms.at_once) {
+		snprintf(name, size, "vm%u.conf", vms.next);
+		m = boot_module_find(name);
+		if (m) {
+			vms.next++;
+			vms.live++;
+		}
+	}
+	spin_unlock(&vms.lock);
+	return m;
+}
+
+static void uncount(void)
+{
+	spin_lock(&vms.lock);
+	vms.live--;
+	spin_unlock(&vms.lock);
+}
+
+static void admit_more(void)
+{
+	const struct boot_module *m;
+	struct percpu *cpu;
+	char name[16];
+	bool over;
+
+	while ((m = next_config(name, sizeof(name))))
+		if (!admit(name, m))
+			uncount();
+	spin_lock(&vms.lock);
+	over = vms.over = !vms.live && vms.next == vms.configs;
+	spin_unlock(&vms.lock);
+	if (!over)
+		return;
+	for_each_cpu (cpu)
+		sched_chores(cpu);
+}
+
+/* ---- going ---- */
+
+/* The same VM anew, of which there were to be several, one after the other. */
+static bool repeat(const struct vm *old)
+{
+	struct vm *vm = vm_alloc();
+	char err[LOADER_ERR_MAX] = "no memory for the VM itself";
+
+	if (vm) {
+		vm->cfg = old->cfg;
+		vm->runs_left = old->runs_left - 1;
+		vm->shared_console = old->shared_console;
+	}
+	if (vm && enlist(vm, err) == OK)
+		return true;
+	if (vm)
+		vm_free(vm);
+	report_refused(old->cfg.name, err);
+	return false;
+}
+
+/* Off the list: nobody else knows it any more. */
+static void delist(struct vm *vm)
+{
+	spin_lock(&vms.lock);
+	list_del(&vm->node);
+	choose_input();
+	spin_unlock(&vms.lock);
+	sched_unplace(vm->cpu, vm->cfg.weight);
+}
+
+static void finish(struct vm *vm)
+{
+	bool clean = ended_cleanly(vm), again = clean && vm->runs_left > 1;
+
+	stats_vm(vm);
+	if (!again)
+		report(vm, clean);
+	delist(vm);
+	vm_destroy(vm);
+	again = again && repeat(vm);
+	vm_free(vm);
+	if (!again)
+		uncount();
+	admit_more();
+}
+
+static void begin(struct vm *vm)
+{
+	char err[LOADER_ERR_MAX];
+
+	if (vm_create(vm, vms.with, err) != OK) {
+		report_end(vm->cfg.name, "crash", 0, err);
+		failed("VM %s: %.*s", vm->cfg.name, LOADER_ERR_MAX - 48, err);
+		delist(vm);
+		vm_free(vm);
+		uncount();
+		admit_more();
+		return;
+	}
+	log_info("%s: %lu MB, %s, %s, CPU %u", vm->cfg.name, vm->cfg.mem / MB, vm->mmu->ops->name,
+		vms.with->cpu->name, vm->cpu->index);
+	stats_memory(vm);
+	if (!vm_start(vm)) {
+		finish(vm);
+		return;
+	}
+	spin_lock(&vms.lock);
+	vm->begun = true;
+	choose_input();
+	spin_unlock(&vms.lock);
+}
+
+/* Its vcpu has stopped since vm->end is set. */
+static void over(struct vm *vm)
+{
+	log_info("%s: %s", vm->cfg.name, vm_end_name(vm->end));
+	if (vm->end != VM_END_RESET || !vm->cfg.reboot || !vm_restart(vm))
+		finish(vm);
+}
+
+static struct vm *next_arrival(void)
+{
+	struct list_node *here = &vms.arrivals[this_cpu()->index];
+	struct vm *vm = NULL;
+
+	spin_lock(&vms.lock);
+	if (!list_empty(here)) {
+		vm = list_entry(here->next, struct vm, arrival);
+		list_del(&vm->arrival);
+	}
+	spin_unlock(&vms.lock);
+	return vm;
+}
+
+/* A VM to be made, and more of them later. */
+static void chore(void)
+{
+	struct vm *vm = next_arrival();
+
+	if (!vm)
+		return;
+	begin(vm);
+	sched_chores(this_cpu());
+}
+
+/* What each CPU does while there are VMs. */
+static void serve(void *arg)
+{
+	struct vcpu *v;
+	u64 since;
+
+	(void)arg;
+	while (!__atomic_load_n(&vms.over, __ATOMIC_RELAXED)) {
+		bool chores = sched_step(&v);
+
+		since = rdtsc();
+		if (v)
+			over(v->vm);
+		else if (chores)
+			chore();
+		if (v || chores)
+			sched_chore_done(since);
+	}
+}
+
+/* ---- all of it ---- */
+
+static unsigned count_configs(void)
+{
+	char name[16];
+
+	for (unsigned n = 0;; n++) {
+		snprintf(name, sizeof(name), "vm%u.conf", n);
+		if (!boot_module_find(name))
+			return n;
+	}
+}
+
+/* What all VMs together took of the memory, all of them must have given back. */
+static void check_pages(const struct page_stats *before)
+{
+	struct page_stats now;
+	u64 lost = 0;
+
+	page_stats(&now);
+	for (unsigned i = 0; i < PAGE_OWNERS; i++)
+		lost += now.used[i] - before->used[i];
+	log_machine("@stats {\"lost_pages\":%ld}", (s64)lost);
+	if (lost || now.free != before->free)
+		failed("the VMs are gone, but not all of their pages were given back");
+}
+
+int vms_run(const struct vm_providers *with, const struct vms_options *opt, char *why)
+{
+	struct page_stats before;
+
+	page_stats(&before);
+	sched_init();
+	list_init(&vms.list);
+	for (unsigned i = 0; i < CPUS_MAX; i++)
+		list_init(&vms.arrivals[i]);
+	vms.with = with;
+	vms.why = why;
+	vms.configs = count_configs();
+	vms.at_once = opt->at_once;
+	admit_more();
+	console_on_input(on_input, NULL);
+	smp_call_all(serve, NULL);
+	console_on_input(NULL, NULL);
+	check_pages(&before);
+	return vms.failed;
+}

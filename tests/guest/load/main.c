@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A load for the scheduler: keeps its processor busy for a while, in the way that the command line
+ * names, and passes.
+ *
+ *   for=MS   how long (20 if it is not given)
+ *   spin     counts, without an exit (the default)
+ *   flood    writes to its console without end
+ *   map      maps pages, touches them and takes them away; wants more than 4 MB
+ *   storm    sends itself interrupts
+ *   sleep    halts for "rest=MS" (1 if it is not given), works for a tenth of a millisecond
+ *   garbage  executes bytes that mean nothing; that ends the VM in some way or other
+ */
+#include "tests/guest/lib/lib.h"
+
+#define VECTOR	   0x40
+#define MAP_AT	   0x10000000000ul
+#define MAP_PAGES  64u
+#define PTE_FLAGS  3ul
+#define SEED	   0x9e3779b97f4a7c15ul
+#define BATCH	   1000u
+#define GARBAGE_AT 0x200000ul
+
+static u64 end;
+static volatile u64 count;
+
+static bool done(void)
+{
+	return rdtsc() >= end;
+}
+
+static void spin(void)
+{
+	for (unsigned i = 0; i < BATCH; i++)
+		count++;
+}
+
+static void flood(void)
+{
+	say("flood %lu: 0123456789abcdefghijklmnopqrstuvwxyz", count++);
+}
+
+static void map(void)
+{
+	static u64 *pte[MAP_PAGES];
+	static u64 page[PAGE_BYTES / sizeof(u64)] __aligned(PAGE_BYTES);
+
+	for (unsigned i = 0; i < MAP_PAGES; i++) {
+		u64 va = MAP_AT + i * PAGE_BYTES;
+
+		if (!pte[i])
+			pte[i] = map_page(va, (u64)page, PTE_FLAGS);
+		*pte[i] = (u64)page | PTE_FLAGS;
+		invlpg(va);
+		*(volatile u64 *)va = count++;
+		*pte[i] = 0;
+		invlpg(va);
+	}
+}
+
+static void on_interrupt(struct frame *f)
+{
+	(void)f;
+	count++;
+	apic_eoi();
+}
+
+static void storm(void)
+{
+	apic_write(APIC_ICR, 0x40000u | VECTOR); /* to itself */
+	sti_nop_cli();
+}
+
+static void snooze(void)
+{
+	u64 ms = tsc_per_second() / 1000, rest = cmdline_number("rest", 1), from;
+
+	apic_write(APIC_LVT_TIMER, VECTOR | APIC_LVT_DEADLINE);
+	wrmsr(MSR_TSC_DEADLINE, rdtsc() + rest * ms);
+	sti_hlt_cli();
+	from = rdtsc();
+	while (rdtsc() < from + ms / 10)
+		count++;
+}
+
+static void garbage(void)
+{
+	static const struct descriptor_ptr none;
+	u64 *at = (u64 *)GARBAGE_AT, x = SEED + count++;
+
+	for (unsigned i = 0; i < PAGE_BYTES / sizeof(u64); i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		at[i] = x;
+	}
+	lidt(&none);
+	((void (*)(void))GARBAGE_AT)();
+}
+
+static const struct {
+	const char *word;
+	void (*work)(void);
+} loads[] = {
+	{ "flood", flood },
+	{ "map", map },
+	{ "storm", storm },
+	{ "sleep", snooze },
+	{ "garbage", garbage },
+	{ "spin", spin },
+};
+
+void test_main(void)
+{
+	u64 ms = cmdline_number("for", 20);
+	unsigned i = 0;
+
+	end = rdtsc() + ms * (tsc_per_second() / 1000);
+	apic_enable();
+	on_vector(VECTOR, on_interrupt);
+	while (i < ARRAY_SIZE(loads) - 1 && !cmdline_has(loads[i].word))
+		i++;
+	while (!done())
+		loads[i].work();
+	say("%s: %lu", loads[i].word, count);
+	pass();
+}

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Many VMs on few processors: shares, caps, bad neighbours, coming and going, the console."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from conftest import BOOT_TIMEOUT_S, ROOT, Run, Starter
+
+GUESTS = ROOT / "build/guest"
+SHARE = 0.05  # how far a share may be from its weight
+SECOND = 100_000_000  # ticks of Bochs
+
+
+def tiny(folder: Path, name: str, words: str, *more: str, guest: str = "load", mem: str = "4M") -> list[str]:
+    """A VM file of a test guest, as arguments."""
+    lines = ['boot = "elf"', f'kernel = "{GUESTS}/{guest}.elf"', 'initrd = ""', f'append = "{words}"', f'mem = "{mem}"']
+    path = folder / f"{name}.toml"
+    path.write_text("\n".join([f'name = "{name}"', *lines, "testdev = true", "reboot = false", *more]) + "\n")
+    return ["--vm", str(path)]
+
+
+def ends(run: Run) -> dict[str, str]:
+    return {str(vm["name"]): f'{vm["end"]} {vm["status"]}' for vm in run.machine_lines("vm")}
+
+
+def times(run: Run) -> dict[str, dict[str, int]]:
+    """By VM: what the scheduler has counted."""
+    lines = [line for line in run.machine_lines("stats") if "ran_ticks" in line]
+    return {str(line["vm"]): {k: int(str(v)) for k, v in line.items() if k != "vm"} for line in lines}
+
+
+def lost_pages(run: Run) -> list[object]:
+    return [line["lost_pages"] for line in run.machine_lines("stats") if "lost_pages" in line]
+
+
+def check_shares(run: Run, names: list[str]) -> None:
+    """Of the time in which these VMs, all that their CPU has, could run, each has run its part."""
+    found = times(run)
+    weights = sum(found[name]["weight"] for name in names)
+    assert len({found[name]["cpu"] for name in names}) == 1
+    for name in names:
+        t = found[name]
+        share = t["ran_ticks"] / (t["ran_ticks"] + t["wait_ticks"])
+        due = t["weight"] / weights
+        assert abs(share / due - 1) < SHARE, f"{name}: {share:.4f} of the CPU, and {due:.4f} is due"
+
+
+def test_shares_follow_weights(triptych: Starter, tmp_path: Path) -> None:
+    """Six busy VMs of three weights on two processors, a second of guest time for the lightest."""
+    on = {cpu: [f"w{weight}on{cpu}" for weight in (100, 200, 300)] for cpu in (0, 1)}
+    args = []
+    for cpu, names in on.items():
+        for weight, name in zip((100, 200, 300), names, strict=True):
+            args += tiny(tmp_path, name, "for=6200", f"weight = {weight}", f"pin = {cpu}")
+    run = triptych("--host-cpus", "2", *args)
+    assert run.finish(BOOT_TIMEOUT_S) == 0
+    assert set(ends(run).values()) == {"exit 1"} and len(ends(run)) == 6
+    for names in on.values():
+        check_shares(run, names)
+    assert min(t["ran_ticks"] for t in times(run).values()) > SECOND
+    assert lost_pages(run) == [0]
+
+
+def test_a_cap_holds_on_an_idle_processor(triptych: Starter, tmp_path: Path) -> None:
+    run = triptych(*tiny(tmp_path, "capped", "for=2000", "cap = 30"))
+    assert run.finish(BOOT_TIMEOUT_S) == 0
+    t = times(run)["capped"]
+    assert t["ran_ticks"] / (t["ran_ticks"] + t["wait_ticks"]) == pytest.approx(0.3, rel=SHARE)
+
+
+def test_bad_neighbours(triptych: Starter, tmp_path: Path) -> None:
+    """One VM triple-faults, one executes garbage, others flood the console, send themselves interrupts, map and unmap,
+    wake a thousand times a second, come and go: who only computes has its share all the same."""
+    busy = "for=2500"
+    args = tiny(tmp_path, "quiet0", busy, "pin = 0") + tiny(tmp_path, "quiet1", busy, "pin = 1")
+    args += tiny(tmp_path, "flood", f"{busy} flood", "pin = 0") + tiny(tmp_path, "map", f"{busy} map", "pin = 0", mem="8M")
+    args += tiny(tmp_path, "shadow", f"{busy} map", "pin = 1", 'mmu = "shadow"', mem="8M")
+    args += tiny(tmp_path, "storm", f"{busy} storm", "pin = 1")
+    args += tiny(tmp_path, "triple", "", "pin = 0", guest="triple")
+    args += tiny(tmp_path, "garbage", f"{busy} garbage", "pin = 1")
+    run = triptych("--host-cpus", "2", *args)
+    assert run.finish(BOOT_TIMEOUT_S) == 1
+    found = ends(run)
+    assert found.pop("triple") == "triple 0"
+    assert found.pop("garbage").split()[0] in ("triple", "crash", "halt", "reset")
+    assert set(found.values()) == {"exit 1"} and len(found) == 6
+    check_shares(run, ["quiet0", "flood", "map"])
+    check_shares(run, ["quiet1", "shadow", "storm"])
+    assert lost_pages(run) == [0]
+
+
+def test_a_sleeper_wakes_at_once(triptych: Starter, tmp_path: Path) -> None:
+    """A VM that sleeps a millisecond and works for a tenth of one, beside three that are busy: it gets to work nearly as
+    often as if it were alone, since it takes less than its share; and they share the rest."""
+    busy = [f"busy{i}" for i in range(3)]
+    args = tiny(tmp_path, "sleeper", "for=2000 sleep")
+    for name in busy:
+        args += tiny(tmp_path, name, "for=2000")
+    run = triptych(*args)
+    assert run.finish(BOOT_TIMEOUT_S) == 0
+    t = times(run)
+    # 1.1 ms each without a neighbour; up to half a millisecond of waiting more.
+    assert t["sleeper"]["switches_in"] > 2000 / 1.8
+    ran = [t[name]["ran_ticks"] for name in busy]
+    assert max(ran) < min(ran) * (1 + SHARE)
+
+
+@pytest.mark.parametrize("model", ["corei7_skylake_x", "core2_penryn_t9600"])
+def test_registers_of_one_are_not_the_others(triptych: Starter, tmp_path: Path, model: str) -> None:
+    """Four VMs on one processor, in both memory modes where it has both: what is in a register stays its VM's."""
+    args = ["--cpu-model", model]
+    for seed in range(4):
+        mmu = "ept" if model != "core2_penryn_t9600" and seed % 2 else "shadow"
+        args += tiny(tmp_path, f"seed{seed}", f"for=500 seed={seed}", f'mmu = "{mmu}"', guest="keeps")
+    run = triptych(*args)
+    assert run.finish(BOOT_TIMEOUT_S) == 0
+    assert list(ends(run).values()) == ["exit 1"] * 4
+    assert min(t["switches_in"] for t in times(run).values()) > 20
+
+
+def test_coming_and_going(triptych: Starter, tmp_path: Path) -> None:
+    """A VM is created and destroyed 200 times while others run; no page is lost, and they have their shares."""
+    args = tiny(tmp_path, "one", "for=6000", "pin = 0") + tiny(tmp_path, "two", "for=6000", "pin = 1")
+    args += tiny(tmp_path, "again", "for=1", "repeat = 200")
+    run = triptych("--host-cpus", "2", *args)
+    assert run.finish(BOOT_TIMEOUT_S) == 0
+    assert run.text.count("again| PASS") == 200
+    assert ends(run) == {"one": "exit 1", "two": "exit 1", "again": "exit 1"}
+    assert lost_pages(run) == [0]
+    t = times(run)
+    for name in ("one", "two"):
+        # Its neighbours are the one that comes and goes, and the work that this makes.
+        assert t[name]["ran_ticks"] / (t[name]["ran_ticks"] + t[name]["wait_ticks"]) > (1 - SHARE) / 3
+
+
+def test_64_at_once(triptych: Starter, tmp_path: Path) -> None:
+    args = []
+    for i in range(64):
+        args += tiny(tmp_path, f"vm{i}", "for=3000 sleep rest=10")
+    run = triptych("--host-cpus", "2", "--host-mem", "1G", *args)
+    assert run.finish(BOOT_TIMEOUT_S) == 0
+    assert list(ends(run).values()) == ["exit 1"] * 64
+    # All had begun before the first one ended.
+    log = run.log()
+    assert log.rindex(" MB, ept") < log.index(": exit")
+    assert lost_pages(run) == [0]
+
+
+def test_lines_of_several_vms(triptych: Starter, tmp_path: Path) -> None:
+    """Each line on the console is one VM's."""
+    names = [f"f{i}" for i in range(4)]
+    args = []
+    for name in names:
+        args += tiny(tmp_path, name, "for=100 flood")
+    run = triptych("--host-cpus", "2", *args)
+    assert run.finish(BOOT_TIMEOUT_S) == 0
+    lines = run.text.replace("\r", "").strip().split("\n")
+    for line in lines:
+        assert re.fullmatch(r"f[0-3]\| (flood \d+: 0123456789abcdefghijklmnopqrstuvwxyz|flood: \d+|PASS)", line), line
+    for name in names:
+        mine = [line for line in lines if line.startswith(f"{name}| flood ")]
+        assert [int(line.split()[2].rstrip(":")) for line in mine] == list(range(len(mine))) and len(mine) > 5
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [("pin = 1", "pin=1: there are 1 processors, from 0 on"), ('net = "switch"\npin = 1', "pin=1")],
+)
+def test_a_processor_that_is_not_to_be_had(triptych: Starter, tmp_path: Path, key: str, why: str) -> None:
+    run = triptych(*tiny(tmp_path, "pinned", "for=1", key), *tiny(tmp_path, "other", "for=1"))
+    assert run.finish(BOOT_TIMEOUT_S) == 1
+    assert ends(run) == {"pinned": "crash 0", "other": "exit 1"}
+    assert why in run.log()
+
+
+def test_eight_vms_on_two_processors(triptych: Starter, tmp_path: Path) -> None:
+    """Six tiny guests and two Debian kernels: all reach their end."""
+    args = tiny(tmp_path, "spin0", "for=8000", "pin = 0") + tiny(tmp_path, "spin1", "for=8000", "pin = 1")
+    args += tiny(tmp_path, "sleep", "for=4000 sleep") + tiny(tmp_path, "map", "for=4000 map", mem="8M")
+    args += tiny(tmp_path, "fpu", "", guest="fpu", mem="16M") + tiny(tmp_path, "dr", "", guest="dr", mem="16M")
+    for i, mmu in enumerate(("ept", "shadow")):
+        path = tmp_path / f"debian{i}.toml"
+        path.write_text(f'append = "console=ttyS0 triptych.run=/bin/true"\nmmu = "{mmu}"\npin = {i}\n')
+        args += ["--vm", str(path)]
+    run = triptych("--host-cpus", "2", *args)
+    assert run.finish(BOOT_TIMEOUT_S) == 0
+    found = ends(run)
+    assert found.pop("debian0") == found.pop("debian1") == "poweroff 0"
+    assert set(found.values()) == {"exit 1"} and len(found) == 6
+    t = times(run)
+    for name in ("spin0", "spin1"):
+        # No more than three others had its CPU, and none of them more than it.
+        assert t[name]["ran_ticks"] / (t[name]["ran_ticks"] + t[name]["wait_ticks"]) > (1 - SHARE) / 4
+    assert lost_pages(run) == [0]
