@@ -62,40 +62,32 @@ static bool same_referent(u64 a, u64 b)
 	return !((a ^ b) & (SPTE_ADDR | SPTE_LINK)) && ((a & SPTE_LINK) || !((a ^ b) & SPTE_W));
 }
 
-/* The entry comes to refer to something else, or no more: for a moment it refers to nothing. */
-static __attribute__((noinline)) void refer(
-	struct shadow *s, entry_id id, u32 before, u64 value, u32 target)
-{
-	u64 *e = entry_of(s, id), old = *e;
-
-	WRITE_ONCE(*e, s->trap);
-	if (spte_live(old))
-		forget(s, id, old, before);
-	if (spte_live(value))
-		remember(s, id, value, target);
-	WRITE_ONCE(*e, value);
-}
-
 void shadow_set(struct shadow *s, entry_id id, u64 value, u32 target)
 {
 	unsigned index = id & (SHADOW_ENTRIES - 1);
 	struct spage *p = page_of(s, id);
 	u64 *e = &p->table[index], old = *e;
-	u32 before = p->target[index];
+	u32 *t = &p->target[index], before = *t;
 	bool was = spte_live(old), is = spte_live(value);
 
 	if (old == value && before == target)
 		return;
-	s->stale |= was;
+	if (was)
+		s->stale = true;
 	if (!old != !value)
 		p->known[index / 64] ^= BIT(index % 64);
-	p->target[index] = target;
-	if (!was && !is)
+	*t = target;
+	if (was && is && before == target && same_referent(old, value)) {
 		WRITE_ONCE(*e, value);
-	else if (was && is && before == target && same_referent(old, value))
-		WRITE_ONCE(*e, value);
-	else
-		refer(s, id, before, value, target);
+		return;
+	}
+	/* The entry comes to refer to something else: for a moment it refers to nothing. */
+	WRITE_ONCE(*e, s->trap);
+	if (was)
+		forget(s, id, old, before);
+	if (is)
+		remember(s, id, value, target);
+	WRITE_ONCE(*e, value);
 }
 
 void shadow_protect(struct shadow *s, struct frame *f)
