@@ -310,15 +310,7 @@ static void ring_tell(const struct e1000 *e, const struct ring *r, u32 tail)
 static enum status e1000_start(struct nic *n)
 {
 	struct e1000 *e = e1000_of(n);
-	enum status s = ring_create(&e->rx, RDBAL, 0);
 
-	if (s == OK)
-		s = ring_create(&e->tx, TDBAL, DESC_DD);
-	if (s != OK) {
-		ring_destroy(&e->rx);
-		ring_destroy(&e->tx);
-		return s;
-	}
 	for (u32 i = 0; i < MTA_WORDS; i++)
 		reg_write(e, MTA + i * (u32)sizeof(u32), 0);
 	ring_tell(e, &e->rx, RING - 1);
@@ -391,6 +383,7 @@ enum status e1000_create(struct nic **out, const struct e1000_io *io, struct tim
 	unsigned irq_line, e1000_irq_fn irq)
 {
 	struct e1000 *e = page_alloc(ORDER, PAGE_HV);
+	enum status s;
 
 	if (!e)
 		return ERR_NOMEM;
@@ -398,9 +391,14 @@ enum status e1000_create(struct nic **out, const struct e1000_io *io, struct tim
 	e->io = *io;
 	e->tq = tq;
 	timer_init(&e->poll, poll);
-	if (!reset(e)) {
+	s = reset(e) ? ring_create(&e->rx, RDBAL, 0) : ERR_NOTSUP;
+	if (s == OK)
+		s = ring_create(&e->tx, TDBAL, DESC_DD);
+	if (s != OK) {
+		ring_destroy(&e->rx);
+		ring_destroy(&e->tx);
 		page_free(e, ORDER, PAGE_HV);
-		return ERR_NOTSUP;
+		return s;
 	}
 	e->by_timer = irq_line >= NO_LINE || irq(irq_line, interrupt, e) != OK;
 	*out = &e->nic;

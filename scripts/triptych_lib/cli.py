@@ -7,6 +7,7 @@ import argparse
 import signal
 import shutil
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -298,7 +299,8 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def main(argv: list[str]) -> int:
-    signal.signal(signal.SIGTERM, _terminate)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         args = parser().parse_args(argv)
         return COMMANDS[args.command](args)

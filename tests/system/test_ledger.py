@@ -98,7 +98,8 @@ def test_vmreads_and_vmwrites(triptych: Starter) -> None:
     (row,) = (row for row in run.machine_lines("stats") if row.get("exit") == "cpuid")
     # All but a few, at the start, are of a leaf that is constant; the others ask for more registers.
     assert 0 <= row["vmreads"] - 5 * row["count"] <= 20
-    assert 0 <= row["vmwrites"] - 2 * row["count"] <= 20
+    # The timer is not written again by the one after which the vcpu's slice ends.
+    assert -1 <= row["vmwrites"] - 2 * row["count"] <= 20
 
 
 def test_a_crash_shows_the_last_exits(triptych: Starter) -> None:

@@ -45,7 +45,7 @@ PLACE = [
 ]
 
 # Printed by threads of their own, between any two lines of the first one's.
-ANYWHERE = re.compile(r"audit: type=2000 audit|Freeing initrd memory")
+ANYWHERE = re.compile(r"audit: type=2000 audit|Trying to unpack rootfs image|Freeing initrd memory")
 
 # Penryn has no EPT, so Sandy Bridge is its reference; what the kernel says of the processor itself is left out.
 REFERENCE = {PENRYN: SANDY_BRIDGE}

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..ui import UsageError
-from . import against, figures
+from . import figures
 from .store import OK, Record
 
 Data = dict[str, Any]
 OVER = 0.03
-EXITS_SLACK = 0.02  # exits an operation that are noise: a timer's interrupt in a batch
+EXITS_SLACK = 0.02  # exits an operation that are noise
+OF_TIME = ("timer", "interrupt")  # exits that come with time and not with the operation
 
 
 def load(path: Path) -> Data:
@@ -63,12 +64,16 @@ def problems(budget: Data, records: list[Record]) -> list[str]:
     return said
 
 
+def _exits_of(cell: Data) -> float | None:
+    return sum(n for kind, n in cell["exits"].items() if kind not in OF_TIME) if "exits" in cell else None
+
+
 def _over(where: str, allowed: Data, cell: Data) -> list[str]:
     said = []
     if cell["ticks"] > allowed["ticks"] * (1 + OVER):
         share = cell["ticks"] / allowed["ticks"] - 1
         said.append(f"{where}: {cell['ticks']:g} ticks are {share:.1%} over the {allowed['ticks']:g} of the budget")
-    exits = against.exits_of(cell)
+    exits = _exits_of(cell)
     if "exits" in allowed and exits is not None and exits > allowed["exits"] * (1 + OVER) + EXITS_SLACK:
         said.append(f"{where}: {exits:.3g} exits are over the {allowed['exits']:g} of the budget")
     return said
@@ -85,7 +90,7 @@ def renewed(budget: Data, records: list[Record]) -> Data:
                 if cell is None or cell["status"] != OK:
                     raise UsageError(f"no budget from this: {workload} {name}, {mode} was not measured")
                 figure["ticks"] = cell["ticks"]
-                exits = against.exits_of(cell)
+                exits = _exits_of(cell)
                 if exits is not None:
                     figure["exits"] = round(exits, 2)
     return dict(result)
