@@ -34,12 +34,14 @@ const char *vm_end_name(enum vm_end why)
 
 void vm_end(struct vm *vm, enum vm_end why, u8 status)
 {
+	struct vcpu *v;
+
 	if (vm->end != VM_END_NONE)
 		return;
 	vm->end = why;
 	vm->end_status = status;
-	for (unsigned i = 0; i < vm->vcpus; i++)
-		vcpu_post(vm->vcpu[i], WORK_END);
+	for_each_vcpu (v, vm)
+		vcpu_post(v, WORK_END);
 }
 
 /* ---- what the platform asks of its VM ---- */
@@ -357,11 +359,13 @@ enum status vm_create(struct vm *vm, const struct vm_providers *with, char *err)
 
 void vm_destroy(struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->vcpus; i++) {
-		vcpu_gone(vm->vcpu[i]);
-		vm->vcpu[i]->ops->destroy(vm->vcpu[i]);
-		trace_destroy(vm->vcpu[i]->trace);
-		page_free(vm->vcpu[i], vm->vcpu[i]->order, PAGE_HV);
+	struct vcpu *v;
+
+	for_each_vcpu (v, vm) {
+		vcpu_gone(v);
+		v->ops->destroy(v);
+		trace_destroy(v->trace);
+		page_free(v, v->order, PAGE_HV);
 	}
 	if (vm->io_ops)
 		vm->io_ops->destroy(vm->io);
@@ -393,10 +397,12 @@ bool vm_start(struct vm *vm)
 
 bool vm_restart(struct vm *vm)
 {
+	struct vcpu *v;
+
 	platform_reset(vm->platform);
 	if (vm->io_ops)
 		vm->io_ops->reset(vm->io);
-	for (unsigned i = 0; i < vm->vcpus; i++)
-		vcpu_reset_msrs(vm->vcpu[i]);
+	for_each_vcpu (v, vm)
+		vcpu_reset_msrs(v);
 	return vm_start(vm);
 }

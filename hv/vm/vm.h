@@ -58,6 +58,11 @@ struct vm {
 	unsigned order; /* of the allocation that this struct lies in */
 };
 
+/* Each vcpu of a VM in turn. Those that wait for their start (INIT, start-up IPI) are among them.
+ */
+#define for_each_vcpu(v, vm)                                                                       \
+	for (unsigned _n = 0; _n < (vm)->vcpus && ((v) = (vm)->vcpu[_n]) != NULL; _n++)
+
 /* What each VM needs from outside: handed over by hv/boot/main.c, so that hv/ names no provider. */
 struct vm_providers {
 	const struct cpu_ops *cpu;
