@@ -33,6 +33,12 @@ void runq_add(struct runq *q, struct share *s, bool woken)
 	q->count++;
 }
 
+void runq_remove(struct runq *q, struct share *s)
+{
+	list_del(&s->node);
+	q->count--;
+}
+
 static u64 budget(const struct runq *q, const struct share *s)
 {
 	return q->period * s->cap / PERCENT;
@@ -82,8 +88,7 @@ struct share *runq_pick(struct runq *q, u64 now, u64 *until)
 	*until = next;
 	if (!best)
 		return NULL;
-	list_del(&best->node);
-	q->count--;
+	runq_remove(q, best);
 	q->vtime = MAX(q->vtime, best->vtime);
 	*until = q->count ? now + q->slice : TIMER_NEVER;
 	if (best->cap) {

@@ -43,6 +43,9 @@ void share_init(struct share *s, unsigned weight, unsigned cap);
 /* woken: it has slept, or is new. */
 void runq_add(struct runq *q, struct share *s, bool woken);
 
+/* Takes out one that is in the queue. */
+void runq_remove(struct runq *q, struct share *s);
+
 /*
  * runq_pick(): takes the one whose turn it is out of the queue. *until is when its slice ends:
  * never, if it has no cap and nobody else waits. NULL if nobody may run now; *until is then when

@@ -85,8 +85,13 @@ bool sched_alone(void)
 
 /* ---- waking ---- */
 
+/* To the queue; or not, as long as it is held and its VM is not over. */
 static void enqueue(struct sched_cpu *c, struct vcpu *v, bool woken)
 {
+	if (unlikely(v->sched.holds) && !(v->work & WORK_END)) {
+		v->sched.place = VCPU_HELD;
+		return;
+	}
 	v->sched.place = VCPU_QUEUED;
 	runq_add(&c->q, &v->sched.share, woken);
 }
@@ -101,6 +106,15 @@ static void wake(struct sched_cpu *c, struct vcpu *v)
 	enqueue(c, v, true);
 }
 
+/* A CPU whose queue has changed. */
+static void look_again(struct sched_cpu *c, const struct percpu *cpu)
+{
+	if (cpu == this_cpu())
+		look_around(c);
+	else
+		smp_kick(cpu->index);
+}
+
 /* The work was written before its place is looked at here, and is read after that has changed
  * there: one of the two sees the other. */
 static __attribute__((noinline)) void fetch(struct vcpu *v)
@@ -112,13 +126,13 @@ static __attribute__((noinline)) void fetch(struct vcpu *v)
 	place = v->sched.place;
 	if (place == VCPU_ASLEEP)
 		wake(c, v);
+	if (place == VCPU_HELD) {
+		v->sched.since = rdtsc();
+		enqueue(c, v, true);
+	}
 	spin_unlock(&c->lock);
-	if (place != VCPU_ASLEEP && place != VCPU_RUNNING)
-		return;
-	if (v->sched.cpu == this_cpu())
-		look_around(c);
-	else
-		smp_kick(v->sched.cpu->index);
+	if (place != VCPU_QUEUED && place != VCPU_OUT)
+		look_again(c, v->sched.cpu);
 }
 
 void vcpu_post(struct vcpu *v, unsigned long work)
@@ -138,10 +152,7 @@ void sched_chores(const struct percpu *cpu)
 	if (list_empty(&c->chores.node))
 		runq_add(&c->q, &c->chores, true);
 	spin_unlock(&c->lock);
-	if (cpu == this_cpu())
-		look_around(c);
-	else
-		smp_kick(cpu->index);
+	look_again(c, cpu);
 }
 
 void sched_chore_done(u64 since)
@@ -210,7 +221,7 @@ static void put_back(struct sched_cpu *c, struct vcpu *v, enum vcpu_slice how)
 {
 	if (how == SLICE_OVER)
 		v->sched.place = VCPU_OUT;
-	else if (how == SLICE_HALTED && v->work == WORK_HALTED)
+	else if (how == SLICE_HALTED && v->work == WORK_HALTED && !v->sched.holds)
 		v->sched.place = VCPU_ASLEEP;
 	else
 		enqueue(c, v, false);
@@ -281,6 +292,68 @@ bool sched_step(struct vcpu **over)
 	if (run_slice(c, vcpu_of(s), until) == SLICE_OVER)
 		*over = vcpu_of(s);
 	return false;
+}
+
+/* ---- holding ---- */
+
+void sched_hold(struct vcpu *v)
+{
+	struct sched_cpu *c = sched_of(v->sched.cpu);
+	enum vcpu_place place;
+	u64 now;
+
+	spin_lock(&c->lock);
+	v->sched.holds++;
+	place = v->sched.place;
+	now = rdtsc();
+	if (place == VCPU_QUEUED && !(v->work & WORK_END)) {
+		runq_remove(&c->q, &v->sched.share);
+		v->sched.wait_ticks += now - v->sched.since;
+		v->sched.place = VCPU_HELD;
+	} else if (place == VCPU_ASLEEP) {
+		v->idle_ticks += now - v->sched.since;
+		v->sched.place = VCPU_HELD;
+	}
+	spin_unlock(&c->lock);
+	if (place == VCPU_RUNNING)
+		vcpu_post(v, WORK_RESCHED);
+}
+
+void sched_release(struct vcpu *v)
+{
+	struct sched_cpu *c = sched_of(v->sched.cpu);
+	bool goes_on;
+
+	spin_lock(&c->lock);
+	BUG_ON(!v->sched.holds);
+	goes_on = !--v->sched.holds && v->sched.place == VCPU_HELD;
+	if (goes_on) {
+		v->sched.since = rdtsc();
+		if (v->work == WORK_HALTED)
+			v->sched.place = VCPU_ASLEEP;
+		else
+			enqueue(c, v, true);
+	}
+	spin_unlock(&c->lock);
+	if (goes_on)
+		look_again(c, v->sched.cpu);
+}
+
+bool sched_held(struct vcpu *v)
+{
+	struct sched_cpu *c = sched_of(v->sched.cpu);
+	bool held;
+
+	spin_lock(&c->lock);
+	held = v->sched.place == VCPU_HELD;
+	spin_unlock(&c->lock);
+	return held;
+}
+
+void sched_attend(struct vcpu *v)
+{
+	BUG_ON(v->sched.cpu != this_cpu() || mine()->running);
+	bring_in(v->sched.cpu, v);
 }
 
 /* ---- placing ---- */

@@ -15,6 +15,8 @@
  *                             |    vcpu_post()     v
  *                             +--------------- VCPU_ASLEEP
  *
+ * From all places but OUT, sched_hold() leads to VCPU_HELD, and sched_release() back.
+ *
  * A vcpu stays on the CPU that it was given at its creation, and with it all of its VM: memory
  * maps, devices and timers are touched on that CPU only. Others reach it by vcpu_post().
  * docs/scheduler.md has the reasons and the order of locks.
@@ -34,13 +36,15 @@ enum vcpu_place {
 	VCPU_OUT,
 	VCPU_QUEUED,
 	VCPU_RUNNING,
-	VCPU_ASLEEP
+	VCPU_ASLEEP,
+	VCPU_HELD
 };
 
 /* What the scheduler keeps of a vcpu. */
 struct sched_vcpu {
 	struct share share;
 	enum vcpu_place place; /* under the lock of its CPU's queue */
+	unsigned holds;	       /* while there are some, it is not picked; under the same lock */
 	struct percpu *cpu;
 	u64 since;	 /* TSC at the last change of place */
 	u64 ran_ticks;	 /* on the CPU, guest and exits */
@@ -85,6 +89,20 @@ void sched_chore_done(u64 since);
  * stays: its VM is destroyed on its own CPU, after it has left the list of VMs.
  */
 void vcpu_post(struct vcpu *v, unsigned long work);
+
+/*
+ * sched_hold(): the vcpu is not picked any more; one that runs stops soon, which sched_held() then
+ * says. Holds are counted, and sched_release() takes one back; with the last, it goes on. One that
+ * is held before vcpu_start() stops at its first instruction, and so does one whose VM is reset.
+ * The end of its VM is not held up. Any CPU; the caller makes sure that the vcpu stays.
+ */
+void sched_hold(struct vcpu *v);
+void sched_release(struct vcpu *v);
+bool sched_held(struct vcpu *v);
+
+/* sched_attend(): brings the vcpu's state in, so that its registers can be reached (v->ops), until
+ * the next sched_step(). On its CPU, between slices: from a task (hv/vm/task.h). */
+void sched_attend(struct vcpu *v);
 
 /* True if no other vcpu of this CPU could run: one that is running may idle in its place. */
 bool sched_alone(void);

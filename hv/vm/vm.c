@@ -44,6 +44,34 @@ void vm_end(struct vm *vm, enum vm_end why, u8 status)
 		vcpu_post(v, WORK_END);
 }
 
+/* ---- stopping it, and letting it go on ---- */
+
+void vm_hold(struct vm *vm)
+{
+	struct vcpu *v;
+
+	for_each_vcpu (v, vm)
+		sched_hold(v);
+}
+
+void vm_release(struct vm *vm)
+{
+	struct vcpu *v;
+
+	for_each_vcpu (v, vm)
+		sched_release(v);
+}
+
+bool vm_held(struct vm *vm)
+{
+	struct vcpu *v;
+
+	for_each_vcpu (v, vm)
+		if (!sched_held(v))
+			return false;
+	return true;
+}
+
 /* ---- what the platform asks of its VM ---- */
 
 static void host_kick(void *ctx, unsigned vcpu)

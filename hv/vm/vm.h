@@ -8,6 +8,7 @@
 #include "hv/mem/guestmem.h"
 #include "hv/mmu/mmu.h"
 #include "hv/vm/manifest.h"
+#include "hv/vm/task.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vmconsole.h"
 
@@ -35,8 +36,12 @@ struct vm {
 	struct list_node node, arrival; /* in the list of VMs, and in that of VMs not begun yet */
 	struct percpu *cpu;		/* on which all of it happens */
 	unsigned runs_left;		/* of cfg.repeat, this one included */
-	bool shared_console;		/* there are other VMs */
-	bool begun;			/* its vcpus may be given work */
+	unsigned pins;			/* it is not destroyed before they are taken back */
+	bool gone;			/* from the list */
+	bool again;			/* it is to be made once more */
+	struct task burial;
+	bool shared_console; /* there are other VMs */
+	bool begun;	     /* its vcpus may be given work */
 	struct guestmem mem;
 	struct mmu *mmu;
 	void *no_rom; /* a page of ones: the option ROMs that are not there */
@@ -93,5 +98,23 @@ bool vm_restart(struct vm *vm) __must_check;
 void vm_end(struct vm *vm, enum vm_end why, u8 status);
 
 const char *vm_end_name(enum vm_end why);
+
+/*
+ * To stop a VM, look at it, and let it go on, from any CPU, with the VM pinned (hv/vm/vms.h):
+ *
+ *   vm = vms_pin(name)
+ *   vm_hold(vm)            all its vcpus stop soon; vm_held() says when they have
+ *   task_post(t, v->sched.cpu), and in t->run():
+ *       sched_attend(v)    v->ops->get(v, ...), set(), ...; vcpu->gpr; vm->mem
+ *   vm_release(vm)         they go on
+ *   vms_unpin(vm)
+ *
+ * A task alone, without the hold, sees a vcpu that stands still for as long as the task runs. A VM
+ * that is over (vm->end) is not held up; its vcpus can be looked at until it is unpinned. Its time
+ * stamp counters and timers go on while it is held.
+ */
+void vm_hold(struct vm *vm);
+void vm_release(struct vm *vm);
+bool vm_held(struct vm *vm);
 
 #endif

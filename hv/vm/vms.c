@@ -24,6 +24,7 @@
 #include "hv/drv/console.h"
 #include "hv/lib/printf.h"
 #include "hv/lib/spinlock.h"
+#include "hv/lib/string.h"
 #include "hv/mem/page.h"
 #include "hv/vm/vm.h"
 
@@ -280,30 +281,46 @@ static bool repeat(const struct vm *old)
 	return false;
 }
 
-/* Off the list: nobody else knows it any more. */
-static void delist(struct vm *vm)
+/* Off the list. True: and nobody else knows it any more. */
+static bool delist(struct vm *vm)
 {
+	bool pinned;
+
 	spin_lock(&vms.lock);
 	list_del(&vm->node);
+	vm->gone = true;
+	pinned = vm->pins;
 	choose_input();
 	spin_unlock(&vms.lock);
 	sched_unplace(vm->cpu, vm->cfg.weight);
+	return !pinned;
 }
 
-static void finish(struct vm *vm)
+/* What is left when nobody can know it any more. */
+static void bury(struct task *t)
 {
-	bool clean = ended_cleanly(vm), again = clean && vm->runs_left > 1;
+	struct vm *vm = container_of(t, struct vm, burial);
+	bool again;
 
-	stats_vm(vm);
-	if (!again)
-		report(vm, clean);
-	delist(vm);
 	vm_destroy(vm);
-	again = again && repeat(vm);
+	again = vm->again && repeat(vm);
 	vm_free(vm);
 	if (!again)
 		uncount();
 	admit_more();
+}
+
+static void finish(struct vm *vm)
+{
+	bool clean = ended_cleanly(vm);
+
+	vm->again = clean && vm->runs_left > 1;
+	stats_vm(vm);
+	if (!vm->again)
+		report(vm, clean);
+	task_init(&vm->burial, bury);
+	if (delist(vm))
+		bury(&vm->burial);
 }
 
 static void begin(struct vm *vm)
@@ -313,7 +330,7 @@ static void begin(struct vm *vm)
 	if (vm_create(vm, vms.with, err) != OK) {
 		report_end(vm->cfg.name, "crash", 0, err);
 		failed("VM %s: %.*s", vm->cfg.name, LOADER_ERR_MAX - 48, err);
-		delist(vm);
+		(void)delist(vm);
 		vm_free(vm);
 		uncount();
 		admit_more();
@@ -354,14 +371,16 @@ static struct vm *next_arrival(void)
 	return vm;
 }
 
-/* A VM to be made, and more of them later. */
+/* A task, or a VM to be made; and more of them later. */
 static void chore(void)
 {
-	struct vm *vm = next_arrival();
+	if (!task_run_next()) {
+		struct vm *vm = next_arrival();
 
-	if (!vm)
-		return;
-	begin(vm);
+		if (!vm)
+			return;
+		begin(vm);
+	}
 	sched_chores(this_cpu());
 }
 
@@ -383,6 +402,43 @@ static void serve(void *arg)
 		if (v || chores)
 			sched_chore_done(since);
 	}
+}
+
+/* ---- for others ---- */
+
+struct vm *vms_pin(const char *name)
+{
+	struct vm *vm, *found = NULL;
+
+	spin_lock(&vms.lock);
+	list_for_each_entry (vm, &vms.list, node)
+		if (vm->begun && !strcmp(vm->cfg.name, name))
+			found = vm;
+	if (found)
+		found->pins++;
+	spin_unlock(&vms.lock);
+	return found;
+}
+
+void vms_unpin(struct vm *vm)
+{
+	bool last;
+
+	spin_lock(&vms.lock);
+	last = !--vm->pins && vm->gone;
+	spin_unlock(&vms.lock);
+	if (last)
+		task_post(&vm->burial, vm->cpu);
+}
+
+void vms_each(void (*fn)(const struct vm *vm, void *ctx), void *ctx)
+{
+	const struct vm *vm;
+
+	spin_lock(&vms.lock);
+	list_for_each_entry (vm, &vms.list, node)
+		fn(vm, ctx);
+	spin_unlock(&vms.lock);
 }
 
 /* ---- all of it ---- */
@@ -418,6 +474,7 @@ int vms_run(const struct vm_providers *with, const struct vms_options *opt, char
 
 	page_stats(&before);
 	sched_init();
+	tasks_init();
 	list_init(&vms.list);
 	for (unsigned i = 0; i < CPUS_MAX; i++)
 		list_init(&vms.arrivals[i]);

@@ -240,6 +240,26 @@ static void being_capped_is_no_credit(void **state)
 	assert_part(0, SECOND, 1, 2);
 }
 
+/* Who was taken out is not picked, and owes and is owed nothing when it comes back. */
+static void taken_out_is_out(void **state)
+{
+	u64 from;
+
+	(void)state;
+	begin(0, 100, 0);
+	begin(1, 100, 0);
+	run_until(now + SECOND);
+	runq_remove(&q, &s[0]);
+	ran[0] = ran[1] = 0;
+	run_until(now + SECOND);
+	assert_int_equal(ran[0], 0);
+	runq_add(&q, &s[0], true);
+	ran[1] = 0;
+	from = now;
+	run_until(from + SECOND);
+	assert_part(0, SECOND, 1, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +274,7 @@ int main(void)
 		cmocka_unit_test_setup(a_cap_is_not_a_share, setup),
 		cmocka_unit_test_setup(an_overrun_is_paid_back, setup),
 		cmocka_unit_test_setup(being_capped_is_no_credit, setup),
+		cmocka_unit_test_setup(taken_out_is_out, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
