@@ -6,8 +6,7 @@
 #include "hv/ctl/log.h"
 #include "hv/ctl/trace.h"
 #include "hv/lib/printf.h"
-#include "hv/mmu/walk.h"
-#include "hv/vm/cpuid.h"
+#include "hv/vm/look.h"
 #include "hv/vm/vm.h"
 
 /* "Interrupt 8—Double Fault Exception (#DF)": classes of exceptions. */
@@ -74,44 +73,17 @@ void vcpu_inject_pf(struct vcpu *v, u64 cr2, u32 error)
 	vcpu_inject_exception(v, VEC_PF, true, error);
 }
 
-/* The bytes at RIP, as far as they can be read without side effects. */
-static unsigned peek_instruction(struct vcpu *v, u8 *bytes)
-{
-	struct walk_regs r = {
-		.cr0 = v->ops->get(v, VREG_CR0),
-		.cr3 = v->ops->get(v, VREG_CR3),
-		.cr4 = v->ops->get(v, VREG_CR4),
-		.efer = v->ops->get(v, VREG_EFER),
-		.maxphyaddr = cpuid_maxphyaddr(v->cpuid),
-		.page1gb = cpuid_page1gb(v->cpuid),
-	};
-	struct segment cs;
-	struct walk w;
-	unsigned n;
-	u64 rip;
-
-	v->ops->get_segment(v, SEG_CS, &cs);
-	rip = v->ops->get(v, VREG_RIP) + (cs.ar & SEG_AR_L ? 0 : cs.base);
-	if ((r.cr0 & CR0_PG) && (r.cr4 & CR4_PAE) && !(r.efer & EFER_LMA))
-		v->ops->get_pdptes(v, r.pdpte);
-	for (n = 0; n < INSN_MAX; n++)
-		if (guest_walk(&v->vm->mem, &r, GVA(rip + n), WALK_PEEK, &w) != WALK_OK ||
-			guest_read(&v->vm->mem, w.gpa, &bytes[n], 1) != OK)
-			break;
-	return n;
-}
-
 void vcpu_crash(struct vcpu *v, const char *fmt, ...)
 {
 	u8 bytes[INSN_MAX];
 	char text[3 * INSN_MAX + 1] = "";
-	unsigned n = peek_instruction(v, bytes);
+	size_t n = look_read(v, look_rip(v), bytes, sizeof(bytes));
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(v->vm->end_why, sizeof(v->vm->end_why), fmt, ap);
 	va_end(ap);
-	for (unsigned i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		snprintf(text + 3 * i, 4, " %02x", bytes[i]);
 	log_err("%s: crashed: %s", v->vm->cfg.name, v->vm->end_why);
 	log_err("  bytes at rip:%s", n ? text : " (not readable)");
