@@ -80,6 +80,12 @@ struct mmu_ops {
 	/* Prints the walk for gpa in words. */
 	void (*describe)(struct mmu *mmu, gpa_t gpa);
 	void (*report)(struct mmu *mmu); /* its counters, to the log; NULL: it has none */
+	/*
+	 * Compares all that is derived from the guest's tables with what it follows from. The
+	 * number of mistakes; the first few are logged. Not while the VM's vcpu runs on another
+	 * CPU. NULL: nothing is derived.
+	 */
+	unsigned (*audit)(struct mmu *mmu);
 };
 
 struct mmu {

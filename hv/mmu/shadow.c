@@ -41,6 +41,14 @@ static enum shadow_format format_of(const struct walk_regs *r)
 	return r->cr4 & CR4_PAE ? FORMAT_PAE : FORMAT_32;
 }
 
+static unsigned audit(struct mmu *mmu)
+{
+	struct shadow *s = shadow_of(mmu);
+
+	s->stats.audits++;
+	return shadow_audit(s);
+}
+
 /* What the tests ask for: nothing may differ now. */
 static void after_flush(struct shadow *s, struct vcpu *v)
 {
@@ -49,8 +57,7 @@ static void after_flush(struct shadow *s, struct vcpu *v)
 	if (likely(!s->cfg.audit) || ++s->unaudited < s->cfg.audit)
 		return;
 	s->unaudited = 0;
-	s->stats.audits++;
-	found = shadow_audit(s);
+	found = audit(&s->mmu);
 	if (found)
 		vcpu_crash(v, "the audit of its shadow tables found %u mistakes", found);
 }
@@ -209,6 +216,7 @@ static enum status shadow_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
 
 	if (!IS_ALIGNED(gpa.v | len, PAGE_SIZE))
 		return ERR_INVAL;
+	root_find_if_here(s); /* a table that goes may be the root */
 	for (u64 gfn = first; gfn - first < count; gfn++) {
 		struct frame *f = shadow_frame_slot(s, gfn);
 
@@ -419,4 +427,5 @@ const struct mmu_ops shadow_mmu_ops = {
 	.view = shadow_view,
 	.describe = shadow_describe,
 	.report = shadow_report,
+	.audit = audit,
 };

@@ -168,7 +168,7 @@ static void follow(struct shadow *s, struct spage *p, unsigned from, unsigned to
 	u64 e;
 
 	if (p->role.level > 1)
-		root_find(s, s->vm->vcpu[0]); /* a table that falls away may be the root */
+		root_find_if_here(s); /* a table that falls away may be the root */
 	for (unsigned i = first - base; table && i != last - base + 1; i++) {
 		if (i >= SHADOW_ENTRIES)
 			continue;
@@ -215,6 +215,13 @@ static __attribute__((noinline)) void follow_all(
 	}
 }
 
+/* Which may be the root that the guest went to without an exit. */
+static void overwritten(struct shadow *s, u64 gfn)
+{
+	root_find_if_here(s);
+	page_unshadow(s, gfn);
+}
+
 static void table_written(struct shadow *s, u64 gfn, unsigned from, unsigned to)
 {
 	struct spage *p;
@@ -227,7 +234,7 @@ static void table_written(struct shadow *s, u64 gfn, unsigned from, unsigned to)
 	s->stats.table_writes++;
 	s->epoch++;
 	if (to - from > WRITE_MAX)
-		page_unshadow(s, gfn);
+		overwritten(s, gfn);
 	else if (page_next(s, n))
 		follow_all(s, gfn, from, to);
 	else if (is_one_leaf(s, p, from, to))

@@ -4,7 +4,8 @@
  *
  *   hash[gfn] -> page -> page -> 0       each: table (512 entries) and targets (512 numbers)
  *
- * When the pool is used up, a hand goes round it and zaps what the present fault has not gone
+ * The pool's first memory comes with the VM, so that no other can take it; the rest when it is
+ * used. When the pool is used up, a hand goes round it and zaps what the present fault has not gone
  * through and what is no root: the VM becomes slower, and nobody else notices.
  *
  * No exit zaps more than a few pages. Where all must go, the generation goes up, which is part of
@@ -383,7 +384,7 @@ enum status pages_init(struct shadow *s)
 	s->epoch = 1;
 	s->at_once = AT_ONCE_MAX;
 	refs_init(s);
-	return OK;
+	return furnish(s, s->fresh) ? OK : ERR_NOMEM;
 }
 
 void pages_destroy(struct shadow *s)

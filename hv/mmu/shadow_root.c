@@ -167,6 +167,12 @@ void root_find(struct shadow *s, struct vcpu *v)
 	BUG("the processor is on root %#lx, which is none of ours", cr3);
 }
 
+void root_find_if_here(struct shadow *s)
+{
+	if (s->vm->vcpus && !s->vm->vcpu[0]->sched.away)
+		root_find(s, s->vm->vcpu[0]);
+}
+
 /* ---- before the guest runs on -------------------------------------------------------------------
  */
 

@@ -92,6 +92,20 @@ def test_bad_neighbours(triptych: Starter, tmp_path: Path) -> None:
     assert lost_pages(run) == [0]
 
 
+def test_a_flood_of_tables_beside_another_vm(triptych: Starter, tmp_path: Path) -> None:
+    """One VM uses up its shadow pages thousands of times; the other, whose tables are audited all the time, loses none."""
+    args = tiny(tmp_path, "flood", "", 'mmu = "shadow"', "shadow_pages = 32", guest="table-flood", mem="64M")
+    args += tiny(tmp_path, "witness", "", 'mmu = "shadow"', "shadow_audit = true", guest="mutate", mem="16M")
+    run = triptych(*args)
+    assert run.finish(BOOT_TIMEOUT_S) == 0
+    assert ends(run) == {"flood": "exit 1", "witness": "exit 1"}
+    said = {str(line["vm"]): {k: int(str(v)) for k, v in line.items() if k != "vm"} for line in run.machine_lines("shadow")}
+    assert said["flood"]["reclaimed"] > 1000 and said["flood"]["created"] > 1000
+    assert said["witness"]["reclaimed"] == 0 and said["witness"]["audits"] > 100
+    assert min(t["switches_in"] for t in times(run).values()) > 20
+    assert lost_pages(run) == [0]
+
+
 def test_a_sleeper_wakes_at_once(triptych: Starter, tmp_path: Path) -> None:
     """A VM that sleeps a millisecond and works for a tenth of one, beside three that are busy: it gets to work nearly as
     often as if it were alone, since it takes less than its share; and they share the rest."""

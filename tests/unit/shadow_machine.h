@@ -189,7 +189,7 @@ bool cpuid_page1gb(const struct cpuid_table *t)
 
 static u64 mock_get(struct vcpu *v, enum vcpu_reg r)
 {
-	(void)v;
+	assert_false(v->sched.away); /* another's registers are in the processor */
 	return m.reg[r];
 }
 
@@ -500,10 +500,10 @@ static inline void set_registers(u64 cr0, u64 cr3, u64 cr4, u64 efer)
 	m.vm.mmu->ops->paging_changed(&m.v);
 }
 
-static inline void machine_start(enum shadow_strategy strategy, unsigned fast, unsigned pages)
+/* One more in the same arena; what `m` was is elsewhere, or forgotten. */
+static inline void machine_add(enum shadow_strategy strategy, unsigned fast, unsigned pages)
 {
 	memset(&m, 0, sizeof(m));
-	arena_clear();
 	shadow_init(machine_width);
 	m.caches = m.filter = true;
 	m.v.vm = &m.vm;
@@ -524,6 +524,21 @@ static inline void machine_start(enum shadow_strategy strategy, unsigned fast, u
 					 MMU_R | MMU_W | MMU_X, MEMTYPE_WB),
 			OK);
 	}
+}
+
+static inline void machine_start(enum shadow_strategy strategy, unsigned fast, unsigned pages)
+{
+	arena_clear();
+	machine_add(strategy, fast, pages);
+}
+
+/* Of two machines, the other one. */
+static inline void machine_swap(struct machine *other)
+{
+	struct machine now = m;
+
+	m = *other;
+	*other = now;
 }
 
 /* Everything is dropped: nothing of what was taken from the pool may be missing. */
@@ -551,11 +566,16 @@ static inline void check_no_leak(void)
 	assert_int_equal(shadow_audit(m.s), 0);
 }
 
-static inline void machine_end(void)
+static inline void machine_remove(void)
 {
 	check_no_leak();
 	m.vm.mmu->ops->destroy(m.vm.mmu);
 	guestmem_destroy(&m.vm.mem);
+}
+
+static inline void machine_end(void)
+{
+	machine_remove();
 	assert_int_equal(arena_used[PAGE_TABLE], 0);
 	assert_int_equal(arena_used[PAGE_GUEST], 0);
 }

@@ -15,6 +15,7 @@
 /* Where things are in guest memory. */
 #define ROOT	0x10000ul /* level 4; slot 0: all memory where it is */
 #define SECOND	0x11000ul /* another root */
+#define THIRD	0x13000ul /* and one more */
 #define TABLES	0x20000ul
 #define L3	0x100000ul
 #define L2	0x101000ul
@@ -62,11 +63,16 @@ static void make_tables(void)
 	}
 }
 
+static void boot(void)
+{
+	make_tables();
+	set_registers(CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PAE, EFER_LME | EFER_LMA | EFER_NXE);
+}
+
 static void start(enum shadow_strategy strategy, unsigned fast, unsigned pages)
 {
 	machine_start(strategy, fast, pages);
-	make_tables();
-	set_registers(CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PAE, EFER_LME | EFER_LMA | EFER_NXE);
+	boot();
 }
 
 /* Most tests: in step at each write, no neighbours filled. */
@@ -259,6 +265,46 @@ static void test_roms_are_never_writable(void **state)
 	invlpg(VA);
 	reads(VA, 1000);
 	assert_int_equal(*entry(L1, 1, 0) & SPTE_W, 0);
+}
+
+#define PAT_MIXED 0x0104060500070104ul
+
+/* The type that the processor takes from its PAT for what maps the address. */
+static u64 type_at(u64 va)
+{
+	unsigned index;
+	u64 allowed, e;
+	const struct spage *p = shadow_lookup(m.s, va, &index, &allowed);
+
+	assert_non_null(p);
+	e = p->table[index];
+	assert_true(spte_live(e));
+	return PAT_ALL_TYPES >> 8 * (e / SPTE_PWT % 4 + (e & SPTE_PAT ? 4 : 0)) & 0xff;
+}
+
+/* XSA-402: the guest's own type of memory, of a small page and of a piece of a large one. */
+static void test_memory_types_are_the_guests(void **state)
+{
+	(void)state;
+	for (unsigned st = 0; st < SHADOW_STRATEGIES; st++) {
+		restart((enum shadow_strategy)st, SHADOW_FAST_ALL, 0);
+		m.reg[VREG_PAT] = PAT_MIXED;
+		m.vm.mmu->ops->paging_changed(&m.v);
+		for (u64 i = 0; i < PAT_ENTRIES; i++) {
+			u64 flags = USER | USED | i % 4 * SPTE_PWT;
+
+			store(L1 + i * 8, (PAGE + i * PAGE_SIZE) | flags | (i & 4 ? SPTE_PAT : 0));
+			store(L2 + (i + 1) * 8,
+				LARGE | GPTE_PS | flags | (i & 4 ? GPTE_LARGE_PAT : 0));
+		}
+		load_cr3(ROOT);
+		for (u64 i = 0; i < PAT_ENTRIES; i++) {
+			reads(VA + i * PAGE_SIZE, 1000 + i);
+			assert_int_equal(type_at(VA + i * PAGE_SIZE), PAT_MIXED >> 8 * i & 0xff);
+			reads(VA + (i + 1) * 2 * MB, 0);
+			assert_int_equal(type_at(VA + (i + 1) * 2 * MB), PAT_MIXED >> 8 * i & 0xff);
+		}
+	}
 }
 
 static void test_wp_clear_writes_without_the_right(void **state)
@@ -809,6 +855,72 @@ static void test_no_memory_for_shadow_pages(void **state)
 	arena_limit = ~0ul;
 }
 
+static struct machine other;
+
+/* Its pool is used up again and again, and so is the machine. */
+static void use_up(unsigned pages)
+{
+	machine_swap(&other);
+	machine_add(SHADOW_OOS, SHADOW_FAST_ALL, pages);
+	boot();
+	reads(VA, 1000);
+	arena_limit = arena_used[PAGE_TABLE];
+	many_tables();
+	assert_int_equal(shadow_audit(m.s), 0);
+	machine_swap(&other);
+}
+
+static void check_witness(void)
+{
+	mock_flush_tlb(&m.v, TLB_ALL, GVA(0));
+	for (u64 i = 0; i < 64; i++)
+		reads(VA + i * PAGE_SIZE, 1000 + i);
+}
+
+static void remove_other(void)
+{
+	arena_limit = ~0ul;
+	machine_swap(&other);
+	machine_remove();
+	machine_swap(&other);
+}
+
+/* Two VMs: what one has in its pool stays there, and costs it no exit, whatever the other does. */
+static void test_running_out_harms_no_other(void **state)
+{
+	static const unsigned pools[] = { SHADOW_PAGES_MIN, 2 * MANY_TABLES };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(pools); i++) {
+		u64 created;
+		unsigned exits;
+
+		restart(SHADOW_OOS, SHADOW_FAST_ALL, 0);
+		check_witness();
+		created = m.s->stats.created;
+		exits = m.exits;
+		use_up(pools[i]);
+		check_witness();
+		assert_int_equal(m.exits, exits);
+		assert_int_equal(m.s->stats.created, created);
+		assert_int_equal(m.s->stats.reclaimed, 0);
+		assert_int_equal(shadow_audit(m.s), 0);
+		remove_other();
+	}
+}
+
+/* A VM that has not run yet has what it takes, though another has the rest of the machine. */
+static void test_a_pool_begins_with_memory(void **state)
+{
+	(void)state;
+	machine_end();
+	machine_start(SHADOW_OOS, SHADOW_FAST_ALL, 0);
+	use_up(2 * MANY_TABLES);
+	boot();
+	many_tables();
+	remove_other();
+}
+
 /* ---- teardown ---- */
 
 /* What one exit may zap: pages of 512 entries. */
@@ -896,30 +1008,117 @@ static void test_a_tree_falls_in_steps(void **state)
 	assert_true(m.s->in_use < 40);
 }
 
-/* CR3 loads without an exit lead to roots, and these are obsolete too. */
+/* ---- CR3 loads without an exit ---- */
+
+/* Another root with the tables of the first. */
+static void copy_root(u64 root)
+{
+	for (u64 slot = 0; slot < 9; slot += 8)
+		put(root + slot * 8, get(ROOT + slot * 8));
+}
+
+/* From `from` to `to`, as often as it takes for the load of `to` to be without an exit. */
+static void go_without_exit(u64 from, u64 to)
+{
+	unsigned loads;
+
+	load_cr3(to);
+	load_cr3(from);
+	loads = m.free_loads;
+	load_cr3(to);
+	assert_int_equal(m.free_loads, loads + 1);
+}
+
+/* They lead to roots, and these are obsolete too; where pages are many, they are so for a while. */
 static void test_no_target_is_obsolete(void **state)
 {
 	unsigned loads;
 
 	(void)state;
-	restart(SHADOW_SYNC, SHADOW_FAST_ALL, 0);
-	for (u64 slot = 0; slot < 9; slot += 8)
-		put(SECOND + slot * 8, get(ROOT + slot * 8));
-	load_cr3(SECOND);
-	load_cr3(ROOT);
-	loads = m.free_loads;
-	load_cr3(SECOND);
-	reads(VA, 1000);
-	assert_int_equal(m.free_loads, loads + 1);
-	m.s->at_once = 0;
+	restart(SHADOW_SYNC, SHADOW_FAST_ALL, 2 * MANY_TABLES);
+	shadow_many();
+	copy_root(SECOND);
+	copy_root(THIRD);
+	go_without_exit(SECOND, THIRD);
+	go_without_exit(THIRD, SECOND);
 	m.reg[VREG_PAT] ^= MEMTYPE_WB;
 	m.vm.mmu->ops->paging_changed(&m.v);
-	load_cr3(ROOT);
-	assert_int_equal(m.free_loads, loads + 1);
-	load_cr3(SECOND);
-	load_cr3(ROOT);
-	assert_true(m.free_loads > loads + 1);
+	assert_true(m.s->obsolete > MANY_TABLES / 2);
+	loads = m.free_loads;
+	load_cr3(THIRD);
+	assert_int_equal(m.free_loads, loads);
 	reads(VA, 1000);
+	go_without_exit(THIRD, SECOND);
+	reads(VA, 1000);
+}
+
+enum root_loss {
+	OVERWRITTEN,
+	UNMAPPED,
+	BECOMES_DATA
+};
+
+static void lose_root(u64 root, enum root_loss how)
+{
+	u8 copy[PAGE_SIZE];
+
+	memcpy(copy, physical(root), PAGE_SIZE);
+	switch (how) {
+	case OVERWRITTEN:
+		assert_int_equal(guest_write(&m.vm.mem, GPA(root), copy, PAGE_SIZE), OK);
+		break;
+	case UNMAPPED:
+		assert_int_equal(m.vm.mmu->ops->unmap(m.vm.mmu, GPA(root), PAGE_SIZE), OK);
+		break;
+	default:
+		/* The guest takes a table of level 3 away, and with it all that is below. */
+		put(root + 9 * 8, OTHER | USER);
+		put(root + 9 * 8, 0);
+	}
+}
+
+/* XSA-438: the guest has gone to another root, and nobody was told. Whichever goes now, because the
+ * hypervisor writes to it or takes it, the processor stays on the guest's, and that one lives. */
+static void check_root_loss(u64 lost, enum root_loss how, bool away)
+{
+	const struct mmu_ops *ops = m.vm.mmu->ops;
+	const struct spage *p;
+
+	restart(SHADOW_SYNC, SHADOW_FAST_ALL, 0);
+	copy_root(SECOND);
+	put(SECOND + 10 * 8, L3 | USER);
+	go_without_exit(SECOND, ROOT);
+	reads(VA, 1000); /* a fault: the root is known */
+	go_without_exit(ROOT, SECOND);
+	assert_int_equal(m.s->page[m.s->root].gfn, ROOT >> PAGE_SHIFT);
+	if (away) {
+		ops->suspend(&m.v);
+		m.v.sched.away = true;
+	}
+	lose_root(lost, how);
+	if (away) {
+		m.v.sched.away = false;
+		ops->resume(&m.v);
+	}
+	p = &m.s->page[m.s->root];
+	assert_true(p->in_use);
+	assert_int_equal(p->gfn, SECOND >> PAGE_SHIFT);
+	assert_int_equal(m.root.v, hva_to_hpa(p->table).v);
+	reads((10ul << 39) + PAGE_SIZE, 1001);
+	load_cr3(ROOT);
+	faults((10ul << 39) + PAGE_SIZE, &read_3, PF_U);
+	reads(VA + PAGE_SIZE, 1001);
+	assert_int_equal(shadow_audit(m.s), 0);
+}
+
+static void test_a_root_goes_after_a_load_without_an_exit(void **state)
+{
+	(void)state;
+	for (enum root_loss how = OVERWRITTEN; how <= BECOMES_DATA; how++)
+		for (unsigned away = 0; away < 2; away++) {
+			check_root_loss(ROOT, how, away);
+			check_root_loss(SECOND, how, away);
+		}
 }
 
 /* Nothing is free, and all that is there is obsolete. */
@@ -947,7 +1146,7 @@ static void test_create_without_memory(void **state)
 	assert_true(enough > 10);
 	machine_end();
 	assert_int_equal(guestmem_add(&m.vm.mem, GPA(0), RAM), OK);
-	for (u64 limit = 0; limit < 100; limit++) {
+	for (u64 limit = 0; limit <= enough; limit++) {
 		arena_limit = limit;
 		if (shadow_mmu_ops.create(&m.vm, &mmu) == OK)
 			break;
@@ -1097,6 +1296,13 @@ static void test_one_of_so_many_flushes_is_audited(void **state)
 	for (unsigned n = 0; n < 7; n++)
 		load_cr3(ROOT);
 	assert_int_equal(m.s->stats.audits, 2);
+	/* And whoever asks gets an answer. */
+	reads(VA, 1000);
+	assert_int_equal(m.vm.mmu->ops->audit(m.vm.mmu), 0);
+	*entry(L1, 1, 0) ^= SPTE_U;
+	assert_int_equal(m.vm.mmu->ops->audit(m.vm.mmu), 1);
+	*entry(L1, 1, 0) ^= SPTE_U;
+	assert_int_equal(m.s->stats.audits, 4);
 }
 
 int main(void)
@@ -1108,6 +1314,7 @@ int main(void)
 		TEST(test_each_level_has_its_own_permissions),
 		TEST(test_a_table_in_sync_is_writable_for_nobody),
 		TEST(test_roms_are_never_writable),
+		TEST(test_memory_types_are_the_guests),
 		TEST(test_wp_clear_writes_without_the_right),
 		TEST(test_smap_and_implicit_accesses),
 		TEST(test_two_parents_with_different_permissions),
@@ -1134,9 +1341,12 @@ int main(void)
 		TEST(test_paging_off_and_on_again),
 		TEST(test_more_tables_than_shadow_pages),
 		TEST(test_no_memory_for_shadow_pages),
+		TEST(test_running_out_harms_no_other),
+		TEST(test_a_pool_begins_with_memory),
 		TEST(test_all_is_dropped_in_steps),
 		TEST(test_a_tree_falls_in_steps),
 		TEST(test_no_target_is_obsolete),
+		TEST(test_a_root_goes_after_a_load_without_an_exit),
 		TEST(test_obsolete_pages_are_what_is_taken_first),
 		TEST(test_create_without_memory),
 		TEST(test_many_writers_of_one_page),

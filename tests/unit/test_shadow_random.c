@@ -213,10 +213,25 @@ static void change_on_the_way(u64 va)
 	}
 }
 
+/* What a device brings is what was there: for all that the shadow knows, no table any more. */
+static void bring_in_a_root(void)
+{
+	static u8 buffer[PAGE_SIZE];
+	u64 root = ROOT + below(2) * PAGE_SIZE;
+
+	memcpy(buffer, physical(root), PAGE_SIZE);
+	assert_int_equal(guest_write(&m.vm.mem, GPA(root), buffer, PAGE_SIZE), OK);
+}
+
 static void recycle(void)
 {
 	static u8 buffer[PAGE_SIZE];
 	u64 to = random_frame();
+
+	if (chance(30)) {
+		bring_in_a_root();
+		return;
+	}
 
 	clean = false;
 	if (chance(50)) {
@@ -255,7 +270,8 @@ static void mutate(u64 va)
 	else if (what == 98)
 		change_pat();
 	else
-		m.vm.mmu->ops->unmap(m.vm.mmu, GPA(random_frame()), PAGE_SIZE);
+		m.vm.mmu->ops->unmap(m.vm.mmu,
+			GPA(chance(30) ? ROOT + below(2) * PAGE_SIZE : random_frame()), PAGE_SIZE);
 }
 
 /* ---- what the architecture asks for ---- */
