@@ -259,23 +259,25 @@ void page_zap(struct shadow *s, struct spage *p)
 	if (root_is(s, n))
 		s->reload = true;
 	root_leave(s, p);
-	s->obsolete -= spage_obsolete(s, p);
+	if (spage_obsolete(s, p))
+		s->obsolete--;
+	else
+		s->flush = true;
 	p->next = s->free;
 	s->free = n;
 	s->in_use--;
-	s->flush = true;
 }
 
 /* ---- what is obsolete --------------------------------------------------------------------------
  */
 
-/* Since it became obsolete, the processor has been told to forget, or is about to be. */
+/* Since it became obsolete, the processor has been told to forget it, or is about to be; what falls
+ * with it and is not obsolete is another matter. */
 static void retire(struct shadow *s, struct spage *p)
 {
-	bool flush = s->flush, stale = s->stale;
+	bool stale = s->stale;
 
 	page_zap(s, p);
-	s->flush = flush;
 	s->stale = stale;
 }
 

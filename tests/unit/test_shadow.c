@@ -1008,6 +1008,41 @@ static void test_a_tree_falls_in_steps(void **state)
 	assert_true(m.s->in_use < 40);
 }
 
+#define DIRECTORIES 40u
+
+/* A table that only pages which wait for being zapped lead to, and the processor's caches: where
+ * the last of them goes, it goes too, and the processor must not find the next page in its place.
+ */
+static void test_what_falls_with_an_obsolete_page_is_flushed(void **state)
+{
+	const u64 mine = 9ul << 39 | 10 * MB, next = 9ul << 39 | 12 * MB;
+	struct outcome o;
+
+	(void)state;
+	put(LARGE, OTHER | USER);
+	put(OTHER + 5 * 8, L1 | USER);
+	put(OTHER + 6 * 8, LARGE | USER | GPTE_PS);
+	put(OTHER + 7 * 8, PAGE | USER | GPTE_PS);
+	put(ROOT + 9 * 8, LARGE | USER);
+	put(LARGE + PAGE_SIZE, 4711);
+	for (u64 n = 0; n < DIRECTORIES; n++) {
+		put(LARGE + (4 + n) * PAGE_SIZE, L1 | USER);
+		put(L3 + n * 8, (LARGE + (4 + n) * PAGE_SIZE) | USER);
+		reads(VA + n * GB + PAGE_SIZE, 1001);
+	}
+	reads(mine, 1000);
+	store(ROOT + 8 * 8, 0);
+	assert_true(m.s->obsolete);
+	reads(mine, 1000);
+	store(OTHER + 5 * 8, 0); /* no flush: the guest may go on to see what was there */
+	while (m.s->obsolete)
+		faults(4 * GB + 2 * MB, &write_0, PF_W);
+	reads(next + 2 * MB, 1000);
+	reads(next + PAGE_SIZE, 4711);
+	o = run_access(mine + PAGE_SIZE, &read_0, 0, 8);
+	assert_true(o.end == END_FAULT ? o.error == 0 : o.value == 1001);
+}
+
 /* ---- CR3 loads without an exit ---- */
 
 /* Another root with the tables of the first. */
@@ -1345,6 +1380,7 @@ int main(void)
 		TEST(test_a_pool_begins_with_memory),
 		TEST(test_all_is_dropped_in_steps),
 		TEST(test_a_tree_falls_in_steps),
+		TEST(test_what_falls_with_an_obsolete_page_is_flushed),
 		TEST(test_no_target_is_obsolete),
 		TEST(test_a_root_goes_after_a_load_without_an_exit),
 		TEST(test_obsolete_pages_are_what_is_taken_first),
