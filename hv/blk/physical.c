@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
+/*-
  * From requests of any length to commands of 64 KB, one after the other, and from sectors of a
  * partition to sectors of its disk.
  *
- *   request 0 [ 64 KB | 64 KB | 8 KB ]  -> command, done, command, done, command, done ->
- * io->done() request 1 [ 4 KB ]                  -> command, done                              ->
- * io->done()
+ *   request 0 [ 64 KB | 64 KB | 8 KB ] -> command, done, command, done, command, done -> io->done()
+ *   request 1 [ 4 KB ]                 -> command, done                               -> io->done()
  *
  * Requests under way have a slot each; the driver has a queue.
  */

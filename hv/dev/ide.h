@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
+/*-
  * The IDE controller of io=emulated: a PIIX3 with two channels at their traditional ports and
  * interrupts, up to four disks, PIO and bus-master DMA, as Linux' ata_piix drives it. For
  * comparison with virtio: the disks have the same back ends.
  *
- *   registers, PIO      ide.c   command block 0x1F0 and 0x170, control 0x3F6 and 0x376, IRQ 14 and
- * 15 bus-master DMA      ide_dma.c   BAR 4 IDENTIFY            ide_id.c
+ *   registers, PIO   ide.c      commands 0x1F0 and 0x170, control 0x3F6 and 0x376, IRQ 14 and 15
+ *   bus-master DMA   ide_dma.c  BAR 4
+ *   IDENTIFY         ide_id.c
  *
  * Sources: ATA8-ACS; "82371FB (PIIX) and 82371SB (PIIX3) PCI ISA IDE Xcelerator" data sheet;
  * "Programming Interface for Bus Master IDE Controller", revision 1.0.

@@ -120,7 +120,8 @@ static enum status fill(struct blk_io *io, const void *src, u64 len)
 
 		if (!n || (from ? guest_write(gm, at, from, n) : guest_zero(gm, at, n)) != OK)
 			return ERR_RANGE;
-		from += from ? n : 0;
+		if (from)
+			from += n;
 		len -= n;
 	}
 	return OK;

@@ -14,6 +14,7 @@
 #include "hv/dev/ide.h"
 #include "hv/drv/gpt.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/gpt_util.h"
 
 #define SECTORS	   4096u
 #define TABLE	   34u /* sectors of a partition table, from the disk's start */
@@ -29,18 +30,6 @@
 /* ---- partition tables ---- */
 
 static u8 start[TABLE * 512];
-
-static u32 crc32(const u8 *p, size_t n)
-{
-	u32 c = ~0u;
-
-	while (n--) {
-		c ^= *p++;
-		for (int k = 0; k < 8; k++)
-			c = c & 1 ? c >> 1 ^ 0xedb88320 : c >> 1;
-	}
-	return ~c;
-}
 
 static enum status get(void *ctx, u64 sector, u32 count, void *to)
 {

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "hv/drv/gpt.h"
+#include "tests/unit/gpt_util.h"
 
 #define SECTORS	 2048u
 #define FIRST	 64u
@@ -25,27 +26,6 @@ static u8 disk[SECTORS][512];
 static u8 buf[4096];
 static struct gpt g;
 static u64 fail_at;
-
-static u32 crc32(const u8 *p, size_t n)
-{
-	u32 table[256], c = ~0u;
-
-	for (u32 i = 0; i < 256; i++) {
-		u32 v = i;
-
-		for (int k = 0; k < 8; k++)
-			v = v & 1 ? v >> 1 ^ 0xedb88320 : v >> 1;
-		table[i] = v;
-	}
-	while (n--)
-		c = table[(c ^ *p++) & 0xff] ^ c >> 8;
-	return ~c;
-}
-
-static void put(void *at, u64 v, unsigned n)
-{
-	memcpy(at, &v, n);
-}
 
 struct table {
 	u64 here, other, entries_at, first, last;

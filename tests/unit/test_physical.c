@@ -17,6 +17,7 @@
 #include "hv/cpu/tsc.h"
 #include "hv/drv/disk.h"
 #include "hv/mem/page.h"
+#include "tests/unit/gpt_util.h"
 #include "tests/unit/host.h"
 
 #define SECTORS 4096u
@@ -99,23 +100,6 @@ void cpu_idle(u64 deadline)
 }
 
 /* ---- a partition table ---- */
-
-static u32 crc32(const u8 *p, size_t n)
-{
-	u32 c = ~0u;
-
-	while (n--) {
-		c ^= *p++;
-		for (int k = 0; k < 8; k++)
-			c = c & 1 ? c >> 1 ^ 0xedb88320 : c >> 1;
-	}
-	return ~c;
-}
-
-static void put(void *at, u64 v, unsigned n)
-{
-	memcpy(at, &v, n);
-}
 
 static void partition(
 	struct mock *m, unsigned n, u64 first, u64 sectors, const char *name, int uuid)

@@ -11,18 +11,11 @@
 
 #include <cmocka.h>
 
-#include "hv/cpu/timer.h"
+#include "tests/unit/clock.h"
 
-static u64 clock_now;
 static struct timerq tq;
 static struct timer a, b;
 static unsigned runs;
-
-static u64 now(const struct timerq *q)
-{
-	(void)q;
-	return clock_now;
-}
 
 static void count(struct timer *t)
 {

@@ -8,6 +8,7 @@
  * Sources: hv/cpu/timer.c hv/mem/guestmem.c hv/mem/page.c hv/mem/pt.c hv/mem/mtrr.c hv/mmu/ram.c
  * Sources: ept/ept.c ept/format.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
+#include "tests/unit/clock.h"
 #include "tests/unit/virtio_bus.h"
 
 #include <stdio.h>
@@ -55,14 +56,6 @@ static struct {
 
 static u8 *arena;
 static u8 meta[ARENA / PAGE_SIZE];
-static u64 clock_now;
-
-static u64 now(const struct timerq *q)
-{
-	(void)q;
-	return clock_now;
-}
-
 static void invept(u64 eptp)
 {
 	(void)eptp;

@@ -6,6 +6,7 @@
  * Sources: virtio/console.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
  * Sources: hv/cpu/timer.c hv/mem/guestmem.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
+#include "tests/unit/clock.h"
 #include "tests/unit/virtio_bus.h"
 
 #include <stdio.h>
@@ -28,14 +29,6 @@ static struct {
 	size_t count;
 	struct page_stats before;
 } t;
-
-static u64 clock_now;
-
-static u64 now(const struct timerq *q)
-{
-	(void)q;
-	return clock_now;
-}
 
 static void print(void *ctx, const u8 *buf, size_t len)
 {

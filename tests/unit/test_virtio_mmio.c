@@ -6,6 +6,7 @@
  * Sources: virtio/mmio.c virtio/device.c virtio/queue.c virtio/chain.c virtio/rng.c
  * Sources: hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c hv/dev/bus.c
  */
+#include "tests/unit/clock.h"
 #include "tests/unit/virtio_util.h"
 
 #include <linux/virtio_mmio.h>
@@ -29,14 +30,6 @@ static struct {
 	bool line[24];
 	struct page_stats before;
 } t;
-
-static u64 clock_now;
-
-static u64 now(const struct timerq *q)
-{
-	(void)q;
-	return clock_now;
-}
 
 static bool source(u64 *word)
 {

@@ -7,6 +7,7 @@
  * Sources: hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c hv/dev/pci.c hv/dev/msix.c
  * Sources: hv/dev/reset.c hv/dev/bus.c
  */
+#include "tests/unit/clock.h"
 #include "tests/unit/virtio_bus.h"
 
 #include "virtio/rng.h"
@@ -22,14 +23,6 @@ static struct {
 	unsigned words, words_left;
 	struct page_stats before;
 } t;
-
-static u64 clock_now;
-
-static u64 now(const struct timerq *q)
-{
-	(void)q;
-	return clock_now;
-}
 
 static bool source(u64 *word)
 {
