@@ -18,7 +18,7 @@ HOSTCC  ?= gcc
 
 # ---- the hypervisor ------------------------------------------------------------------------------
 
-HV_DIRS := hv/blk hv/boot hv/cpu hv/mem hv/lib hv/vm hv/mmu hv/emul hv/dev hv/drv hv/ctl vmx ept virtio
+HV_DIRS := hv/blk hv/boot hv/cpu hv/mem hv/lib hv/net hv/vm hv/mmu hv/emul hv/dev hv/drv hv/ctl vmx ept virtio
 HV_C    := $(sort $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.c)))
 HV_S    := $(sort $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.S)))
 HV_OBJS := $(HV_C:%.c=$(B)/%.o) $(HV_S:%.S=$(B)/%.S.o)
@@ -125,16 +125,17 @@ check-docs: $(B)/cpuid-msr.md
 # ---- images and running --------------------------------------------------------------------------
 
 TRIPTYCH := scripts/triptych
-BENCH := $(B)/guest-images/linux/bench $(B)/guest-images/linux/iobench $(B)/guest-images/linux/netbench
+BENCH_ALONE := exits iobench netbench
+BENCH := $(B)/guest-images/linux/bench $(BENCH_ALONE:%=$(B)/guest-images/linux/%)
 BENCH_FLAGS := -std=gnu11 -O2 -Wall -Wextra -Werror -I. -static -pthread
-BENCH_C := $(filter-out %/iobench.c %/netbench.c,$(wildcard guest-images/linux/*.c))
+BENCH_C := $(filter-out $(BENCH_ALONE:%=guest-images/linux/%.c),$(wildcard guest-images/linux/*.c))
 
 $(B)/guest-images/linux/bench: $(BENCH_C) guest-images/linux/bench.h guest-images/exits.h
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $@"
 	@$(CROSS_COMPILE)gcc $(BENCH_FLAGS) -o $@ $(BENCH_C)
 
-$(B)/guest-images/linux/iobench $(B)/guest-images/linux/netbench: $(B)/%: %.c guest-images/exits.h
+$(BENCH_ALONE:%=$(B)/guest-images/linux/%): $(B)/%: %.c guest-images/exits.h
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $@"
 	@$(CROSS_COMPILE)gcc $(BENCH_FLAGS) -o $@ $<

@@ -19,6 +19,8 @@
 #define CLASS_CODE     0x020000u /* Ethernet controller */
 #define FLOWS	       64u	 /* connections, by a hash, whose pair is remembered */
 #define BUFFERS_MAX    64u	 /* of one frame */
+#define SENT_SHARE     4u	 /* one in so many places of a ring may be sent and not told yet */
+#define SENT_HZ	       250u	 /* how often they are told at least */
 
 #define FEATURES                                                                                   \
 	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MTU | VIRTIO_NET_F_MAC |       \
@@ -39,6 +41,8 @@ struct virtio_net {
 	struct net_filter filter;
 	unsigned pairs; /* that the driver uses */
 	u8 pair_of[FLOWS];
+	struct timerq *timers;
+	struct timer sent; /* armed: there are frames that the driver was not told of */
 	struct net_counters count;
 	u8 frame[NET_FRAME_MAX];
 };
@@ -257,6 +261,27 @@ static void transmit(struct virtio_net *n, struct virtqueue *q, unsigned pair)
 	}
 }
 
+/*
+ * A frame is gone when its notification ends, and the driver finds its buffer in the ring when it
+ * sends or receives next: it needs no interrupt for each. It is told when there are many, or after
+ * a while: a program may wait for the room.
+ */
+static void tell_later(struct virtio_net *n, struct virtqueue *q, unsigned queue)
+{
+	if (q->unsaid >= q->cfg.size / SENT_SHARE)
+		virtio_signal(&n->dev, queue);
+	else if (q->unsaid && !timer_armed(&n->sent))
+		timer_arm(n->timers, &n->sent, timerq_now(n->timers) + n->timers->hz / SENT_HZ);
+}
+
+static void tell_sent(struct timer *t)
+{
+	struct virtio_net *n = container_of(t, struct virtio_net, sent);
+
+	for (unsigned i = 0; i < NET_PAIRS; i++)
+		virtio_signal(&n->dev, TRANSMIT(i));
+}
+
 /* ---- the control queue: 5.1.6.5 ---- */
 
 static bool set_pairs(struct virtio_net *n, struct vq_cursor *data)
@@ -321,7 +346,7 @@ static void find_offloads(struct virtio_net *n)
 			(has(n, VIRTIO_NET_F_GUEST_TSO6) ? NET_TSO6 : 0);
 }
 
-/* Buffers to receive into wait in their ring. */
+/* Buffers to receive into wait in their ring: there is nothing to say about them. */
 static void net_kick(struct virtio_dev *d, unsigned queue)
 {
 	struct virtio_net *n = net_of(d);
@@ -329,8 +354,10 @@ static void net_kick(struct virtio_dev *d, unsigned queue)
 
 	find_offloads(n);
 	n->filter.by_vlan = has(n, VIRTIO_NET_F_CTRL_VLAN);
-	if (queue != control_queue(n) && queue == RECEIVE(PAIR(queue)))
+	if (queue != control_queue(n) && queue == RECEIVE(PAIR(queue))) {
+		vq_no_kicks(q);
 		return;
+	}
 	do {
 		vq_no_kicks(q);
 		if (queue == control_queue(n))
@@ -338,7 +365,10 @@ static void net_kick(struct virtio_dev *d, unsigned queue)
 		else
 			transmit(n, q, PAIR(queue));
 	} while (vq_want_kicks(q));
-	virtio_signal(d, queue);
+	if (queue == control_queue(n))
+		virtio_signal(d, queue);
+	else
+		tell_later(n, q, queue);
 }
 
 /* A card that was not told otherwise gets what is for it, and for any group. */
@@ -350,6 +380,7 @@ static void net_reset(struct virtio_dev *d)
 	memset(n->pair_of, 0, sizeof(n->pair_of));
 	n->pairs = 1;
 	n->port.takes = 0;
+	timer_cancel(n->timers, &n->sent);
 	announced(n);
 }
 
@@ -389,7 +420,8 @@ void virtio_net_report(const struct virtio_net *n)
 }
 
 enum status virtio_net_create(struct virtio_net **out, const char *vm, unsigned index, bool packed,
-	const struct guestmem *gm, struct net_switch *sw, const u8 mac[ETH_ADDR])
+	const struct guestmem *gm, struct timerq *timers, struct net_switch *sw,
+	const u8 mac[ETH_ADDR])
 {
 	struct virtio_setup setup = { .ops = &net_ops,
 		.vm = vm,
@@ -411,6 +443,8 @@ enum status virtio_net_create(struct virtio_net **out, const char *vm, unsigned 
 	memcpy(n->mac, mac, ETH_ADDR);
 	memcpy(c.mac, mac, ETH_ADDR);
 	memcpy(n->dev.config, &c, sizeof(c));
+	n->timers = timers;
+	timer_init(&n->sent, tell_sent);
 	net_reset(&n->dev);
 	n->sw = sw;
 	n->port.receive = receive;
@@ -433,5 +467,6 @@ const struct net_counters *virtio_net_counters(const struct virtio_net *n)
 void virtio_net_destroy(struct virtio_net *n)
 {
 	switch_leave(n->sw, &n->port);
+	timer_cancel(n->timers, &n->sent);
 	page_free(n, ORDER, PAGE_HV);
 }

@@ -9,8 +9,9 @@
 #ifndef VIRTIO_NET_H
 #define VIRTIO_NET_H
 
+#include "hv/cpu/timer.h"
 #include "virtio/device.h"
-#include "virtio/switch.h"
+#include "hv/net/switch.h"
 
 #define NET_MTU	  1500u
 #define NET_PAIRS 4u
@@ -27,7 +28,8 @@ struct net_counters {
 
 /* ERR_NOMEM. The switch must outlive the device. */
 enum status virtio_net_create(struct virtio_net **out, const char *vm, unsigned index, bool packed,
-	const struct guestmem *gm, struct net_switch *sw, const u8 mac[ETH_ADDR]) __must_check;
+	const struct guestmem *gm, struct timerq *timers, struct net_switch *sw,
+	const u8 mac[ETH_ADDR]) __must_check;
 struct virtio_dev *virtio_net_dev(struct virtio_net *n);
 const struct net_counters *virtio_net_counters(const struct virtio_net *n);
 void virtio_net_destroy(struct virtio_net *n);

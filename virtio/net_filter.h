@@ -9,7 +9,7 @@
 #define VIRTIO_NET_FILTER_H
 
 #include "virtio/chain.h"
-#include "virtio/frame.h"
+#include "hv/net/frame.h"
 
 #define NET_FILTER_MAX	 16u /* addresses of each kind; a driver that sets more gets all */
 #define NET_FILTER_MODES 6u

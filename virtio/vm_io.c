@@ -6,11 +6,11 @@
 #include "virtio/vm_io.h"
 
 #include "hv/cpu/entropy.h"
-#include "hv/cpu/tsc.h"
 #include "hv/ctl/log.h"
 #include "hv/lib/printf.h"
 #include "hv/mem/page.h"
 #include "hv/vm/disks.h"
+#include "hv/vm/nets.h"
 #include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/console.h"
@@ -18,7 +18,6 @@
 #include "virtio/net.h"
 #include "virtio/pci.h"
 #include "virtio/rng.h"
-#include "virtio/uplink.h"
 
 #define DEVICES_MAX (MANIFEST_DISKS_MAX + 4)
 
@@ -40,31 +39,6 @@ struct virtio_io {
 	struct virtio_net *net;
 	struct virtio_balloon *balloon;
 };
-
-/* The one that VMs with net=switch are on. */
-static struct net_switch *inner_switch(void)
-{
-	static struct net_switch s;
-
-	if (!s.ports.next)
-		switch_init(&s, wallclock);
-	return &s;
-}
-
-/* The one that leads out; NULL: the machine's card cannot be had. */
-static struct net_switch *outer_switch(struct nic *n)
-{
-	static struct net_switch s;
-	static struct uplink u;
-
-	if (s.ports.next)
-		return &s;
-	switch_init(&s, wallclock);
-	if (uplink_open(&u, &s, n) == OK)
-		return &s;
-	s.ports.next = NULL;
-	return NULL;
-}
 
 static_assert(DEVICES_MAX <= LAYOUT_VIRTIO_MAX, "a place for each");
 
@@ -157,38 +131,20 @@ static bool console_in(void *ctx, const u8 *buf, size_t len, size_t *took)
 	return true;
 }
 
-static struct net_switch *find_switch(const struct vm *vm, struct nic *card, char *err)
-{
-	struct net_switch *sw = NULL;
-
-	if (vm->cfg.net == VM_NET_SWITCH)
-		return inner_switch();
-	if (card)
-		sw = outer_switch(card);
-	if (!sw)
-		snprintf(err, LOADER_ERR_MAX, "net=uplink: %s",
-			card ? "no memory for the rings of the machine's network card"
-			     : "the machine has no network card that we have a driver for");
-	return sw;
-}
-
-/* A locally administered address (IEEE 802, "Universally or Locally Administered"), by the VM. */
 static enum status add_net(struct vm *vm, struct virtio_io *io, char *err)
 {
-	const u8 mac[ETH_ADDR] = { 0x02, 'T', 'P', 0, (u8)(vm->id >> 8), (u8)vm->id };
-	struct nic *card = vm->cfg.net == VM_NET_UPLINK ? nic_find() : NULL;
-	struct net_switch *sw = find_switch(vm, card, err);
-	enum status s;
+	struct vm_port net;
+	enum status s = vm_open_net(vm, &net, err);
 
-	if (!sw)
-		return ERR_NOTSUP;
-	s = virtio_net_create(&io->net, vm->cfg.name, 0, vm->cfg.packed_rings, &vm->mem, sw, mac);
+	if (s != OK)
+		return s;
+	s = virtio_net_create(&io->net, vm->cfg.name, 0, vm->cfg.packed_rings, &vm->mem, vm->timers,
+		net.sw, net.mac);
 	if (s != OK) {
 		snprintf(err, LOADER_ERR_MAX, "no memory for its network card");
 		return s;
 	}
-	if (card)
-		virtio_net_link(io->net, card->ops->link(card));
+	virtio_net_link(io->net, net.up);
 	return attach(vm, io, virtio_net_dev(io->net), err);
 }
 

@@ -20,7 +20,6 @@ DEFAULT_CPU = "corei7_skylake_x"
 MEGS_MAX = 2048  # of the host's memory: its configuration takes no more, the rest goes to a file
 HOLE_START_MB = 3072  # Bochs counts the device hole from here to 4 GB as memory that the machine has
 HOLE_MB = 1024
-IPS = 100_000_000
 NIC_MAC = "52:54:00:12:34:56"
 BIOS = Path("/usr/share/bochs/BIOS-bochs-latest")
 VGABIOS = Path("/usr/share/bochs/VGABIOS-lgpl-latest")
@@ -37,6 +36,7 @@ class Host:
     disks: tuple[HostDisk, ...] = ()
     rtc: int | None = None  # seconds since 1970 at its start, and the same random numbers every time; None: now
     nic: bool = False  # an e1000, behind which the emulator translates addresses (10.0.2.0/24)
+    mhz: int = 100  # millions of instructions a second
 
 
 def memory_line(megs: int) -> str:
@@ -81,7 +81,7 @@ def config(host: Host, iso: Path, com_ports: tuple[int, int], log: Path) -> str:
             f"romimage: file={BIOS}",
             f"vgaromimage: file={VGABIOS}",
             memory_line(host.mem_mb),
-            f"cpu: model={host.cpu_model}, count={host.cpus}, ips={IPS}, reset_on_triple_fault=0",
+            f"cpu: model={host.cpu_model}, count={host.cpus}, ips={host.mhz}000000, reset_on_triple_fault=0",
             f"clock: sync=none, time0={'utc' if host.rtc is None else host.rtc}",
             f"ata0-master: type=cdrom, path={iso}, status=inserted",
             *disk_lines(host.disks),

@@ -92,6 +92,7 @@ def _add_machine_options(p: argparse.ArgumentParser) -> None:
     host.add_argument("--engine", choices=engine.ENGINES, default="auto", help="tcg has no VT-x: to test the refusal")
     host.add_argument("--cpu-model", metavar="NAME", help="Bochs: corei7_skylake_x; KVM: host")
     host.add_argument("--host-cpus", type=int, default=1, metavar="N")
+    host.add_argument("--host-mhz", type=int, default=100, metavar="N", help="Bochs: millions of instructions a second")
     host.add_argument("--host-mem", metavar="1G")
     host.add_argument(
         "--host-disk", action="append", default=[], metavar="FILE[,ro]", help="a file as a physical disk of the machine"
@@ -186,6 +187,7 @@ def options_of(args: argparse.Namespace, native: bool) -> Options:
         engine=args.engine,
         cpu_model=args.cpu_model,
         host_cpus=args.host_cpus,
+        host_mhz=args.host_mhz,
         rtc=args.rtc,
         timeout=args.timeout,
         log=args.log,
@@ -210,6 +212,8 @@ def options_of(args: argparse.Namespace, native: bool) -> Options:
     _check_at_once(opts.at_once)
     if not 1 <= opts.host_cpus <= 16:
         raise UsageError("--host-cpus: a number from 1 to 16 is expected")
+    if not 10 <= opts.host_mhz <= 4000:
+        raise UsageError("--host-mhz: a number from 10 to 4000 is expected")
     if opts.rtc is not None and not 1 < opts.rtc < 1 << 31:
         raise UsageError("--rtc: seconds since 1970 are expected, less than 2147483648")
     if opts.timeout is not None and not opts.timeout > 0:

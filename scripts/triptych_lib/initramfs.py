@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The root file system of the default guest: busybox, an init script, our benchmark.
 
-For a VM with virtio devices also the drivers, for one with disks what makes and checks ext4, and for the
-benchmark the compiler that it measures.
+For a VM with virtio devices also the drivers, for one with disks what makes and checks ext4, for one with a network
+card iperf3, and for the benchmark the compiler that it measures.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import subprocess
 from pathlib import Path
 
 from . import cpio, images, kmodules
-from .paths import BENCH, IOBENCH, NETBENCH, RECIPE
+from .paths import BENCH, EXITS, IOBENCH, NETBENCH, RECIPE
 from .ui import Progress, UsageError
 
 DIRECTORIES = ("bin", "sbin", "lib", "lib64", "dev", "etc", "proc", "sys", "tmp", "root", "run", "var", "mnt")
 DRIVERS = ["virtio_pci", "virtio_mmio", "virtio_blk", "virtio_rng", "virtio_net", "virtio_console", "virtio_balloon"]
-IDE_DRIVERS = ["ata_piix", "sd_mod", "crct10dif_generic", "crc64_rocksoft_generic"]  # one of the kernels has none
+# Of io=emulated; one of the kernels has none.
+EMULATED_DRIVERS = ["ata_piix", "sd_mod", "crct10dif_generic", "crc64_rocksoft_generic", "ne2k_pci"]
 FILE_SYSTEMS = ["ext4", "crc32c_generic", "crc32c_intel"]
 # Where they and what they depend on are, in either of the stock kernels.
 MODULE_FILES = [
@@ -30,6 +31,8 @@ MODULE_FILES = [
     "drivers/net/virtio_net.*",
     "drivers/net/net_failover.*",
     "net/core/failover.*",
+    "drivers/net/ethernet/8390/8390.*",
+    "drivers/net/ethernet/8390/ne2k-pci.*",
     "fs/ext4/*",
     "fs/jbd2/*",
     "fs/mbcache.*",
@@ -56,6 +59,13 @@ DISK_PROGRAMS = {
     "libblkid1": [f"{LIBRARIES}/libblkid.so.*"],
     "libuuid1": [f"{LIBRARIES}/libuuid.so.*"],
     "libc6": [f"{LIBRARIES}/libc.so.*", f"{LIBRARIES}/ld-linux-x86-64.so.*"],
+}
+NETWORK_PROGRAMS = {
+    "iperf3": ["bin/iperf3"],
+    "libiperf0": [f"{LIBRARIES}/libiperf.so.*"],
+    "libssl3": [f"{LIBRARIES}/libcrypto.so.*"],
+    "libsctp1": [f"{LIBRARIES}/libsctp.so.*"],
+    "libc6": [f"{LIBRARIES}/{name}.so.*" for name in ("libc", "libm", "ld-linux-x86-64")],
 }
 COMPILER = {
     "tcc": ["bin/tcc"],
@@ -124,25 +134,34 @@ def merged(*wanted: dict[str, list[str]]) -> dict[str, list[str]]:
     return result
 
 
-def build(progress: Progress, drivers_for: str | None = None, disks: bool = False, compiler: bool = False) -> Path:
+def own_programs(*paths: Path) -> list[cpio.Entry]:
+    """Those of ours that are built."""
+    return [cpio.regular(f"bin/{path.name}", path.read_bytes(), 0o755) for path in paths if path.exists()]
+
+
+def build(
+    progress: Progress, drivers_for: str | None = None, disks: bool = False, network: bool = False, compiler: bool = False
+) -> Path:
     """The default initramfs, in the cache under the hash of its contents.
 
-    drivers_for: the stock kernel that needs drivers for virtio; disks: with programs for file systems; compiler:
-    with tcc.
+    drivers_for: the stock kernel that needs drivers for virtio; disks: with programs for file systems; network: with
+    iperf3; compiler: with tcc.
     """
     busybox = images.busybox(progress)
     content = entries(busybox, BENCH if BENCH.exists() else None)
     if drivers_for:
         release = images.kernel_modules(drivers_for, MODULE_FILES, progress)
-        content += kmodules.entries(release, [*DRIVERS, *IDE_DRIVERS, *FILE_SYSTEMS])
-        if NETBENCH.exists():
-            content.append(cpio.regular("bin/netbench", NETBENCH.read_bytes(), 0o755))
-    if disks or compiler:
-        content += programs(merged(DISK_PROGRAMS if disks else {}, COMPILER if compiler else {}), progress)
+        content += kmodules.entries(release, [*DRIVERS, *EMULATED_DRIVERS, *FILE_SYSTEMS])
+        content += own_programs(EXITS)
+    wanted = ((disks, DISK_PROGRAMS), (network, NETWORK_PROGRAMS), (compiler, COMPILER))
+    packages = merged(*(what for is_wanted, what in wanted if is_wanted))
+    if packages:
+        content += programs(packages, progress)
     if disks:
         content.append(cpio.symlink("sbin/mkfs.ext4", "mke2fs"))
-        if IOBENCH.exists():
-            content.append(cpio.regular("bin/iobench", IOBENCH.read_bytes(), 0o755))
+        content += own_programs(IOBENCH)
+    if network:
+        content += own_programs(NETBENCH)
     data = cpio.archive(content)
     path = images.cache_dir() / "initramfs" / (hashlib.sha256(data).hexdigest()[:16] + ".cpio")
     if not path.exists():

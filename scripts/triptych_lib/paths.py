@@ -11,4 +11,5 @@ BENCH = BUILD / "guest-images" / "linux" / "bench"
 NANO = BUILD / "nano.elf"
 IOBENCH = BENCH.with_name("iobench")
 NETBENCH = BENCH.with_name("netbench")
+EXITS = BENCH.with_name("exits")
 RECIPE = ROOT / "guest-images" / "linux"

@@ -37,6 +37,7 @@ class Options:
     engine: str = "auto"
     cpu_model: str | None = None
     host_cpus: int = 1
+    host_mhz: int = 100
     host_mem: int | None = None  # bytes
     rtc: int | None = None  # seconds since 1970 at the start; None: now
     timeout: float | None = None
@@ -101,7 +102,11 @@ def gather(vm: Vm, progress: Progress) -> Images:
         initrd = _readable(Path(vm.initrd), f"VM {vm.name}: initrd")
     elif vm.initrd is None and vm.stock:
         initrd = initramfs.build(
-            progress, vm.kernel if vm.devices else None, bool(vm.disk), compiler=BENCH_IN_GUEST in vm.command_line
+            progress,
+            drivers_for=vm.kernel if vm.devices else None,
+            disks=bool(vm.disk),
+            network=vm.net != "none",
+            compiler=BENCH_IN_GUEST in vm.command_line,
         )
     modules = [_readable(Path(m.file), f"VM {vm.name}: module") for m in vm.modules]
     disks = [_readable(Path(d.file), f"VM {vm.name}: disk") if d.file else None for d in vm.disk]
@@ -150,7 +155,15 @@ def host_memory_mb(opts: Options, vms: list[Vm], found: list[Images]) -> int:
 
 def _command(opts: Options, name: str, host_mb: int, work: Path, image: Path, ports: tuple[int, int]) -> list[str]:
     default = bochs.DEFAULT_CPU if name == "bochs" else qemu.DEFAULT_CPU[name]
-    host = bochs.Host(opts.cpu_model or default, opts.host_cpus, host_mb, tuple(opts.host_disks), opts.rtc, opts.host_nic)
+    host = bochs.Host(
+        opts.cpu_model or default,
+        opts.host_cpus,
+        host_mb,
+        tuple(opts.host_disks),
+        opts.rtc,
+        opts.host_nic,
+        opts.host_mhz,
+    )
     if name == "bochs":
         return bochs.command(work, host, image, ports)
     return qemu.command(name, host, image, ports, qemu.find_tool())

@@ -8,7 +8,7 @@
  *
  * Sources: virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c virtio/blk.c
  * Sources: hv/blk/ramdisk.c virtio/rng.c virtio/console.c virtio/net.c virtio/net_filter.c
- * Sources: virtio/frame.c virtio/switch.c virtio/balloon.c hv/mmu/ram.c hv/mem/mtrr.c
+ * Sources: hv/net/frame.c hv/net/switch.c virtio/balloon.c hv/mmu/ram.c hv/mem/mtrr.c
  * Sources: hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c hv/dev/pci.c hv/dev/msix.c
  * Sources: hv/dev/reset.c hv/dev/bus.c
  */
@@ -313,7 +313,7 @@ static void create_net(void)
 	m.tap.receive = tapped;
 	m.tap.takes = NET_CSUM | NET_TSO6;
 	switch_join(&m.sw, &m.tap);
-	CHECK(virtio_net_create(&m.net, "vm", 0, true, &gm, &m.sw, mac) == OK);
+	CHECK(virtio_net_create(&m.net, "vm", 0, true, &gm, &m.timers, &m.sw, mac) == OK);
 	m.dev = virtio_net_dev(m.net);
 }
 

@@ -4,8 +4,8 @@
  * are too long, in pieces or damaged, the link, a machine without an interrupt line, a card that
  * does not answer; and the uplink over it.
  *
- * Sources: hv/drv/e1000.c hv/drv/nic.c hv/cpu/timer.c virtio/uplink.c virtio/switch.c
- * Sources: virtio/frame.c
+ * Sources: hv/drv/e1000.c hv/drv/nic.c hv/cpu/timer.c hv/net/uplink.c hv/net/switch.c
+ * Sources: hv/net/frame.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,8 +18,9 @@
 #include "hv/drv/e1000.h"
 #include "hv/mem/hostmap.h"
 #include "hv/mem/page.h"
+#include "tests/unit/clock.h"
 #include "tests/unit/host.h"
-#include "virtio/uplink.h"
+#include "hv/net/uplink.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define HZ	   1000000000ul
@@ -76,14 +77,6 @@ static struct {
 	bool link_up;
 	struct page_stats before;
 } c;
-
-static u64 clock_now;
-
-static u64 now(const struct timerq *q)
-{
-	(void)q;
-	return clock_now;
-}
 
 /* Not called: the card is behind functions here. */
 void *mmio_map(hpa_t pa, u64 len)
