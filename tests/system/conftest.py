@@ -77,18 +77,22 @@ class Run:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
         )
 
+    def listen(self, seconds: float) -> bool:
+        """What the console says next, if it does so within that time; False: it has ended."""
+        assert self.process.stdout is not None
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            return True
+        data = os.read(self.process.stdout.fileno(), 65536)
+        self.text += data.decode(errors="replace")
+        return bool(data)
+
     def expect(self, what: str, timeout: float = COMMAND_TIMEOUT_S) -> str:
         """Waits for a text on the console; returns what came before it since the last time."""
         end = time.monotonic() + timeout
-        assert self.process.stdout is not None
         while (at := self.text.find(what, self.seen)) < 0:
             left = end - time.monotonic()
             assert left > 0, f"no {what!r} within {timeout} s; the console ends: {self.text[-800:]!r}"
-            if not select.select([self.process.stdout], [], [], min(left, 1.0))[0]:
-                continue
-            data = os.read(self.process.stdout.fileno(), 65536)
-            assert data, f"the run ended before {what!r}: {self.text[-800:]!r} {self.log()[-800:]}"
-            self.text += data.decode(errors="replace")
+            assert self.listen(min(left, 1.0)), f"the run ended before {what!r}: {self.text[-800:]!r} {self.log()[-800:]}"
         before = self.text[self.seen : at]
         self.seen = at + len(what)
         return before

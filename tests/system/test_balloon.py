@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from conftest import Run, Starter, complaints, slow
+from test_stress import STRESS_TIMEOUT_S, with_stress
 
 MB = 256  # pages
 HALF = 128 * MB
@@ -54,3 +56,28 @@ def test_half_of_the_memory_and_back(triptych: Starter, mmu: str) -> None:
     assert (end["inflated"], end["deflated"], end["wrong"], end["waits"]) == (HALF, HALF, 0, 0)
     if mmu == "ept":
         assert int(str(end["joined"])) >= 32
+
+
+@slow
+@pytest.mark.parametrize("mmu", ["ept", "shadow"])
+def test_half_of_the_memory_and_back_under_stress(triptych: Starter, tmp_path: Path, mmu: str) -> None:
+    """stress-ng fills memory and checks it from before the balloon grows until after it has shrunk."""
+    vm = tmp_path / "vm.toml"
+    vm.write_text(
+        f'initrd = "{with_stress(tmp_path, "debian:cloud-amd64")}"\nappend = "console=ttyS0 loglevel=3"\n'
+        f'mmu = "{mmu}"\nballoon = "128M@20 0@30"\n'
+    )
+    run = triptych("--vm", str(vm))
+    run.command_timeout = STRESS_TIMEOUT_S
+    assert complaints(run.prompt(STRESS_TIMEOUT_S)) == []
+    all_of_it = mem_total_mb(run)
+    assert "successful run completed" in run.command("stress 40")
+    assert mem_total_mb(run) == all_of_it
+    assert complaints(run.command("dmesg")) == []
+    run.send("poweroff")
+    assert run.finish() == 0
+    steps = run.machine_lines("balloon")
+    (given,) = [s for s in steps if s["target"] == HALF]
+    assert given["actual"] == HALF
+    end = steps[-1]
+    assert (end["inflated"], end["deflated"], end["wrong"]) == (HALF, HALF, 0)

@@ -32,8 +32,8 @@ def libraries(program: Path) -> list[Path]:
     return sorted({Path(p) for p in re.findall(r"(/\S+) \(0x", out)})
 
 
-def with_stress(directory: Path) -> Path:
-    """The default initramfs with stress-ng in it, as on this host."""
+def with_stress(directory: Path, drivers_for: str | None = None) -> Path:
+    """The default initramfs with stress-ng in it, as on this host; with drivers for a stock kernel."""
     program = shutil.which("stress-ng")
     assert program is not None, "stress-ng is not here: run 'make deps'"
     files = [Path(program), *libraries(Path(program))]
@@ -44,7 +44,7 @@ def with_stress(directory: Path) -> Path:
         + [cpio.regular("bin/stress", f'#!/bin/sh\n{program} {STRESSORS} --verify -t "$1" 2>&1\n'.encode(), 0o755)]
     )
     both = directory / "initrd"
-    both.write_bytes(initramfs.build(Progress(False)).read_bytes() + more)
+    both.write_bytes(initramfs.build(Progress(False), drivers_for).read_bytes() + more)
     return both
 
 

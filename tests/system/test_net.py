@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Two guests on the hypervisor's inner switch: ping, iperf3 in both directions, and what a packet costs in exits.
+
+The machine has 1,000 MHz, so that few of the exits are those of the guests' timer ticks, which come with the time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from conftest import BOOT_TIMEOUT_S, Run, Starter, complaints, slow
+
+BYTES = 60 << 20
+PACKET = 1448  # bytes of data in a full-size packet: Ethernet's 1,500 less the headers of IP and TCP
+PACKETS_AN_EXIT = 16
+SERVER = "echo server; sleep 1; for i in 1 2; do exits iperf3 -s -1 >/tmp/said; tail -n 1 /tmp/said; done"
+
+
+def two_guests(triptych: Starter, folder: Path, *first: str) -> Run:
+    """a, which is typed to, and b, which serves iperf3 twice and counts its exits meanwhile."""
+    a, b = folder / "a.toml", folder / "b.toml"
+    a.write_text("\n".join(['name = "a"', 'append = "console=ttyS0 triptych.net=10.0.0.1/24"', "counters = true",
+                            'net = "switch"', *first]))  # fmt: skip
+    b.write_text('name = "b"\nnet = "switch"\ncounters = true\nappend = "console=ttyS0 triptych.net=10.0.0.2/24 '
+                 f'triptych.run=/bin/sh -- -c \\"{SERVER}\\""\n')  # fmt: skip
+    run = triptych("--host-mhz", "1000", "--vm", str(a), "--vm", str(b))
+    run.expect("b| server", BOOT_TIMEOUT_S)
+    run.seen = 0
+    run.expect("a| triptych:~# ", BOOT_TIMEOUT_S)
+    assert complaints(run.text) == []
+    return run
+
+
+def command(run: Run, line: str) -> str:
+    """In guest a; what both say until it has succeeded."""
+    run.send(f"{line} && echo done")
+    return run.expect("| done", 200)
+
+
+def exits(said: str, name: str) -> dict[str, int]:
+    found = re.search(rf'^{name}\| (\{{"by":.*\}})\r?$', said, re.M)
+    assert found, said
+    figures = json.loads(found.group(1))
+    print(name, figures)
+    return {**figures["by"], "all": figures["exits"]}
+
+
+def stream(run: Run, options: str) -> None:
+    """A stream between the two; each guest's exits."""
+    said = command(run, f"sleep 1; exits iperf3 -c 10.0.0.2 -n {BYTES} {options} >/tmp/said; tail -n 1 /tmp/said; sleep 1")
+    for name in ("a", "b"):
+        packets = BYTES / PACKET / exits(said, name)["all"]
+        print(f"{name}: {packets:.1f} packets an exit")
+        assert packets >= PACKETS_AN_EXIT, name
+
+
+@pytest.mark.parametrize("kernel", ["debian:cloud-amd64", pytest.param("debian:amd64", marks=slow)])
+def test_two_guests(triptych: Starter, tmp_path: Path, kernel: str) -> None:
+    run = two_guests(triptych, tmp_path, f'kernel = "{kernel}"')
+    assert " 0% packet loss" in command(run, "ping -c 5 10.0.0.2")
+    stream(run, "")
+    stream(run, "--reverse")
+    run.send("poweroff")
+    assert run.finish() == 0
+    cards = {str(card["vm"]): card for card in run.machine_lines("net")}
+    for card in cards.values():
+        assert card["refused"] == 0 and int(str(card["bytes_sent"])) > BYTES
+        # Packets go as they are, as large as a driver makes them.
+        assert int(str(card["large"])) < 2 * BYTES / PACKET / 8
+
+
+@slow
+def test_emulated_card(triptych: Starter, tmp_path: Path) -> None:
+    """The stock kernel's ne2k-pci in one guest, virtio in the other."""
+    run = two_guests(triptych, tmp_path, 'kernel = "debian:amd64"', 'io = "emulated"')
+    assert "ne2k-pci" in command(run, "readlink /sys/class/net/eth0/device/driver")
+    assert " 0% packet loss" in command(run, "ping -c 5 -s 1400 10.0.0.2")
+    for options in ("", "--reverse"):
+        said = command(run, f"sleep 1; exits iperf3 -c 10.0.0.2 -n 1M {options} >/tmp/said; tail -n 1 /tmp/said; sleep 1")
+        figures = exits(said, "a")
+        print(f"{figures['io'] * PACKET / (1 << 20):.0f} exits for ports a packet")
+    run.send("poweroff")
+    assert run.finish() == 0
+    assert "ne2k-pci" not in "\n".join(complaints(run.text))
+    (card,) = [card for card in run.machine_lines("net") if card["vm"] == "a"]
+    assert card["refused"] == 0 and int(str(card["sent"])) >= 724 and int(str(card["received"])) >= 724
