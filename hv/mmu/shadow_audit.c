@@ -32,6 +32,17 @@ static void complain(struct audit *a, const struct spage *p, unsigned i, const c
 			out_of_sync(a->s, p) ? ", out of sync" : "", i, what, p->table[i], want);
 }
 
+/* A table that is followed at each write; what is obsolete follows nothing. */
+static bool is_followed(struct shadow *s, u64 gfn)
+{
+	if (!frame_in_sync(frame_known(s, gfn)))
+		return false;
+	for (u32 n = page_first(s, gfn); n; n = page_next(s, n))
+		if (!spage_obsolete(s, &s->page[n]))
+			return true;
+	return false;
+}
+
 static void audit_reference(struct audit *a, const struct spage *p, unsigned i)
 {
 	struct shadow *s = a->s;
@@ -54,7 +65,7 @@ static void audit_reference(struct audit *a, const struct spage *p, unsigned i)
 		complain(a, p, i, "maps another frame than its own", f ? f->hfn : 0);
 	} else if (e & SPTE_W) {
 		a->references++;
-		if (frame_in_sync(f))
+		if (is_followed(s, p->target[i]))
 			complain(a, p, i, "makes a table in sync writable", e & ~SPTE_W);
 		if (!refs_has(s, f->writers, id))
 			complain(a, p, i, "is not among its frame's writers", e);

@@ -391,15 +391,26 @@ static bool hw_translate(u64 va, const struct attempt *t, u64 *hpa, u32 *error)
 	return true;
 }
 
-/* The frame of guest memory at that address of the machine. */
-static struct frame *frame_of_hpa(u64 hpa)
+/* The guest's frame at that address of the machine; ~0: none. */
+static u64 gfn_of_hpa(u64 hpa)
 {
 	for (unsigned r = 0; r < m.s->ranges; r++)
 		for (u64 i = 0; i < m.s->range[r].count; i++)
 			if (m.s->range[r].frame[i].mapped &&
 				m.s->range[r].frame[i].hfn == hpa >> 12)
-				return &m.s->range[r].frame[i];
-	return NULL;
+				return m.s->range[r].first + i;
+	return ~0ul;
+}
+
+/* Some shadow follows the table at each write. */
+static bool is_in_sync(u64 gfn)
+{
+	const struct frame *f = shadow_frame(m.s, gfn);
+
+	for (u32 n = f && frame_in_sync(f) ? page_first(m.s, gfn) : 0; n; n = page_next(m.s, n))
+		if (!spage_obsolete(m.s, &m.s->page[n]))
+			return true;
+	return false;
 }
 
 /* What the emulator does, once the access is translated. size is 4 or 8. */
@@ -426,9 +437,7 @@ static struct outcome run_access(u64 va, const struct attempt *t, u64 value, uns
 		if (m.crashes)
 			return (struct outcome){ .end = END_CRASH };
 		if (hw_translate(va, t, &hpa, &error)) {
-			struct frame *frame = t->write ? frame_of_hpa(hpa) : NULL;
-
-			if (frame && frame->table && !frame->unsync)
+			if (t->write && is_in_sync(gfn_of_hpa(hpa)))
 				fail_msg("a stale translation writes to a table in sync, at 0x%lx",
 					va);
 			memcpy(&o.value, (void *)hpa, size);

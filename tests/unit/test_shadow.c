@@ -977,6 +977,24 @@ static void test_all_is_dropped_in_steps(void **state)
 	assert_true(m.s->in_use < 40);
 }
 
+/* What was a table may be written with no exit while what shadowed it waits for being zapped: that
+ * follows nothing any more, and the auditor knows. */
+static void test_what_is_obsolete_follows_nothing(void **state)
+{
+	(void)state;
+	restart(SHADOW_OOS, SHADOW_FAST_ALL, 2 * MANY_TABLES);
+	shadow_many();
+	set_registers(CR0_PE | CR0_PG, ROOT, CR4_PAE, m.reg[VREG_EFER]);
+	for (u64 t = MANY_TABLES - 64; t < MANY_TABLES; t++) {
+		store(LARGE + t * PAGE_SIZE, (PAGE + 9 * PAGE_SIZE) | USER | USED);
+		assert_int_equal(shadow_audit(m.s), 0);
+	}
+	assert_true(m.s->obsolete);
+	set_registers(CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PAE, m.reg[VREG_EFER]);
+	for (u64 t = MANY_TABLES - 64; t < MANY_TABLES; t++)
+		reads(VA + t * 2 * MB, 1009);
+}
+
 /* The guest clears the one entry that a gigabyte, or all of it, hangs from. */
 static void test_a_tree_falls_in_steps(void **state)
 {
@@ -1379,6 +1397,7 @@ int main(void)
 		TEST(test_running_out_harms_no_other),
 		TEST(test_a_pool_begins_with_memory),
 		TEST(test_all_is_dropped_in_steps),
+		TEST(test_what_is_obsolete_follows_nothing),
 		TEST(test_a_tree_falls_in_steps),
 		TEST(test_what_falls_with_an_obsolete_page_is_flushed),
 		TEST(test_no_target_is_obsolete),
