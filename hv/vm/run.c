@@ -140,8 +140,10 @@ static enum vcpu_slice halted(struct vcpu *v)
 	bool if_flag = (v->ops->get(v, VREG_RFLAGS) & RFLAGS_IF) != 0;
 
 	if (!platform_can_wake(v->vm->platform, v->index, if_flag)) {
-		vm_end(v->vm, VM_END_HALT, 0);
-		return SLICE_ON;
+		vcpu_work_set(v, WORK_DEAF);
+		vm_check_halt(v->vm);
+		if (v->work & WORK_END)
+			return SLICE_ON;
 	}
 	if ((v->work & WORK_RESCHED) || !sched_alone())
 		return SLICE_HALTED;
@@ -152,10 +154,9 @@ static enum vcpu_slice halted(struct vcpu *v)
 /* What is pending, once. */
 static enum vcpu_slice do_work_once(struct vcpu *v)
 {
-	/* A processor's answer to INIT is to start from the reset vector, where a PC has firmware
-	 * that reboots. */
-	if (v->work & WORK_INIT)
-		vm_end(v->vm, VM_END_RESET, 0);
+	if ((v->work & (WORK_INIT | WORK_SIPI | WORK_PARKED)) && !(v->work & WORK_END) &&
+		!vcpu_startup(v))
+		return SLICE_HALTED;
 	if (v->work & WORK_END)
 		return SLICE_OVER;
 	if (v->work & WORK_INPUT) {
@@ -163,8 +164,8 @@ static enum vcpu_slice do_work_once(struct vcpu *v)
 		feed_console(v->vm);
 	}
 	if (deliver_events(v))
-		vcpu_work_clear(v, WORK_HALTED);
-	if ((v->work & ~WORK_RESCHED) == WORK_HALTED)
+		vcpu_work_clear(v, WORK_HALTED | WORK_DEAF);
+	if ((v->work & ~(WORK_RESCHED | WORK_DEAF)) == WORK_HALTED)
 		return halted(v);
 	return v->work & WORK_RESCHED ? SLICE_PREEMPTED : SLICE_ON;
 }
@@ -183,7 +184,7 @@ static enum vcpu_slice do_work(struct vcpu *v)
 
 void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
 {
-	v->work = 0;
+	v->work = (v->index ? WORK_PARKED : 0) | (v->vm->end ? WORK_END : 0);
 	v->kind = EXIT_NONE;
 	timer_init(&v->heartbeat, heartbeat);
 	v->ops->load(v, s);

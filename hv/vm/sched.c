@@ -216,12 +216,18 @@ void vcpu_gone(struct vcpu *v)
 
 /* ---- a slice ---- */
 
+/* It has nothing to do, and waits for something. */
+static bool rests(const struct vcpu *v)
+{
+	return v->work && !(v->work & ~(unsigned long)WORK_REST);
+}
+
 /* Its place after the slice. Work that came since it decided to sleep keeps it awake. */
 static void put_back(struct sched_cpu *c, struct vcpu *v, enum vcpu_slice how)
 {
 	if (how == SLICE_OVER)
 		v->sched.place = VCPU_OUT;
-	else if (how == SLICE_HALTED && v->work == WORK_HALTED && !v->sched.holds)
+	else if (how == SLICE_HALTED && rests(v) && !v->sched.holds)
 		v->sched.place = VCPU_ASLEEP;
 	else
 		enqueue(c, v, false);
@@ -329,7 +335,7 @@ void sched_release(struct vcpu *v)
 	goes_on = !--v->sched.holds && v->sched.place == VCPU_HELD;
 	if (goes_on) {
 		v->sched.since = rdtsc();
-		if (v->work == WORK_HALTED)
+		if (rests(v))
 			v->sched.place = VCPU_ASLEEP;
 		else
 			enqueue(c, v, true);

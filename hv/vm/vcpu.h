@@ -72,14 +72,20 @@ struct event {
 };
 
 /* Reasons to look before the next entry; bits of vcpu->work. */
-#define WORK_IRQ     BIT(0) /* the platform's interrupt state changed */
-#define WORK_NMI     BIT(1) /* an NMI is pending */
-#define WORK_EVENT   BIT(2) /* vcpu->event is to be injected */
-#define WORK_INIT    BIT(3) /* INIT arrived */
-#define WORK_RESCHED BIT(4) /* the slice is over: another vcpu may run */
-#define WORK_END     BIT(5) /* the VM is over or is to be reset */
-#define WORK_INPUT   BIT(6) /* bytes for the guest's console may have arrived */
-#define WORK_HALTED  BIT(7) /* in HLT: wait for an event instead of entering */
+#define WORK_IRQ     BIT(0)  /* the platform's interrupt state changed */
+#define WORK_NMI     BIT(1)  /* an NMI is pending */
+#define WORK_EVENT   BIT(2)  /* vcpu->event is to be injected */
+#define WORK_INIT    BIT(3)  /* INIT arrived */
+#define WORK_RESCHED BIT(4)  /* the slice is over: another vcpu may run */
+#define WORK_END     BIT(5)  /* the VM is over or is to be reset */
+#define WORK_INPUT   BIT(6)  /* bytes for the guest's console may have arrived */
+#define WORK_HALTED  BIT(7)  /* in HLT: wait for an event instead of entering */
+#define WORK_SIPI    BIT(8)  /* a start-up IPI arrived: vcpu->sipi_vector */
+#define WORK_PARKED  BIT(9)  /* after INIT: heeds a start-up IPI, and nothing else */
+#define WORK_DEAF    BIT(11) /* with WORK_HALTED: only another vcpu of its VM can wake it */
+
+/* With nothing but these a vcpu has nothing to do. */
+#define WORK_REST (WORK_HALTED | WORK_PARKED | WORK_DEAF)
 
 struct exit_count {
 	u64 count;
@@ -173,6 +179,7 @@ struct vcpu {
 	unsigned index; /* = initial APIC ID */
 	unsigned order; /* of the allocation that this struct lies in */
 	struct sched_vcpu sched;
+	u8 sipi_vector;	    /* with WORK_SIPI: page that it is to start at */
 	bool nmi_waits;	    /* an NMI is pending, and the window for it is asked for */
 	struct event event; /* with WORK_EVENT */
 	const struct cpuid_table *cpuid;
@@ -216,8 +223,9 @@ enum vcpu_slice {
 	SLICE_OVER,	 /* vm->end is set */
 };
 
-/* vcpu_load(): the state that the VM is to begin with. vcpu_run(): the run loop, for a slice. For
- * the scheduler, which sees to it that the vcpu's state is in the processor. */
+/* vcpu_load(): the state that the VM is to begin with; all vcpus but the first then wait for a
+ * start-up IPI. vcpu_run(): the run loop, for a slice. For the scheduler, which sees to it that the
+ * vcpu's state is in the processor. */
 void vcpu_load(struct vcpu *v, const struct vcpu_state *s);
 enum vcpu_slice vcpu_run(struct vcpu *v);
 
@@ -234,6 +242,14 @@ bool vcpu_emulate(struct vcpu *v, const struct mmu_fault *hint) __must_check;
  * guest allows; false, with nothing changed, where it takes vcpu_emulate(). (hv/vm/emulate_write.c)
  */
 bool vcpu_emulate_write(struct vcpu *v, const struct mmu_fault *f) __must_check;
+
+/*
+ * INIT and start-up IPIs (hv/vm/startup.c). vcpu_signal_init(), vcpu_signal_sipi(): one was sent to
+ * v, by whomever. vcpu_startup(): v heeds what has come; false: it waits for a start-up IPI.
+ */
+void vcpu_signal_init(struct vcpu *v);
+void vcpu_signal_sipi(struct vcpu *v, u8 vector);
+bool vcpu_startup(struct vcpu *v) __must_check;
 
 /* vcpu_memory_exit(): what is done about EXIT_MEMORY; f is filled in by the way. (hv/vm/exits.c) */
 void vcpu_memory_exit(struct vcpu *v, struct mmu_fault *f);

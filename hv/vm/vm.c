@@ -5,6 +5,7 @@
 #include "hv/boot/modules.h"
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/percpu.h"
+#include "hv/cpu/regs.h"
 #include "hv/cpu/tsc.h"
 #include "hv/ctl/log.h"
 #include "hv/ctl/trace.h"
@@ -42,6 +43,21 @@ void vm_end(struct vm *vm, enum vm_end why, u8 status)
 	vm->end_status = status;
 	for_each_vcpu (v, vm)
 		vcpu_post(v, WORK_END);
+}
+
+bool vm_has_stopped(struct vm *vm)
+{
+	return !--vm->running;
+}
+
+void vm_check_halt(struct vm *vm)
+{
+	const struct vcpu *v;
+
+	for_each_vcpu (v, vm)
+		if (!(v->work & (WORK_DEAF | WORK_PARKED)))
+			return;
+	vm_end(vm, VM_END_HALT, 0);
 }
 
 /* ---- stopping it, and letting it go on ---- */
@@ -86,16 +102,12 @@ static void host_nmi(void *ctx, unsigned vcpu)
 
 static void host_init(void *ctx, unsigned vcpu)
 {
-	vcpu_post(((struct vm *)ctx)->vcpu[vcpu], WORK_INIT);
+	vcpu_signal_init(((struct vm *)ctx)->vcpu[vcpu]);
 }
 
-/* A start-up IPI is heeded only by a processor that waits for one after INIT; the only vcpu never
- * does. */
 static void host_sipi(void *ctx, unsigned vcpu, u8 vector)
 {
-	(void)ctx;
-	(void)vcpu;
-	(void)vector;
+	vcpu_signal_sipi(((struct vm *)ctx)->vcpu[vcpu], vector);
 }
 
 static void host_end(void *ctx, enum vm_end why, u8 status)
@@ -331,14 +343,18 @@ static enum status make_mmu(struct vm *vm, const struct vm_providers *with, char
 	return s;
 }
 
-static enum status check_config(const struct manifest *cfg, char *err)
+/* A start-up IPI begins in real mode. */
+static enum status check_start(const struct vm *vm, char *err)
 {
-	if (cfg->vcpus != 1) {
-		snprintf(err, LOADER_ERR_MAX, "vcpus=%u: this version runs VMs of one vcpu",
-			cfg->vcpus);
-		return ERR_NOTSUP;
-	}
-	return OK;
+	struct vcpu *first = vm->vcpu[0];
+
+	if (vm->vcpus == 1 || !(first->ops->cr0_needed(first) & CR0_PE))
+		return OK;
+	snprintf(err, LOADER_ERR_MAX,
+		"vcpus=%u: processors but the first start in real mode, which takes EPT with "
+		"\"unrestricted guest\"",
+		vm->vcpus);
+	return ERR_NOTSUP;
 }
 
 struct vm *vm_alloc(void)
@@ -361,11 +377,9 @@ void vm_free(struct vm *vm)
 
 enum status vm_create(struct vm *vm, const struct vm_providers *with, char *err)
 {
-	enum status s = check_config(&vm->cfg, err);
+	enum status s;
 	u64 misc;
 
-	if (s != OK)
-		return s;
 	vm->timers = &vm->cpu->timers;
 	vmconsole_init(&vm->console, vm->shared_console ? vm->cfg.name : NULL, vm->timers);
 	vm->fast_strings = rdmsr_safe(MSR_MISC_ENABLE, &misc) && (misc & MISC_ENABLE_FAST_STRINGS);
@@ -380,6 +394,8 @@ enum status vm_create(struct vm *vm, const struct vm_providers *with, char *err)
 		s = make_io(vm, with, err);
 	for (unsigned i = 0; s == OK && i < vm->cfg.vcpus; i++)
 		s = add_vcpu(vm, with, err);
+	if (s == OK)
+		s = check_start(vm, err);
 	if (s != OK)
 		vm_destroy(vm);
 	return s;
@@ -412,6 +428,7 @@ void vm_destroy(struct vm *vm)
 bool vm_start(struct vm *vm)
 {
 	struct vcpu_state state = { 0 };
+	struct vcpu *v;
 
 	vm->end = VM_END_NONE;
 	if (load_image(vm->cfg.boot, &vm->image, &state, vm->end_why) != OK) {
@@ -419,7 +436,9 @@ bool vm_start(struct vm *vm)
 		vm->end = VM_END_CRASH;
 		return false;
 	}
-	vcpu_start(vm->vcpu[0], &state);
+	vm->running = vm->vcpus;
+	for_each_vcpu (v, vm)
+		vcpu_start(v, &state);
 	return true;
 }
 

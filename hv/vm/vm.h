@@ -52,6 +52,7 @@ struct vm {
 	struct timerq *timers; /* of its CPU */
 	struct vcpu *vcpu[PLATFORM_MAX_VCPUS];
 	unsigned vcpus;
+	unsigned running; /* vcpus that the scheduler has */
 	struct load_request image;
 	enum vm_end end;
 	u8 end_status;
@@ -96,6 +97,10 @@ bool vm_restart(struct vm *vm) __must_check;
 
 /* Ends the VM: the first reason given stands. Its vcpus stop soon. */
 void vm_end(struct vm *vm, enum vm_end why, u8 status);
+/* A vcpu has stopped, as vm->end is set. True: it was the last. */
+bool vm_has_stopped(struct vm *vm) __must_check;
+/* If no vcpu can run unless another wakes it, the VM is at its end. */
+void vm_check_halt(struct vm *vm);
 
 const char *vm_end_name(enum vm_end why);
 

@@ -349,9 +349,11 @@ static void begin(struct vm *vm)
 	spin_unlock(&vms.lock);
 }
 
-/* Its vcpu has stopped since vm->end is set. */
+/* One of its vcpus has stopped since vm->end is set. */
 static void over(struct vm *vm)
 {
+	if (!vm_has_stopped(vm))
+		return;
 	log_info("%s: %s", vm->cfg.name, vm_end_name(vm->end));
 	if (vm->end != VM_END_RESET || !vm->cfg.reboot || !vm_restart(vm))
 		finish(vm);

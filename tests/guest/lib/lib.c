@@ -168,7 +168,7 @@ void gate_to(unsigned vector, const void *code)
 	idt[vector] = (struct gate){ (u16)a, 8, 0, 0x8e, (u16)(a >> 16), (u32)(a >> 32), 0 };
 }
 
-static void load_tables(void)
+void guest_tables(void)
 {
 	struct descriptor_ptr p = { sizeof(gdt) - 1, (u64)gdt };
 
@@ -177,8 +177,6 @@ static void load_tables(void)
 			 "%%eax, %%ss; "
 			 "mov %%eax, %%ds; mov %%eax, %%es" ::
 				 : "rax", "memory");
-	for (unsigned i = 0; i < ARRAY_SIZE(idt); i++)
-		gate_to(i, NULL);
 	p = (struct descriptor_ptr){ sizeof(idt) - 1, (u64)idt };
 	lidt(&p);
 }
@@ -190,7 +188,9 @@ void guest_start(const char *cmdline, u64 ram, u64 rsdp)
 	guest_rsdp = rsdp;
 	/* The boot protocol's own tables lie somewhere in low memory: stay clear of them. */
 	next_free = (u8 *)ALIGN_UP((u64)image_end, 2 * MB) + 2 * MB;
-	load_tables();
+	for (unsigned i = 0; i < ARRAY_SIZE(idt); i++)
+		gate_to(i, NULL);
+	guest_tables();
 	pic_mask_all();
 	test_main();
 	fail("test_main() returned");

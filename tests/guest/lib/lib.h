@@ -30,6 +30,8 @@ extern u64 guest_rsdp;
 /* What an entry calls: pointers stay valid. */
 void guest_start(const char *cmdline, u64 ram, u64 rsdp);
 void test_main(void); /* the test */
+/* GDT and IDT into this processor's registers; guest_start() has done so on the first. */
+void guest_tables(void);
 
 __noreturn void pass(void);
 __noreturn void skip(const char *why);
