@@ -230,6 +230,29 @@ static void ept_describe(struct mmu *mmu, gpa_t gpa)
 		describe_entry(ept, trail[level], level);
 }
 
+static unsigned ept_walk(struct vcpu *vcpu, gpa_t gpa, gva_t gva, struct mmu_step *step)
+{
+	const struct ept *ept = ept_of(vcpu->vm->mmu);
+	u64 trail[PT_LEVELS_MAX + 1];
+	struct pt_entry end;
+	unsigned n = 0;
+
+	(void)gva;
+	if (!gpa_range_ok(gpa, 1))
+		return 0;
+	pt_lookup(&ept->pt, gpa.v, &end, trail);
+	for (unsigned level = pt_ept.levels; level >= end.level; level--)
+		step[n++] = (struct mmu_step){
+			.level = level,
+			.entry = trail[level],
+			.present = pt_ept.present(trail[level]),
+			.leaf = pt_ept.is_leaf(trail[level], level),
+			.hpa = pt_ept.address(trail[level], level),
+			.access = (unsigned)(trail[level] & EPTE_RWX),
+		};
+	return n;
+}
+
 /* ---- violations and misconfigurations ---------------------------------------------------------
  */
 
@@ -368,4 +391,5 @@ const struct mmu_ops ept_mmu_ops = {
 	.flush = ept_flush,
 	.view = ept_view,
 	.describe = ept_describe,
+	.walk = ept_walk,
 };

@@ -218,6 +218,15 @@ static const struct {
 	{ VMCS_HOST_INTERRUPT_SSP_TABLE, "host IA32_INTERRUPT_SSP_TABLE_ADDR" },
 };
 
+bool vmcs_field_at(unsigned index, u32 *field, const char **name)
+{
+	if (index >= ARRAY_SIZE(field_names))
+		return false;
+	*field = field_names[index].field;
+	*name = field_names[index].name;
+	return true;
+}
+
 const char *vmcs_field_name(u32 field)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(field_names); i++)

@@ -229,6 +229,9 @@ enum vmcs_field {
  */
 const char *vmcs_field_name(u32 field);
 
+/* Each field in turn, by an index from 0 on; false behind the last. */
+bool vmcs_field_at(unsigned index, u32 *field, const char **name);
+
 /* "Guest Register State": access rights; also the layout of every descriptor's type. */
 #define VMCS_AR_TYPE	    0x0000fu
 #define VMCS_AR_ACCESSED    (1u << 0)

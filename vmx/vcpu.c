@@ -441,6 +441,12 @@ static u64 sidt_base(void)
 	return p.base;
 }
 
+/* cpu_ops.trace */
+static void set_exit_address(const struct vcpu *v)
+{
+	vmwrite(VMCS_HOST_RIP, v->trace ? (u64)vmx_exit_traced : (u64)vmx_exit);
+}
+
 /* "Host-State Area": the state of this physical CPU; what entry.S needs is written there. */
 static void write_host_state(const struct vcpu *v, const struct vmx_vcpu *x)
 {
@@ -466,7 +472,7 @@ static void write_host_state(const struct vcpu *v, const struct vmx_vcpu *x)
 		vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER) & ~EFER_SCE);
 		vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
 	}
-	vmwrite(VMCS_HOST_RIP, v->trace ? (u64)vmx_exit_traced : (u64)vmx_exit);
+	set_exit_address(v);
 }
 
 /* How memory is translated: by EPT, or by tables of ours, whose upkeep wants page faults to exit.
@@ -633,6 +639,19 @@ void vmx_dump(struct vcpu *v)
 		vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_INTERRUPTIBILITY));
 }
 
+/* cpu_ops.field */
+static bool field(struct vcpu *v, unsigned index, const char **name, u64 *value)
+{
+	u32 encoding;
+
+	(void)v;
+	if (!vmcs_field_at(index, &encoding, name))
+		return false;
+	if (!vmread_safe(encoding, value))
+		*name = NULL;
+	return true;
+}
+
 /* cpu_ops.lacks: a feature that needs a control, or the processor's own walk of the guest's tables.
  */
 static unsigned lacks(bool two_level)
@@ -687,4 +706,6 @@ const struct cpu_ops vmx_cpu_ops = {
 	.cr0_needed = cr0_needed,
 	.flush_tlb = flush_tlb,
 	.dump = vmx_dump,
+	.field = field,
+	.trace = set_exit_address,
 };

@@ -123,6 +123,7 @@ __noreturn void hv_main(u32 boot_information)
 	trace_configure(opt.trace);
 	if (opt.omit)
 		ledger_omit(opt.omit, opt.omit_len);
+	opt.vms.ready = setup_monitor;
 	failed = vms_run(&with, &opt.vms, why);
 	ledger_report();
 	machine_off(failed, why);

@@ -70,6 +70,23 @@ static bool read_number(struct word v, unsigned max, unsigned *out)
 	return true;
 }
 
+static bool set_ctl(struct options *o, struct word v)
+{
+	return read_port(v, &o->ctl);
+}
+
+static bool set_monitor(struct options *o, struct word v)
+{
+	o->monitor = true;
+	return !v.len;
+}
+
+static bool set_stay(struct options *o, struct word v)
+{
+	o->vms.stay = true;
+	return !v.len;
+}
+
 static bool set_cpus(struct options *o, struct word v)
 {
 	return read_number(v, COUNT_LIMIT, &o->cpus);
@@ -83,6 +100,11 @@ static bool set_trace(struct options *o, struct word v)
 static bool set_at_once(struct options *o, struct word v)
 {
 	return read_number(v, COUNT_LIMIT, &o->vms.at_once);
+}
+
+static bool set_start(struct options *o, struct word v)
+{
+	return read_number(v, COUNT_LIMIT, &o->vms.start);
 }
 
 static bool set_preflight(struct options *o, struct word v)
@@ -105,6 +127,10 @@ static const struct {
 	{ "loglevel=", set_loglevel },
 	{ "log=", set_log },
 	{ "console=", set_console },
+	{ "ctl=", set_ctl },
+	{ "monitor", set_monitor },
+	{ "stay", set_stay },
+	{ "start=", set_start },
 	{ "cpus=", set_cpus },
 	{ "at-once=", set_at_once },
 	{ "preflight", set_preflight },
@@ -129,8 +155,10 @@ void options_parse(struct options *o, const char *cmdline)
 		.loglevel = LOG_INFO,
 		.log = PORT_COM2,
 		.console = PORT_COM1,
+		.ctl = PORT_NONE,
 		.cpus = COUNT_LIMIT,
 		.vms.at_once = COUNT_LIMIT,
+		.vms.start = COUNT_LIMIT,
 	};
 	for (const char *s = cmdline; *s;) {
 		struct word w = { s, 0 };

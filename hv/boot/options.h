@@ -18,11 +18,15 @@ struct options {
 	enum log_level loglevel;  /* loglevel=err|warn|info|debug or 0-3; default info */
 	enum port_choice log;	  /* log=com1|com2|none; default com2 */
 	enum port_choice console; /* console=com1|com2|none; default com1 */
+	enum port_choice ctl;	  /* ctl=com1|com2|none: JSON-RPC there; default none */
+	bool monitor;		  /* monitor: Ctrl-] on the console leads to it */
 	unsigned cpus;		  /* cpus=N: use at most N processors; default all */
-	struct vms_options vms;	  /* at-once=N: VMs at a time; default all */
-	bool preflight;		  /* preflight: report the machine's capabilities and stop */
-	unsigned trace;		  /* trace=N: record the last N exits of each vcpu; default 0 */
-	const char *omit;	  /* ledger_omit=KIND, not terminated: see ledger_omit() */
+	/* at-once=N: VMs at a time, default all; start=N: of those described, only so many are
+	 * created at first; stay: not to end without a VM. */
+	struct vms_options vms;
+	bool preflight;	  /* preflight: report the machine's capabilities and stop */
+	unsigned trace;	  /* trace=N: record the last N exits of each vcpu; default 0 */
+	const char *omit; /* ledger_omit=KIND, not terminated: see ledger_omit() */
 	size_t omit_len;
 	const char *bad; /* the first word not understood, or NULL */
 	unsigned bad_len;

@@ -13,6 +13,8 @@
 #include "hv/cpu/percpu.h"
 #include "hv/cpu/smp.h"
 #include "hv/cpu/tsc.h"
+#include "hv/ctl/monitor.h"
+#include "hv/ctl/rpc.h"
 #include "hv/drv/ahci.h"
 #include "hv/drv/e1000.h"
 #include "hv/drv/ata.h"
@@ -23,16 +25,18 @@
 #include "hv/mem/hostmap.h"
 #include "hv/mem/page.h"
 
-#define LOW_MEMORY    (1 * MB)
-#define EARLY_MAP_END (4 * GB) /* what entry.S maps */
-#define MEMORY_MIN    (32 * MB)
-#define BOOT_INFO_MAX (1 * MB)
-#define LONGEST_WORD  40
+#define LOW_MEMORY     (1 * MB)
+#define EARLY_MAP_END  (4 * GB) /* what entry.S maps */
+#define MEMORY_MIN     (32 * MB)
+#define BOOT_INFO_MAX  (1 * MB)
+#define LONGEST_WORD   40
+#define LOG_KEPT_ORDER 1u /* 8 KB of the log's last lines */
 
 extern u8 __image_start[], __image_end[], __early_start[], __early_end[];
 
 static struct boot_info boot;
-static struct uart *log_port;
+static struct uart *log_port, *ctl_port;
+static bool want_monitor;
 
 void boot_stop(const char *why)
 {
@@ -81,6 +85,45 @@ void setup_ports(const struct options *opt)
 	log_set_sink(log_port ? log_to_port : NULL);
 	log_level = opt->loglevel;
 	console_init(choose(opt->console, com));
+	ctl_port = choose(opt->ctl, com);
+	want_monitor = opt->monitor;
+}
+
+/* ---- the monitor ---- */
+
+static size_t ctl_read(void *ctx, u8 *buf, size_t len)
+{
+	(void)ctx;
+	return uart_read(ctl_port, buf, len);
+}
+
+static void ctl_write(void *ctx, const char *line, size_t len)
+{
+	(void)ctx;
+	uart_write(ctl_port, (const u8 *)line, len, false);
+}
+
+static void ctl_input(void *ctx)
+{
+	(void)ctx;
+	rpc_input();
+}
+
+void setup_monitor(void)
+{
+	static const struct rpc_port port = { .read = ctl_read, .write = ctl_write };
+	char *log = NULL;
+
+	if (want_monitor || ctl_port)
+		log = page_alloc(LOG_KEPT_ORDER, PAGE_HV);
+	if (log)
+		log_keep(log, PAGE_SIZE << LOG_KEPT_ORDER);
+	if (want_monitor)
+		monitor_start();
+	if (ctl_port) {
+		rpc_start(&port);
+		uart_on_input(ctl_port, ctl_input, NULL);
+	}
 }
 
 /* The boot loader's information must not reach past what may be read; its size comes first. */

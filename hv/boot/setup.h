@@ -31,4 +31,7 @@ void setup_check_guests(void);
 /* What the hypervisor takes for itself, to the log. */
 void setup_report(void);
 
+/* The monitor, if it is wanted on the console or a serial port: before the first VM. */
+void setup_monitor(void);
+
 #endif

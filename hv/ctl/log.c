@@ -20,6 +20,67 @@ static const char *const level_name[] = {
 	[LOG_DEBUG] = "DBG ",
 };
 
+/* Without a lock, so that nothing can hang: whoever writes first reserves its bytes. */
+static struct {
+	char *buf;
+	size_t size, head; /* head: bytes ever written */
+} kept;
+
+void log_keep(char *buf, size_t size)
+{
+	kept.size = size;
+	kept.buf = buf;
+}
+
+static void keep(const char *line, size_t len)
+{
+	size_t at;
+
+	if (!kept.buf)
+		return;
+	at = __atomic_fetch_add(&kept.head, len, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < len; i++)
+		kept.buf[(at + i) & (kept.size - 1)] = line[i];
+}
+
+static char kept_at(size_t at)
+{
+	return kept.buf[at & (kept.size - 1)];
+}
+
+/* Where the last `lines` whole lines begin. */
+static size_t find_lines(size_t head, unsigned lines)
+{
+	size_t oldest = head > kept.size ? head - kept.size : 0, at = head, begin = head;
+
+	for (unsigned n = 0; at > oldest && n <= lines; at--)
+		if (kept_at(at - 1) == '\n') {
+			begin = at;
+			n++;
+		}
+	return at == 0 ? 0 : begin;
+}
+
+void log_kept(unsigned lines, void (*fn)(void *ctx, const char *line), void *ctx)
+{
+	size_t head = __atomic_load_n(&kept.head, __ATOMIC_RELAXED), n = 0;
+	char line[LINE_MAX + 1];
+
+	if (!kept.buf)
+		return;
+	for (size_t at = find_lines(head, lines); at < head; at++) {
+		char c = kept_at(at);
+
+		if (c != '\n' && n < LINE_MAX) {
+			line[n++] = c;
+			continue;
+		}
+		line[n] = '\0';
+		n = 0;
+		fn(ctx, line);
+	}
+}
+
 void log_set_sink(log_sink_fn fn)
 {
 	sink = fn;
@@ -48,6 +109,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	scrub(text);
 	n = snprintf(line, sizeof(line), "[%5lu.%06lu] %s %s\n", us / US_PER_S, us % US_PER_S,
 		level_name[level], text);
+	keep(line, MIN((size_t)n, sizeof(line) - 1));
 	sink(line, MIN((size_t)n, sizeof(line) - 1), level <= LOG_WARN || log_level >= LOG_DEBUG);
 }
 
@@ -66,6 +128,12 @@ void log_machine(const char *fmt, ...)
 	n = strlen(line);
 	line[n++] = '\n';
 	sink(line, n, true);
+}
+
+void log_machine_line(const char *line, size_t len)
+{
+	if (sink)
+		sink(line, len, false);
 }
 
 void log_json_string(char *buf, size_t size, const char *text)

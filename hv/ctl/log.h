@@ -25,6 +25,9 @@ void log_write(enum log_level level, const char *fmt, ...) __printf(2, 3);
  * is added. Lines over 1,000 characters are cut. */
 void log_machine(const char *fmt, ...) __printf(1, 2);
 
+/* The same of any length, as it is: a whole line, with its newline. */
+void log_machine_line(const char *line, size_t len);
+
 /* Writes text as a JSON string, quotes included, to buf; cut to fit. */
 void log_json_string(char *buf, size_t size, const char *text);
 
@@ -34,6 +37,14 @@ void log_json_string(char *buf, size_t size, const char *text);
  */
 typedef void (*log_sink_fn)(const char *line, size_t len, bool now);
 void log_set_sink(log_sink_fn fn);
+
+/*
+ * log_keep(): from now on the last lines are also kept, in buf (size is a power of two), which must
+ * live on. log_kept(): calls fn for each of the last `lines` of them, oldest first. A line that is
+ * being written meanwhile may be garbled.
+ */
+void log_keep(char *buf, size_t size);
+void log_kept(unsigned lines, void (*fn)(void *ctx, const char *line), void *ctx);
 
 #define log_err(...)   log_write(LOG_ERR, __VA_ARGS__)
 #define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__)

@@ -18,16 +18,24 @@ void trace_configure(unsigned exits)
 	ring_size = MIN(exits, TRACE_EXITS_MAX);
 }
 
-struct trace *trace_create(void)
+struct trace *trace_start(unsigned exits)
 {
-	unsigned order =
-		page_order(sizeof(struct trace) + (u64)ring_size * sizeof(struct trace_exit));
-	struct trace *t = ring_size ? page_alloc(order, PAGE_HV) : NULL;
+	unsigned order = page_order(sizeof(struct trace) + (u64)exits * sizeof(struct trace_exit));
+	struct trace *t = page_alloc(order, PAGE_HV);
 
 	if (t) {
-		t->size = ring_size;
+		t->size = exits;
 		t->order = order;
 	}
+	return t;
+}
+
+struct trace *trace_create(void)
+{
+	struct trace *t = ring_size ? trace_start(ring_size) : NULL;
+
+	if (t)
+		t->at_end = true;
 	return t;
 }
 
@@ -67,7 +75,7 @@ void trace_record(struct trace *t, const struct trace_exit *e, u64 spent)
 void trace_print(const struct vcpu *v)
 {
 	const struct trace *t = v->trace;
-	unsigned n = t ? (unsigned)MIN(t->total, (u64)t->size) : 0;
+	unsigned n = t && t->at_end ? (unsigned)MIN(t->total, (u64)t->size) : 0;
 
 	if (n)
 		log_info("trace: %s, vcpu %u: the last %u of %lu exits", v->vm->cfg.name, v->index,
@@ -98,7 +106,7 @@ void trace_report(const struct vcpu *v)
 {
 	const struct trace_place *p = NULL;
 
-	if (!v->trace)
+	if (!v->trace || !v->trace->at_end)
 		return;
 	for (unsigned i = 0; i < REPORTED && (p = next_place(v->trace, p)); i++)
 		log_machine("@stats "

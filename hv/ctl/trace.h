@@ -29,6 +29,7 @@ struct trace_place {
 
 struct trace {
 	unsigned size;		  /* of the ring */
+	bool at_end;		  /* it is shown when the VM ends */
 	unsigned order;		  /* of the allocation that all this lies in */
 	u64 total;		  /* exits seen */
 	struct trace_place *last; /* what the next ticks are charged to, or NULL */
@@ -39,8 +40,10 @@ struct trace {
 
 /* How many exits the rings of new vcpus have: at most TRACE_EXITS_MAX; 0, as at first: none. */
 void trace_configure(unsigned exits);
-/* NULL: not wanted, or there is no memory. */
+/* NULL: not wanted, or there is no memory. trace_start(): for who looks while the VM runs; with so
+ * many exits, from 1 on, and not shown when the VM ends. */
 struct trace *trace_create(void);
+struct trace *trace_start(unsigned exits);
 void trace_destroy(struct trace *t);
 
 /* An exit. spent: ticks in the hypervisor for the exit before it. */

@@ -27,6 +27,7 @@ enum vm_end {
 	VM_END_TRIPLE, /* triple fault */
 	VM_END_EXIT,   /* debug-exit port; the status goes with it */
 	VM_END_CRASH,  /* the hypervisor gave up on it: unknown instruction, broken state */
+	VM_END_DESTROYED, /* somebody asked the hypervisor for it */
 };
 
 /* What the platform asks of its VM; all calls come on the CPU that runs the VM. */

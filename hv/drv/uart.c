@@ -59,14 +59,23 @@ struct uart {
 	size_t tx_size, tx_head, tx_tail; /* free-running; head - tail bytes wait; size is 2^n */
 	u8 rx[RX_SIZE];
 	size_t rx_head, rx_tail;
+	unsigned stop; /* the byte that readers do not get past, or UART_NO_STOP */
 	void (*input)(void *ctx);
 	void *input_ctx;
 };
 
 static u8 tx_com1[TX_CONSOLE], tx_com2[TX_LOG];
 static struct uart ports[] = {
-	{ .base = 0x3f8, .isa_irq = 4, .tx = tx_com1, .tx_size = sizeof(tx_com1) },
-	{ .base = 0x2f8, .isa_irq = 3, .tx = tx_com2, .tx_size = sizeof(tx_com2) },
+	{ .base = 0x3f8,
+		.isa_irq = 4,
+		.tx = tx_com1,
+		.tx_size = sizeof(tx_com1),
+		.stop = UART_NO_STOP },
+	{ .base = 0x2f8,
+		.isa_irq = 3,
+		.tx = tx_com2,
+		.tx_size = sizeof(tx_com2),
+		.stop = UART_NO_STOP },
 };
 static bool emergency;
 
@@ -210,19 +219,55 @@ void uart_use_irq_all(void)
 			use_irq(&ports[i]);
 }
 
+/* Bytes were taken: there is room again. */
+static void rx_unblock(struct uart *u)
+{
+	if (u->rx_blocked) {
+		u->rx_blocked = false;
+		ier_update(u);
+	}
+}
+
 size_t uart_read(struct uart *u, u8 *buf, size_t len)
 {
 	size_t n = 0;
 
 	lock(u);
-	while (n < len && u->rx_head != u->rx_tail)
-		buf[n++] = u->rx[u->rx_tail++ & (RX_SIZE - 1)];
-	if (n && u->rx_blocked) {
-		u->rx_blocked = false;
-		ier_update(u);
+	while (n < len && u->rx_head != u->rx_tail) {
+		u8 byte = u->rx[u->rx_tail & (RX_SIZE - 1)];
+
+		if (byte == u->stop)
+			break;
+		buf[n++] = byte;
+		u->rx_tail++;
 	}
+	if (n)
+		rx_unblock(u);
 	unlock(u);
 	return n;
+}
+
+void uart_stop_at(struct uart *u, unsigned byte)
+{
+	lock(u);
+	u->stop = byte;
+	unlock(u);
+}
+
+bool uart_take_stop(struct uart *u)
+{
+	bool found = false;
+	size_t at;
+
+	lock(u);
+	for (at = u->rx_tail; at != u->rx_head && !found; at++)
+		found = u->rx[at & (RX_SIZE - 1)] == u->stop;
+	if (found) {
+		u->rx_tail = at;
+		rx_unblock(u);
+	}
+	unlock(u);
+	return found;
 }
 
 void uart_on_input(struct uart *u, void (*fn)(void *ctx), void *ctx)

@@ -22,6 +22,14 @@ void uart_write(struct uart *u, const u8 *buf, size_t len, bool now);
 /* Takes up to len received bytes. Any CPU. */
 size_t uart_read(struct uart *u, u8 *buf, size_t len);
 
+/*
+ * uart_stop_at(): uart_read() takes nothing from the first such byte on; UART_NO_STOP: all.
+ * uart_take_stop(): drops what was received up to that byte, and the byte; false: there is none.
+ */
+#define UART_NO_STOP 0x100u
+void uart_stop_at(struct uart *u, unsigned byte);
+bool uart_take_stop(struct uart *u);
+
 /* fn(ctx) is called from the receive interrupt; NULL: nobody. */
 void uart_on_input(struct uart *u, void (*fn)(void *ctx), void *ctx);
 

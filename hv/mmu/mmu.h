@@ -54,6 +54,17 @@ enum mmu_result {
 	MMU_FATAL,  /* broken tables or out of memory: the reason was logged, crash the VM */
 };
 
+/* One entry of the tables that the processor walks. */
+#define MMU_STEPS_MAX 5u
+
+struct mmu_step {
+	unsigned level; /* 1: its pages have 4 KB */
+	u64 entry;
+	bool present, leaf;
+	hpa_t hpa;	 /* of the table or page that it leads to, if present */
+	unsigned access; /* MMU_R, MMU_W, MMU_X */
+};
+
 struct mmu_ops {
 	const char *name;
 	enum status (*create)(struct vm *vm, struct mmu **out);
@@ -79,6 +90,9 @@ struct mmu_ops {
 	void (*view)(struct vcpu *vcpu, struct mmu_view *out);
 	/* Prints the walk for gpa in words. */
 	void (*describe)(struct mmu *mmu, gpa_t gpa);
+	/* The processor's walk for gpa, where two_level, or else for gva, down to the first entry
+	 * that is not present: how many entries, at most MMU_STEPS_MAX. */
+	unsigned (*walk)(struct vcpu *vcpu, gpa_t gpa, gva_t gva, struct mmu_step *step);
 	void (*report)(struct mmu *mmu); /* its counters, to the log; NULL: it has none */
 	/*
 	 * Compares all that is derived from the guest's tables with what it follows from. The

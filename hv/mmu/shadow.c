@@ -395,6 +395,55 @@ static void shadow_describe(struct mmu *mmu, gpa_t gpa)
 			f->table ? ", a page table" : "", f->unsync ? " out of sync" : "");
 }
 
+static struct mmu_step step_of(u64 entry, unsigned level)
+{
+	bool present = (entry & SPTE_P) && !(entry & SPTE_RSVD);
+
+	return (struct mmu_step){
+		.level = level,
+		.entry = entry,
+		.present = present,
+		.leaf = level == 1,
+		.hpa = HPA(entry & SPTE_ADDR),
+		.access = MMU_R | (entry & SPTE_W ? MMU_W : 0) | (entry & SPTE_NX ? 0 : MMU_X),
+	};
+}
+
+/* The root that the processor is on. A vcpu that crashed may have registers that no root is for:
+ * then it is the last one. */
+static const u64 *root_now(const struct shadow *s, struct vcpu *v)
+{
+	u64 cr3 = v->ops->get(v, VREG_CR3);
+
+	for (unsigned i = 0; i < s->target.count; i++)
+		if (s->target.cr3[i] == cr3)
+			return s->page[s->target.page[i]].table;
+	return s->root ? s->page[s->root].table : s->pae_root;
+}
+
+/* The four entries below a PAE root say neither W nor X. */
+static unsigned shadow_walk(struct vcpu *v, gpa_t gpa, gva_t gva, struct mmu_step *step)
+{
+	struct shadow *s = shadow_of(v->vm->mmu);
+	const u64 *table = root_now(s, v);
+	unsigned level = s->root ? 4 : 3, n = 0;
+
+	(void)gpa;
+	for (; level; level--) {
+		u64 index = gva.v >> (PAGE_SHIFT + SHADOW_SHIFT * (level - 1));
+		bool pae = !s->root && level == 3;
+
+		index &= pae ? SHADOW_PAE_ENTRIES - 1 : SHADOW_ENTRIES - 1;
+		step[n] = step_of(table[index], level);
+		if (pae)
+			step[n].access = MMU_R | MMU_W | MMU_X;
+		if (!step[n++].present)
+			break;
+		table = hpa_to_hva(step[n - 1].hpa);
+	}
+	return n;
+}
+
 static void shadow_report(struct mmu *mmu)
 {
 	const struct shadow_stats *t = &shadow_of(mmu)->stats;
@@ -426,6 +475,7 @@ const struct mmu_ops shadow_mmu_ops = {
 	.resume = shadow_resume,
 	.view = shadow_view,
 	.describe = shadow_describe,
+	.walk = shadow_walk,
 	.report = shadow_report,
 	.audit = audit,
 };

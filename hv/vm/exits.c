@@ -5,6 +5,7 @@
  */
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/regs.h"
+#include "hv/ctl/crash.h"
 #include "hv/ctl/log.h"
 #include "hv/lib/printf.h"
 #include "hv/lib/string.h"
@@ -322,6 +323,7 @@ static bool triple_fault(struct vcpu *v, const struct vcpu_exit *e)
 	(void)e;
 	log_info("%s: triple fault", v->vm->cfg.name);
 	v->ops->dump(v);
+	crash_report(v, "a triple fault");
 	vm_end(v->vm, VM_END_TRIPLE, 0);
 	return false;
 }

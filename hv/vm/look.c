@@ -26,6 +26,16 @@ gva_t look_rip(struct vcpu *v)
 	return GVA(v->ops->get(v, VREG_RIP) + (cs.ar & SEG_AR_L ? 0 : cs.base));
 }
 
+unsigned look_code_bits(struct vcpu *v)
+{
+	struct segment cs;
+
+	v->ops->get_segment(v, SEG_CS, &cs);
+	if ((v->ops->get(v, VREG_EFER) & EFER_LMA) && (cs.ar & SEG_AR_L))
+		return 64;
+	return cs.ar & SEG_AR_DB ? 32 : 16;
+}
+
 /* Where the byte is, and how many from there on are in the same page. */
 static bool find(struct vcpu *v, const struct walk_regs *r, u64 gva, gpa_t *gpa, size_t *len)
 {

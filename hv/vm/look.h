@@ -17,6 +17,9 @@ void look_regs(struct vcpu *v, struct walk_regs *r);
 /* The linear address of the next instruction. */
 gva_t look_rip(struct vcpu *v);
 
+/* How it is decoded: 16, 32 or 64. */
+unsigned look_code_bits(struct vcpu *v);
+
 /* look_read(), look_write(): len bytes at a linear address, whatever the permissions; how many
  * could be read or written before the first that is not mapped to RAM. No accessed or dirty flag is
  * set. */

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "hv/cpu/regs.h"
+#include "hv/ctl/crash.h"
 #include "hv/ctl/log.h"
 #include "hv/ctl/trace.h"
 #include "hv/lib/printf.h"
@@ -45,6 +46,7 @@ void vcpu_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
 	if (first == DOUBLE_FAULT && second != BENIGN) {
 		log_info("%s: triple fault: exception %u while delivering #DF", v->vm->cfg.name,
 			vector);
+		crash_report(v, "a triple fault");
 		vm_end(v->vm, VM_END_TRIPLE, 0);
 		return;
 	}
@@ -89,5 +91,6 @@ void vcpu_crash(struct vcpu *v, const char *fmt, ...)
 	log_err("  bytes at rip:%s", n ? text : " (not readable)");
 	v->ops->dump(v);
 	trace_print(v);
+	crash_report(v, v->vm->end_why);
 	vm_end(v->vm, VM_END_CRASH, 0);
 }

@@ -153,6 +153,11 @@ struct cpu_ops {
 	u64 (*cr0_needed)(struct vcpu *v);
 	void (*flush_tlb)(struct vcpu *v, enum tlb_scope scope, gva_t gva);
 	void (*dump)(struct vcpu *v); /* registers and control state to the log */
+	/* One of the fields that the provider keeps for the processor, by an index from 0 on; false
+	 * behind the last. A field that this processor does not have has no name (NULL). */
+	bool (*field)(struct vcpu *v, unsigned index, const char **name, u64 *value);
+	void (*trace)(
+		const struct vcpu *v); /* v->trace has come or gone: records exits, or does not */
 };
 
 struct vcpu {

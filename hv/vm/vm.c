@@ -26,6 +26,7 @@ static const char *const end_names[] = {
 	[VM_END_TRIPLE] = "triple",
 	[VM_END_EXIT] = "exit",
 	[VM_END_CRASH] = "crash",
+	[VM_END_DESTROYED] = "destroyed",
 };
 
 const char *vm_end_name(enum vm_end why)
@@ -381,7 +382,7 @@ enum status vm_create(struct vm *vm, const struct vm_providers *with, char *err)
 	u64 misc;
 
 	vm->timers = &vm->cpu->timers;
-	vmconsole_init(&vm->console, vm->shared_console ? vm->cfg.name : NULL, vm->timers);
+	vmconsole_init(&vm->console, vm->cfg.name, !vm->shared_console, vm->timers);
 	vm->fast_strings = rdmsr_safe(MSR_MISC_ENABLE, &misc) && (misc & MISC_ENABLE_FAST_STRINGS);
 	s = find_image(vm, err);
 	if (s == OK)

@@ -42,6 +42,7 @@ struct vm {
 	struct task burial;
 	bool shared_console; /* there are other VMs */
 	bool begun;	     /* its vcpus may be given work */
+	bool paused;	     /* by the monitor, with a hold */
 	struct guestmem mem;
 	struct mmu *mmu;
 	void *no_rom; /* a page of ones: the option ROMs that are not there */

@@ -19,7 +19,9 @@
 #define VMCONSOLE_LINE 256u
 
 struct vmconsole {
-	const char *name; /* NULL: the console is its alone */
+	const char *name;  /* NULL: the console is its alone */
+	const char *label; /* the same, but never NULL */
+	bool alone;	   /* as long as vmconsole_foot() shows nothing */
 	struct timerq *timers;
 	struct timer moment;
 	u64 shown_at; /* when what is not a whole line is shown all the same */
@@ -27,8 +29,19 @@ struct vmconsole {
 	u8 line[VMCONSOLE_LINE]; /* not shown yet; a longer one is shown in pieces */
 };
 
-/* name: NULL if the VM has the console for itself; must live as long as c. */
-void vmconsole_init(struct vmconsole *c, const char *name, struct timerq *timers);
+/* label must live as long as c. alone: the VM has the console for itself. */
+void vmconsole_init(struct vmconsole *c, const char *label, bool alone, struct timerq *timers);
+
+/*
+ * The monitor's own line, at the foot of what the VMs write. vmconsole_by_line(): whether there may
+ * be one: the console is shared then even by a single VM (vmconsole_share() tells it, when that has
+ * begun). vmconsole_foot(): writes text, and then shows foot, of up to VMCONSOLE_FOOT bytes, from
+ * now on below whatever comes; both may be empty. Any CPU.
+ */
+#define VMCONSOLE_FOOT 512u
+void vmconsole_by_line(bool on);
+void vmconsole_share(struct vmconsole *c);
+void vmconsole_foot(const char *text, size_t len, const char *foot, size_t foot_len);
 
 /* All of these on the CPU that timers belongs to. */
 void vmconsole_write_shared(struct vmconsole *c, const u8 *buf, size_t len);

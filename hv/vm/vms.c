@@ -33,10 +33,14 @@ static struct {
 	struct list_node list;		     /* of all VMs, in the order of their admission */
 	struct list_node arrivals[CPUS_MAX]; /* those not begun yet, by CPU */
 	const struct vm_providers *with;
-	unsigned at_once, configs; /* as many may be at a time, and are described */
-	unsigned next;		   /* the next description to be read */
-	unsigned live;		   /* admitted, and not finished */
-	bool over;		   /* none is left and none will come */
+	unsigned at_once, configs; /* as many may be at a time, and begin by themselves */
+	unsigned described;
+	unsigned next;		/* the next description to be read */
+	unsigned live;		/* admitted, and not finished */
+	bool stay, quit;	/* to be there without a VM; to end all */
+	bool over;		/* none is left and none will come */
+	const struct vm *focus; /* who has the input, if it was said */
+	void (*event)(const struct vm *vm);
 	int failed;
 	char *why;
 } vms;
@@ -63,7 +67,8 @@ static bool ended_cleanly(const struct vm *vm)
 	switch (vm->end) {
 	case VM_END_POWEROFF:
 	case VM_END_RESET:
-	case VM_END_HALT: return true;
+	case VM_END_HALT:
+	case VM_END_DESTROYED: return true;
 	case VM_END_EXIT: return vm->end_status == 1;
 	default: return false;
 	}
@@ -95,30 +100,53 @@ static void report_refused(const char *name, const char *why)
 
 /* ---- input ---- */
 
-/* What is typed is for the VM that has been here longest. With the lock held. */
+/* What is typed is for the VM that was chosen, or has been here longest. With the lock held. */
 static void choose_input(void)
 {
-	struct vm *vm;
+	struct vm *vm, *chosen = NULL;
 
-	if (list_empty(&vms.list))
-		return;
-	vm = list_entry(vms.list.next, struct vm, node);
-	if (!vm->begun)
-		return;
-	__atomic_store_n(&vm->has_input, true, __ATOMIC_RELAXED);
-	vcpu_post(vm->vcpu[0], WORK_INPUT);
+	list_for_each_entry (vm, &vms.list, node)
+		if (vm == vms.focus || !chosen)
+			chosen = vm;
+	list_for_each_entry (vm, &vms.list, node)
+		__atomic_store_n(&vm->has_input, vm == chosen, __ATOMIC_RELAXED);
+	if (chosen && chosen->begun)
+		vcpu_post(chosen->vcpu[0], WORK_INPUT);
+}
+
+void vms_input(void)
+{
+	spin_lock(&vms.lock);
+	choose_input();
+	spin_unlock(&vms.lock);
+}
+
+void vms_focus(const struct vm *vm)
+{
+	spin_lock(&vms.lock);
+	vms.focus = vm;
+	choose_input();
+	spin_unlock(&vms.lock);
 }
 
 /* From the receive interrupt, on the boot CPU. */
 static void on_input(void *ctx)
 {
 	(void)ctx;
-	spin_lock(&vms.lock);
-	choose_input();
-	spin_unlock(&vms.lock);
+	vms_input();
 }
 
 /* ---- coming ---- */
+
+static bool name_taken(const char *name)
+{
+	const struct vm *vm;
+
+	list_for_each_entry (vm, &vms.list, node)
+		if (!strcmp(vm->cfg.name, name))
+			return true;
+	return false;
+}
 
 static unsigned free_id(void)
 {
@@ -181,10 +209,11 @@ static enum status enlist(struct vm *vm, char *err)
 		return s;
 	spin_lock(&vms.lock);
 	vm->id = free_id();
-	if (vm->id > VM_ID_MAX) {
+	if (vm->id > VM_ID_MAX || name_taken(vm->cfg.name)) {
 		spin_unlock(&vms.lock);
-		snprintf(err, LOADER_ERR_MAX, "too many VMs");
-		return ERR_NOMEM;
+		snprintf(err, LOADER_ERR_MAX, "%s",
+			vm->id > VM_ID_MAX ? "too many VMs" : "there is a VM of that name");
+		return ERR_EXIST;
 	}
 	vm->cpu = sched_place(vm->cfg.weight, pin_of(&vm->cfg));
 	list_add_tail(&vms.list, &vm->node);
@@ -192,6 +221,16 @@ static enum status enlist(struct vm *vm, char *err)
 	spin_unlock(&vms.lock);
 	sched_chores(vm->cpu);
 	return OK;
+}
+
+static bool describe(struct vm *vm, const struct boot_module *m, char *err)
+{
+	vm->runs_left = 0;
+	if (manifest_parse((const char *)m->data, m->size, &vm->cfg, err) != OK)
+		return false;
+	vm->runs_left = vm->cfg.repeat;
+	vm->shared_console = vms.described > 1 && vms.at_once > 1;
+	return true;
 }
 
 /* From a description. What is wrong with it is the end of that VM: false. */
@@ -204,9 +243,7 @@ static bool admit(const char *conf, const struct boot_module *m)
 		report_refused(conf, "no memory for the VM itself");
 		return false;
 	}
-	if (manifest_parse((const char *)m->data, m->size, &vm->cfg, err) == OK) {
-		vm->runs_left = vm->cfg.repeat;
-		vm->shared_console = vms.configs > 1 && vms.at_once > 1;
+	if (describe(vm, m, err)) {
 		if (enlist(vm, err) == OK)
 			return true;
 		conf = vm->cfg.name;
@@ -222,7 +259,7 @@ static const struct boot_module *next_config(char *name, size_t size)
 	const struct boot_module *m = NULL;
 
 	spin_lock(&vms.lock);
-	if (vms.live < vms.at_once) {
+	if (vms.live < vms.at_once && vms.next < vms.configs && !vms.quit) {
 		snprintf(name, size, "vm%u.conf", vms.next);
 		m = boot_module_find(name);
 		if (m) {
@@ -252,7 +289,8 @@ static void admit_more(void)
 		if (!admit(name, m))
 			uncount();
 	spin_lock(&vms.lock);
-	over = vms.over = !vms.live && vms.next == vms.configs;
+	over = !vms.live && (vms.quit || (vms.next == vms.configs && !vms.stay));
+	vms.over = over;
 	spin_unlock(&vms.lock);
 	if (!over)
 		return;
@@ -261,6 +299,12 @@ static void admit_more(void)
 }
 
 /* ---- going ---- */
+
+static void tell(const struct vm *vm)
+{
+	if (vms.event)
+		vms.event(vm);
+}
 
 /* The same VM anew, of which there were to be several, one after the other. */
 static bool repeat(const struct vm *old)
@@ -289,6 +333,8 @@ static bool delist(struct vm *vm)
 	spin_lock(&vms.lock);
 	list_del(&vm->node);
 	vm->gone = true;
+	if (vms.focus == vm)
+		vms.focus = NULL;
 	pinned = vm->pins;
 	choose_input();
 	spin_unlock(&vms.lock);
@@ -314,26 +360,38 @@ static void finish(struct vm *vm)
 {
 	bool clean = ended_cleanly(vm);
 
-	vm->again = clean && vm->runs_left > 1;
+	vm->again = clean && vm->end != VM_END_DESTROYED && vm->runs_left > 1;
 	stats_vm(vm);
 	if (!vm->again)
 		report(vm, clean);
+	tell(vm);
 	task_init(&vm->burial, bury);
 	if (delist(vm))
 		bury(&vm->burial);
+}
+
+/* A VM that has not been created. */
+static void forget(struct vm *vm)
+{
+	(void)delist(vm);
+	vm_free(vm);
+	uncount();
+	admit_more();
 }
 
 static void begin(struct vm *vm)
 {
 	char err[LOADER_ERR_MAX];
 
+	if (READ_ONCE(vms.quit)) {
+		report_end(vm->cfg.name, vm_end_name(VM_END_DESTROYED), 0, "");
+		forget(vm);
+		return;
+	}
 	if (vm_create(vm, vms.with, err) != OK) {
 		report_end(vm->cfg.name, "crash", 0, err);
 		failed("VM %s: %.*s", vm->cfg.name, LOADER_ERR_MAX - 48, err);
-		(void)delist(vm);
-		vm_free(vm);
-		uncount();
-		admit_more();
+		forget(vm);
 		return;
 	}
 	log_info("%s: %lu MB, %s, %s, CPU %u", vm->cfg.name, vm->cfg.mem / MB, vm->mmu->ops->name,
@@ -347,6 +405,9 @@ static void begin(struct vm *vm)
 	vm->begun = true;
 	choose_input();
 	spin_unlock(&vms.lock);
+	tell(vm);
+	if (READ_ONCE(vms.quit)) /* too late for it to have been ended with the others */
+		vm_end(vm, VM_END_DESTROYED, 0);
 }
 
 /* One of its vcpus has stopped since vm->end is set. */
@@ -443,6 +504,95 @@ void vms_each(void (*fn)(const struct vm *vm, void *ctx), void *ctx)
 	spin_unlock(&vms.lock);
 }
 
+void vms_on_event(void (*fn)(const struct vm *vm))
+{
+	vms.event = fn;
+}
+
+/* Reads the description of that name into vm. */
+static enum status look_up(struct vm *vm, const char *what, char *err)
+{
+	const struct boot_module *m = NULL;
+	char name[16];
+
+	for (unsigned n = 0; n < vms.described; n++) {
+		snprintf(name, sizeof(name), "vm%u.conf", n);
+		m = boot_module_find(name);
+		if (describe(vm, m, err) && !strcmp(vm->cfg.name, what))
+			return OK;
+		if (!strcmp(name, what))
+			return vm->runs_left ? OK : ERR_INVAL;
+	}
+	snprintf(err, LOADER_ERR_MAX,
+		"there is no description of a VM \"%s\": vm0.conf to vm%u.conf, or the name of a "
+		"VM "
+		"in one of them, is expected",
+		what, vms.described - 1);
+	return ERR_NOENT;
+}
+
+static bool count_one_more(char *err)
+{
+	bool may;
+
+	spin_lock(&vms.lock);
+	may = vms.live < vms.at_once && !vms.quit;
+	vms.live += may;
+	spin_unlock(&vms.lock);
+	if (!may)
+		snprintf(err, LOADER_ERR_MAX, "there are %u VMs, and no more may be at a time",
+			vms.at_once);
+	return may;
+}
+
+enum status vms_create(const char *what, char *err)
+{
+	struct vm *vm = vm_alloc();
+	enum status s;
+
+	if (!vm) {
+		snprintf(err, LOADER_ERR_MAX, "no memory for the VM itself");
+		return ERR_NOMEM;
+	}
+	s = look_up(vm, what, err);
+	if (s == OK && !count_one_more(err))
+		s = ERR_EXIST;
+	else if (s == OK && (s = enlist(vm, err)) != OK)
+		uncount();
+	if (s != OK)
+		vm_free(vm);
+	return s;
+}
+
+static struct task quit_task[CPUS_MAX];
+
+/* Those of this CPU. */
+static void end_all(struct task *t)
+{
+	struct vm *vm;
+
+	(void)t;
+	spin_lock(&vms.lock);
+	list_for_each_entry (vm, &vms.list, node)
+		if (vm->begun && vm->cpu == this_cpu())
+			vm_end(vm, VM_END_DESTROYED, 0);
+	spin_unlock(&vms.lock);
+}
+
+void vms_quit(void)
+{
+	struct percpu *cpu;
+
+	if (__atomic_exchange_n(&vms.quit, true, __ATOMIC_SEQ_CST))
+		return;
+	log_machine("@quit {}");
+	for_each_cpu (cpu) {
+		task_init(&quit_task[cpu->index], end_all);
+		task_post(&quit_task[cpu->index], cpu);
+	}
+	admit_more();
+}
+
 /* ---- all of it ---- */
 
 static unsigned count_configs(void)
@@ -474,7 +624,6 @@ int vms_run(const struct vm_providers *with, const struct vms_options *opt, char
 {
 	struct page_stats before;
 
-	page_stats(&before);
 	sched_init();
 	tasks_init();
 	list_init(&vms.list);
@@ -482,10 +631,15 @@ int vms_run(const struct vm_providers *with, const struct vms_options *opt, char
 		list_init(&vms.arrivals[i]);
 	vms.with = with;
 	vms.why = why;
-	vms.configs = count_configs();
+	vms.described = count_configs();
+	vms.configs = MIN(vms.described, opt->start);
 	vms.at_once = opt->at_once;
-	admit_more();
+	vms.stay = opt->stay;
 	console_on_input(on_input, NULL);
+	if (opt->ready)
+		opt->ready();
+	page_stats(&before);
+	admit_more();
 	smp_call_all(serve, NULL);
 	console_on_input(NULL, NULL);
 	check_pages(&before);

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from . import doctor, engine, hostdisk, iso, rootimage, run, trace, vmconfig
+from . import crash, ctl, doctor, engine, hostdisk, iso, rootimage, run, trace, vmconfig
 from .compare import command as compare
 from .paths import HYPERVISOR
 from .run import Options
@@ -107,7 +107,7 @@ def _add_machine_options(p: argparse.ArgumentParser) -> None:
 
 def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="triptych", description="A small bare-metal hypervisor: run guests on it.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="run|compare|numbers|iso|root-image|preflight|doctor")
+    commands = top.add_subparsers(dest="command", required=True, metavar="run|ctl|compare|numbers|iso|root-image|preflight|doctor")
     p = commands.add_parser("run", help="run VMs until all have ended")
     _add_vm_options(p)
     _add_machine_options(p)
@@ -115,6 +115,12 @@ def parser() -> argparse.ArgumentParser:
     how = p.add_mutually_exclusive_group()
     how.add_argument("--interactive", action="store_true", default=None, help="raw terminal, Ctrl-] leaves")
     how.add_argument("--no-interactive", dest="interactive", action="store_false")
+    p.add_argument("--spare", action="append", default=[], metavar="FILE.toml", help="a VM that is only described: `ctl create NAME` makes it")
+    p.add_argument("--stay", action="store_true", help="do not end when no VM is left, but at `quit`")
+    p.add_argument("--monitor", action="store_true", help="Ctrl-] leads to the hypervisor's monitor; in a terminal, Ctrl-\\ leaves")
+    p.add_argument("--no-ctl", dest="ctl", action="store_false", help="without a control channel for `triptych ctl`")
+    p = commands.add_parser("ctl", help="look at and steer a run that is under way")
+    ctl.add_options(p)
     p = commands.add_parser("compare", help="the same guests natively and in each mode, side by side")
     compare.add_options(p)
     p = commands.add_parser("numbers", help="docs/numbers.md from a results file of compare")
@@ -144,6 +150,13 @@ def _disk(text: str) -> dict[str, Any]:
     return {**vmconfig.parse_disk(name), "readonly": name != text}
 
 
+def _check_names(vms: list[Vm]) -> None:
+    names = [vm.name for vm in vms]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise UsageError(f"--vm: two VMs are named {twice[0]!r}; give each a name of its own")
+
+
 def vms_of(args: argparse.Namespace) -> tuple[list[Vm], bool]:
     """The VMs that the options describe, and whether they are to run without the hypervisor."""
     given: dict[str, Any] = {k: getattr(args, k) for k in VM_OPTIONS if getattr(args, k) is not None}
@@ -154,10 +167,7 @@ def vms_of(args: argparse.Namespace) -> tuple[list[Vm], bool]:
         if given:
             raise UsageError(f"{_option(next(iter(given)))}: with --vm, the VM file says this")
         vms = [vmconfig.from_toml(Path(f)) for f in args.vm]
-        names = [vm.name for vm in vms]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise UsageError(f"--vm: two VMs are named {twice[0]!r}; give each a name of its own")
+        _check_names(vms)
         return vms, native
     if "mode" in given and given["mode"] not in RUN_MODES:
         raise UsageError(f"--mode: one of {', '.join(RUN_MODES)} is expected, not {given['mode']!r}")
@@ -224,6 +234,8 @@ def options_of(args: argparse.Namespace, native: bool) -> Options:
 def _finish(result: run.Result, opts: Options) -> int:
     if opts.trace:
         sys.stderr.writelines(line + "\n" for line in trace.report(result.transcript))
+    for left in result.transcript.crashes:
+        sys.stderr.write(crash.report(left))
     if opts.stats_json:
         run.write_stats(opts.stats_json, result, opts)
     if result.verdict.sentence:
@@ -234,6 +246,12 @@ def _finish(result: run.Result, opts: Options) -> int:
 def _run(args: argparse.Namespace) -> int:
     vms, native = vms_of(args)
     opts = options_of(args, native)
+    opts.ctl, opts.monitor, opts.stay = args.ctl and not native, args.monitor, args.stay
+    if native and (args.monitor or args.stay or args.spare):
+        raise UsageError("--monitor, --stay and --spare are the hypervisor's: not with --mode native")
+    spare = [vmconfig.from_toml(Path(f)) for f in args.spare]
+    vms, opts.spare = vms + spare, len(spare)
+    _check_names(vms)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     opts.interactive = terminal if args.interactive is None else args.interactive
     if opts.interactive and not sys.stdin.isatty():
@@ -289,6 +307,7 @@ def _doctor(_: argparse.Namespace) -> int:
 
 COMMANDS = {
     "run": _run,
+    "ctl": ctl.main,
     "compare": compare.compare,
     "numbers": compare.print_numbers,
     "iso": _iso,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Our side of the guest's console: a raw terminal with Ctrl-] to leave, or a pipe."""
+"""Our side of the guest's console: a raw terminal with a key to leave, or a pipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ import tty
 from collections.abc import Iterator
 
 LEAVE = b"\x1d"  # Ctrl-]
-LEAVE_NAME = "Ctrl-]"
+LEAVE_MONITOR = b"\x1c"  # Ctrl-\, where Ctrl-] is the hypervisor's
+
+
+def how_to_leave(monitor: bool) -> str:
+    return "Ctrl-] is for the monitor, Ctrl-\\ leaves" if monitor else "Ctrl-] leaves"
 
 
 def write_out(data: bytes) -> None:
@@ -35,8 +39,8 @@ def raw_terminal(enabled: bool) -> Iterator[None]:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
 
 
-def typed(data: bytes, interactive: bool) -> tuple[bytes, bool]:
-    """What goes to the guest, and whether the user wants to leave."""
-    if interactive and LEAVE in data:
-        return data[: data.index(LEAVE)], True
+def typed(data: bytes, interactive: bool, leave: bytes = LEAVE) -> tuple[bytes, bool]:
+    """What goes to the machine, and whether the user wants to leave."""
+    if interactive and leave in data:
+        return data[: data.index(leave)], True
     return data, False

@@ -156,6 +156,15 @@ class Machine:
         """Types at the console."""
         self._console.send(data)
 
+    def send_log(self, data: bytes) -> None:
+        """Sends to the log port, which is the control channel too."""
+        self._log.send(data)
+
+    @property
+    def log_backlog(self) -> bool:
+        """Bytes wait to be taken by the log port."""
+        return self._log.writable() is not None
+
     @property
     def backlog(self) -> bool:
         """Bytes wait to be taken by the console."""

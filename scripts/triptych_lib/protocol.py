@@ -5,6 +5,8 @@ Every line is for people; lines that start with '@' are for programs too:
 
     @vm {"name":"linux","end":"poweroff","status":0,"why":""}    a VM ended
     @stats {...}                                                 counters, one line a VM and one for the machine
+    @crash {...}                                                 what a VM left that crashed (hv/ctl/crash.c)
+    @quit {}                                                     somebody told the hypervisor to end
     @end {"status":0,"why":""}                                   the last line
 """
 
@@ -16,7 +18,7 @@ from typing import Any
 
 from .ui import STATUS_CRASHED, STATUS_OK, STATUS_TIMEOUT
 
-CLEAN_ENDS = ("poweroff", "reset", "halt")
+CLEAN_ENDS = ("poweroff", "reset", "halt", "destroyed")
 EXIT_PASS = 1  # (0 << 1) | 1: what the debug-exit port makes of the value 0
 
 
@@ -43,6 +45,8 @@ class Transcript:
     lines: list[str] = field(default_factory=list)
     vms: list[VmEnd] = field(default_factory=list)
     stats: list[dict[str, Any]] = field(default_factory=list)
+    crashes: list[dict[str, Any]] = field(default_factory=list)  # reports, one a VM that crashed
+    quit: bool = False  # somebody ended it: VMs that were not created are not missed
     end: dict[str, Any] | None = None
     broken: list[str] = field(default_factory=list)  # '@' lines that made no sense
     _partial: bytes = b""
@@ -60,6 +64,8 @@ class Transcript:
         return self.feed(b"\n") if self._partial else []
 
     def _line(self, line: str) -> None:
+        if line.startswith("{"):  # JSON-RPC, which shares the port
+            return
         self.lines.append(line)
         if not line.startswith("@"):
             return
@@ -72,6 +78,10 @@ class Transcript:
                 )
             elif kind == "@stats":
                 self.stats.append(dict(record))
+            elif kind == "@crash":
+                self.crashes.append(dict(record))
+            elif kind == "@quit":
+                self.quit = True
             elif kind == "@end":
                 self.end = {"status": int(record["status"]), "why": str(record.get("why", ""))}
             else:
@@ -100,7 +110,7 @@ def verdict(log: Transcript, expected_vms: int, timed_out: bool, engine_says: st
             told = any(vm.why and vm.why in log.end["why"] for vm in log.vms if not vm.clean)
             why = [log.end["why"]] if log.end["why"] and not told else []
             return Verdict(STATUS_CRASHED, "; ".join(bad + why) or f"the hypervisor ended with status {log.end['status']}")
-        if len(log.vms) < expected_vms:
+        if len(log.vms) < expected_vms and not log.quit:
             return Verdict(STATUS_CRASHED, f"only {len(log.vms)} of {expected_vms} VMs ran")
         return Verdict(STATUS_OK, "")
     if timed_out:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import bochs, bzimage, console, engine, hostdisk, images, initramfs, iso, ledger, protocol, qemu, trace
+from . import bochs, bzimage, console, control, engine, hostdisk, images, initramfs, iso, ledger, protocol, qemu, trace
 from .hostdisk import HostDisk
 from .machine import Machine
 from .paths import HYPERVISOR
@@ -51,6 +51,10 @@ class Options:
     hypervisor: Path = HYPERVISOR
     trace: bool = False  # show the last exits at the end
     at_once: int | None = None  # VMs at a time; None: all
+    ctl: bool = False  # a control channel, for `triptych ctl`
+    monitor: bool = False  # Ctrl-] is for the hypervisor's monitor
+    stay: bool = False  # not to end when no VM is left
+    spare: int = 0  # so many of the VMs, the last, are only described, and created by the monitor
     keep: Path | None = None  # a directory for the ISO and the engine's files, kept
     host_disks: list[HostDisk] = field(default_factory=list)
     host_nic: bool = False  # has the machine a network card? A VM on the uplink wants one
@@ -178,6 +182,7 @@ class _Session:
         self.log_file = log_file
         self.transcript = protocol.Transcript()
         self.machine = Machine(self._console, self._log)
+        self.broker = self._control_channel() if opts.ctl and not opts.native else None
         self.spoke = False
         self.left = False
         self.timed_out = False
@@ -199,7 +204,7 @@ class _Session:
         self.progress.clear()
         end = "\r\n" if self.opts.interactive else "\n"
         for line in lines:
-            if not line.startswith("@"):
+            if not line.startswith(("@", "{")):
                 sys.stderr.write(line + end)
         sys.stderr.flush()
 
@@ -207,7 +212,23 @@ class _Session:
         if self.log_file is not None:
             self.log_file.write(data)
             self.log_file.flush()
-        self._show(self.transcript.feed(data))
+        lines = self.transcript.feed(data)
+        self._show(lines)
+        for line in lines:
+            if self.broker is not None and line.startswith("{"):
+                self.broker.line(line)
+
+    def _control_channel(self) -> control.Broker | None:
+        """A run goes on without, where no socket can be made."""
+        try:
+            return control.Broker(self.machine.send_log)
+        except OSError as e:
+            sys.stderr.write(f"triptych: no control channel: {e}\n")
+            return None
+
+    def _watched(self) -> list[int]:
+        """The clients of the control channel; not while the machine has yet to take what they sent."""
+        return [] if self.broker is None or self.machine.log_backlog else self.broker.fds()
 
     def loop(self) -> None:
         """Until the machine is gone, time is up, or the user leaves."""
@@ -223,14 +244,18 @@ class _Session:
                 ended = ended or time.monotonic()
                 if time.monotonic() >= ended + END_GRACE_S:  # a machine that cannot be switched off
                     return
-            alive, ready = self.machine.step(0.2, [] if self.machine.backlog else stdin)
+            clients = self._watched()
+            alive, ready = self.machine.step(0.2, [*([] if self.machine.backlog else stdin), *clients])
             self.progress.tick()
-            if ready:
-                data = os.read(ready[0], 4096)
+            if stdin and stdin[0] in ready:
+                data = os.read(stdin[0], 4096)
                 if not data:
                     stdin = []
-                keys, self.left = console.typed(data, self.opts.interactive)
+                leave = console.LEAVE_MONITOR if self.opts.monitor else console.LEAVE
+                keys, self.left = console.typed(data, self.opts.interactive, leave)
                 self.machine.send(keys)
+            if self.broker is not None:
+                self.broker.ready([fd for fd in ready if fd in clients])
         self._show(self.transcript.finish())
 
 
@@ -258,13 +283,16 @@ def boot_image(opts: Options, vms: list[Vm], progress: Progress) -> tuple[iso.Bo
     if opts.native:
         boot = native_boot(vms, found)
     else:
-        boot = hypervisor_boot(vms, found, hypervisor_args(opts), opts.hypervisor)
+        boot = hypervisor_boot(vms, found, hypervisor_args(opts, len(vms)), opts.hypervisor)
     return boot, host_memory_mb(opts, vms, found)
 
 
-def hypervisor_args(opts: Options) -> str:
+def hypervisor_args(opts: Options, vms: int = 0) -> str:
     at_once = "" if opts.at_once is None else f" at-once={opts.at_once}"
-    return f"console=com1 log=com2 loglevel={opts.loglevel}{at_once} {opts.hv_args}".rstrip()
+    words = [f"console=com1 log=com2 loglevel={opts.loglevel}{at_once}"]
+    words += ["ctl=com2"] * opts.ctl + ["monitor"] * opts.monitor + ["stay"] * opts.stay
+    words += [f"start={vms - opts.spare}"] * (opts.spare > 0)
+    return " ".join([*words, opts.hv_args]).rstrip()
 
 
 def _log_file(path: Path | None) -> BinaryIO | None:
@@ -281,7 +309,7 @@ def _drive(session: _Session, command: list[str], work: Path, engine_name: str) 
         session.machine.start(command, work)
         if session.opts.interactive:
             session.progress.clear()
-            sys.stderr.write(f"triptych: {console.LEAVE_NAME} leaves\r\n")
+            sys.stderr.write(f"triptych: {console.how_to_leave(session.opts.monitor)}\r\n")
         with console.raw_terminal(session.opts.interactive):
             session.loop()
     finally:
@@ -289,6 +317,8 @@ def _drive(session: _Session, command: list[str], work: Path, engine_name: str) 
         if session.timed_out or session.left or session.stdout_gone:
             session.machine.kill()
         session.machine.stop()
+        if session.broker is not None:
+            session.broker.close()
         if session.log_file is not None:
             session.log_file.close()
 
@@ -304,7 +334,7 @@ def _verdict(session: _Session, vms: int, ending: bochs.Ending) -> Verdict:
         return Verdict(STATUS_OK, "")
     if session.opts.native:
         return _native_verdict(session.timed_out, ending)
-    return protocol.verdict(session.transcript, vms, session.timed_out, ending.why)
+    return protocol.verdict(session.transcript, vms - session.opts.spare, session.timed_out, ending.why)
 
 
 def _audited(verdict: Verdict, transcript: protocol.Transcript) -> Verdict:
@@ -350,6 +380,7 @@ def stats(result: Result, opts: Options) -> dict[str, Any]:
         "host_mem_mb": result.host_mem_mb,
         "ledger": {"cpus": len(ledger.cpus(told)), "problems": ledger.problems(told)},
         "vms": [vars(vm) for vm in result.transcript.vms],
+        "crashes": result.transcript.crashes,
         "stats": told,
     }
 

@@ -167,6 +167,30 @@ static void view_holds_the_eptp(void **state)
 	assert_int_equal(view.root & (PAGE_SIZE - 1), 0x5e);
 }
 
+/* What the monitor shows is what the processor finds, down to a page or to nothing. */
+static void a_walk_is_told_entry_by_entry(void **state)
+{
+	struct mmu_step step[MMU_STEPS_MAX];
+	unsigned n = ept_mmu_ops.walk(&vcpu, GPA(0x5123), GVA(0), step);
+	hpa_t hpa;
+
+	(void)state;
+	assert_in_range(n, 3, 4);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(step[i].level, 4 - i);
+		assert_int_equal(step[i].entry, *entry_of(0x5123, 4 - i));
+		assert_true(step[i].present);
+		assert_int_equal(step[i].leaf, i == n - 1);
+		assert_int_equal(step[i].access, MMU_R | MMU_W | MMU_X);
+	}
+	assert_int_equal(guest_gpa_to_hpa(&vm.mem, GPA(0x5123), &hpa), OK);
+	assert_int_equal(step[n - 1].hpa.v, ALIGN_DOWN(hpa.v, PT_SPAN(step[n - 1].level)));
+	n = ept_mmu_ops.walk(&vcpu, GPA(1ul << 40), GVA(0), step);
+	assert_int_equal(n, 1);
+	assert_false(step[0].present);
+	assert_int_equal(ept_mmu_ops.walk(&vcpu, GPA(1ul << 50), GVA(0), step), 0);
+}
+
 static void largest_page_follows_the_caps(void **state)
 {
 	static const struct {
@@ -498,6 +522,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(init_needs),
 		TEST(view_holds_the_eptp),
+		TEST(a_walk_is_told_entry_by_entry),
 		TEST(largest_page_follows_the_caps),
 		TEST(a_fetch_splits_a_large_page),
 		TEST(map_refuses),

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -165,6 +166,48 @@ static void test_ratelimit(void **state)
 	assert_int_equal(lines, 8);
 }
 
+static char kept_lines[8][64];
+static unsigned kept_count;
+
+static void take_kept(void *ctx, const char *line)
+{
+	assert_ptr_equal(ctx, kept_lines);
+	snprintf(kept_lines[kept_count++ % 8], 64, "%s", strstr(line, "INFO"));
+}
+
+/* The last lines, whole ones, however often the buffer has gone round. */
+static void test_lines_are_kept(void **state)
+{
+	static char ring[256];
+
+	(void)state;
+	log_kept(8, take_kept, kept_lines);
+	assert_int_equal(kept_count, 0);
+	log_keep(ring, sizeof(ring));
+	log_info("one");
+	log_kept(8, take_kept, kept_lines);
+	assert_int_equal(kept_count, 1);
+	assert_string_equal(kept_lines[0], "INFO one");
+	for (unsigned i = 0; i < 100; i++) {
+		log_info("line %u", i);
+		kept_count = 0;
+		log_kept(3, take_kept, kept_lines);
+		if (i >= 2) {
+			char want[64];
+
+			assert_int_equal(kept_count, 3);
+			snprintf(want, sizeof(want), "INFO line %u", i - 2);
+			assert_string_equal(kept_lines[0], want);
+			snprintf(want, sizeof(want), "INFO line %u", i);
+			assert_string_equal(kept_lines[2], want);
+		}
+	}
+	kept_count = 0;
+	log_kept(100, take_kept, kept_lines); /* as many as are whole */
+	assert_in_range(kept_count, 8, 10);
+	log_keep(NULL, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +218,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_sink, setup),
 		cmocka_unit_test_setup(test_json, setup),
 		cmocka_unit_test_setup(test_ratelimit, setup),
+		cmocka_unit_test_setup(test_lines_are_kept, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

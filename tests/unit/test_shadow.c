@@ -162,6 +162,27 @@ static void test_not_present_is_zero_unknown_is_a_trap(void **state)
 	assert_int_equal(*entry(L1, 1, 4), m.s->trap);
 }
 
+/* What the monitor shows is what the processor finds. */
+static void test_a_walk_is_told_entry_by_entry(void **state)
+{
+	struct mmu_step step[MMU_STEPS_MAX];
+	hpa_t hpa;
+
+	(void)state;
+	reads(VA + 3 * PAGE_SIZE, 1003);
+	assert_int_equal(m.vm.mmu->ops->walk(&m.v, GPA(0), GVA(VA + 3 * PAGE_SIZE), step), 4);
+	assert_int_equal(guest_gpa_to_hpa(&m.vm.mem, GPA(PAGE + 3 * PAGE_SIZE), &hpa), OK);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(step[i].level, 4 - i);
+		assert_true(step[i].present);
+		assert_int_equal(step[i].leaf, i == 3);
+	}
+	assert_int_equal(step[3].hpa.v, hpa.v);
+	assert_int_equal(step[3].access & (MMU_R | MMU_W), MMU_R); /* not dirty yet */
+	assert_int_equal(m.vm.mmu->ops->walk(&m.v, GPA(0), GVA(1ul << 46), step), 1);
+	assert_false(step[0].present);
+}
+
 static void test_live_only_if_accessed(void **state)
 {
 	(void)state;
@@ -1362,6 +1383,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_not_present_is_zero_unknown_is_a_trap),
+		TEST(test_a_walk_is_told_entry_by_entry),
 		TEST(test_live_only_if_accessed),
 		TEST(test_a_write_needs_the_dirty_flag),
 		TEST(test_each_level_has_its_own_permissions),

@@ -43,8 +43,8 @@ static int setup(void **state)
 	shown[0] = '\0';
 	clock_now = 0;
 	timerq_init(&tq, HZ, now);
-	vmconsole_init(&a, "a", &tq);
-	vmconsole_init(&b, "b", &tq);
+	vmconsole_init(&a, "a", false, &tq);
+	vmconsole_init(&b, "b", false, &tq);
 	return 0;
 }
 
@@ -145,11 +145,56 @@ static void its_end_ends_the_line(void **state)
 static void alone_every_byte_goes_through(void **state)
 {
 	(void)state;
-	vmconsole_init(&a, NULL, &tq);
+	vmconsole_init(&a, "a", true, &tq);
 	say(&a, "p");
 	assert_string_equal(shown, "p");
 	say(&a, "q\r\n");
 	assert_string_equal(shown, "pq\r\n");
+}
+
+static void clear_shown(void)
+{
+	shown_len = 0;
+	shown[0] = '\0';
+}
+
+/* What the VMs write appears above the monitor's line, which is shown anew below it. */
+static void the_foot_stays_below(void **state)
+{
+	(void)state;
+	vmconsole_foot("hello\r\n", 7, "> x", 3);
+	assert_string_equal(shown, "hello\r\n> x");
+	clear_shown();
+	say(&a, "one\r\n");
+	assert_string_equal(shown, "\r\x1b[Ka| one\r\n> x");
+	clear_shown();
+	say(&a, "~# ");
+	pass_time(50);
+	assert_string_equal(shown, "\r\x1b[Ka| ~# \r\n> x");
+	clear_shown();
+	vmconsole_foot("", 0, "", 0);
+	say(&a, "ls\n");
+	assert_string_equal(shown, "a| ls\n");
+}
+
+/* A VM alone writes by the line while the monitor is there, and byte by byte again after it. */
+static void alone_it_makes_room_for_the_monitor(void **state)
+{
+	(void)state;
+	vmconsole_init(&a, "a", true, &tq);
+	say(&a, "p");
+	vmconsole_by_line(true);
+	vmconsole_share(&a);
+	clear_shown();
+	vmconsole_foot("", 0, "> ", 2);
+	say(&a, "q\r\nr");
+	assert_string_equal(shown, "> \r\x1b[Ka| q\r\n> ");
+	clear_shown();
+	vmconsole_by_line(false);
+	vmconsole_foot("", 0, "", 0);
+	say(&a, "s");
+	say(&a, "t\r\n");
+	assert_string_equal(shown, "a| rst\r\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -164,6 +209,8 @@ int main(void)
 		TEST(a_long_line_comes_in_pieces),
 		TEST(its_end_ends_the_line),
 		TEST(alone_every_byte_goes_through),
+		TEST(the_foot_stays_below),
+		TEST(alone_it_makes_room_for_the_monitor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

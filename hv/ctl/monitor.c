@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All of it happens on the boot CPU: the receive interrupt posts a task, the task feeds the editor,
+ * a complete line becomes a call, and while that is under way nothing more is read.
+ */
+#include "hv/ctl/monitor.h"
+#include "hv/ctl/command.h"
+#include "hv/ctl/editor.h"
+#include "hv/ctl/log.h"
+#include "hv/drv/console.h"
+#include "hv/lib/printf.h"
+#include "hv/lib/string.h"
+#include "hv/mem/page.h"
+#include "hv/vm/vm.h"
+#include "hv/vm/vms.h"
+
+#define ESCAPE	     0x1d /* Ctrl-] */
+#define PROMPT	     "triptych> "
+#define ANSWER_ORDER 3u
+#define NAMES_MAX    1024u
+#define SCREEN_MAX   2048u
+#define GREETING                                                                                   \
+	"\r\nThe monitor: \"help\" lists its commands, \"console\" or Ctrl-] goes back.\r\n"
+
+static struct {
+	bool front;	/* the keyboard is ours */
+	bool posted;	/* the task is in a queue */
+	bool under_way; /* the call */
+	bool leave;	/* to the console, when the call is done */
+	struct task task;
+	struct editor editor;
+	struct call call;
+	char *answer;
+	char names[NAMES_MAX]; /* of the VMs, each with its end, for completion */
+	size_t names_len;
+	char screen[SCREEN_MAX]; /* what goes to the terminal next */
+	size_t screen_len;
+} m;
+
+static void post(void)
+{
+	if (m.posted)
+		return;
+	m.posted = true;
+	task_post(&m.task, cpu_by_index(0));
+}
+
+/* ---- the screen ---- */
+
+/* Writes what is on its way, and keeps the editor's line below all that the VMs write. */
+static void flush(bool with_line)
+{
+	size_t text = m.screen_len;
+
+	if (with_line)
+		editor_redraw(&m.editor);
+	vmconsole_foot(m.screen, text, m.screen + text, m.screen_len - text);
+	m.screen_len = 0;
+}
+
+static void put(void *ctx, const char *s, size_t len)
+{
+	(void)ctx;
+	if (len > SCREEN_MAX - VMCONSOLE_FOOT - m.screen_len) /* room for the line is left */
+		flush(false);
+	len = MIN(len, SCREEN_MAX - m.screen_len);
+	memcpy(m.screen + m.screen_len, s, len);
+	m.screen_len += len;
+}
+
+static void say(const char *s)
+{
+	put(NULL, s, strlen(s));
+}
+
+/* Text with line feeds, for a terminal. */
+static void say_lines(const char *s)
+{
+	for (; *s; s++)
+		put(NULL, *s == '\n' ? "\r\n" : s, *s == '\n' ? 2 : 1);
+}
+
+/* ---- completion ---- */
+
+static void add_name(const struct vm *vm, void *ctx)
+{
+	size_t n = strlen(vm->cfg.name) + 1;
+
+	(void)ctx;
+	if (n > NAMES_MAX - m.names_len)
+		return;
+	memcpy(m.names + m.names_len, vm->cfg.name, n);
+	m.names_len += n;
+}
+
+static bool starts(const char *s, const char *with)
+{
+	return !strncmp(s, with, strlen(with));
+}
+
+static const char *nth_command(const char *word, unsigned index)
+{
+	for (unsigned i = 0; i < commands_count; i++)
+		if (starts(commands[i].name, word) && !index--)
+			return commands[i].name;
+	return NULL;
+}
+
+static const char *nth_name(const char *word, unsigned index)
+{
+	for (size_t at = 0; at < m.names_len; at += strlen(m.names + at) + 1)
+		if (starts(m.names + at, word) && !index--)
+			return m.names + at;
+	return NULL;
+}
+
+/* The first word is a command, the others may be VMs. */
+static const char *complete(
+	void *ctx, const char *before, size_t len, const char *word, unsigned index)
+{
+	(void)ctx;
+	while (len && before[len - 1] == ' ')
+		len--;
+	if (!len)
+		return nth_command(word, index);
+	if (!index) {
+		m.names_len = 0;
+		vms_each(add_name, NULL);
+	}
+	return nth_name(word, index);
+}
+
+/* ---- back to the VMs ---- */
+
+static void each_shares(const struct vm *vm, void *ctx)
+{
+	(void)ctx;
+	if (vm->begun)
+		vmconsole_share((struct vmconsole *)(uintptr_t)&vm->console);
+}
+
+static void come_to_front(void)
+{
+	m.front = true;
+	vmconsole_by_line(true);
+	vms_each(each_shares, NULL);
+	say(GREETING);
+	editor_next(&m.editor);
+	flush(true);
+}
+
+static void go_back(void)
+{
+	m.front = m.leave = false;
+	say("\r\n");
+	flush(false);
+	vmconsole_by_line(false);
+	console_give_back();
+	vms_input();
+}
+
+bool monitor_run_console(struct call *c)
+{
+	if (c != &m.call)
+		return call_fail(
+			c, "this is no console; it is for the monitor on the machine's own");
+	vms_focus(c->vm);
+	m.leave = true;
+	return true;
+}
+
+/* ---- lines ---- */
+
+static void call_done(struct call *c)
+{
+	if (c->ok) {
+		say_lines(m.answer);
+	} else {
+		say("error: ");
+		say_lines(c->err);
+		say("\r\n");
+	}
+	m.under_way = false;
+	if (m.leave) {
+		go_back();
+		return;
+	}
+	editor_next(&m.editor);
+	flush(true);
+	post(); /* for what was typed meanwhile */
+}
+
+/* Takes the line apart, in place: how many words, at most max, of which the last may be too many.
+ */
+static unsigned split(char *line, const char **word, unsigned max)
+{
+	unsigned n = 0;
+
+	while (*line && n < max) {
+		while (*line == ' ')
+			*line++ = '\0';
+		if (*line)
+			word[n++] = line;
+		while (*line && *line != ' ')
+			line++;
+	}
+	if (n)
+		*line = '\0';
+	return n;
+}
+
+static void execute(void)
+{
+	const char *word[COMMAND_ARGS + 2] = { NULL };
+	const struct command *cmd;
+	unsigned n = split(m.editor.line, word, ARRAY_SIZE(word));
+
+	if (!n) {
+		editor_next(&m.editor);
+		flush(true);
+		return;
+	}
+	m.under_way = true;
+	m.call.done = call_done;
+	out_init(&m.call.out, m.answer, PAGE_SIZE << ANSWER_ORDER, false);
+	cmd = command_find(word[0]);
+	m.call.ok = false;
+	if (!cmd)
+		call_fail(&m.call, "\"%.20s\" is no command; \"help\" lists them", word[0]);
+	else if (n > COMMAND_ARGS + 1)
+		call_fail(&m.call, "\"%.20s\" is one too many", word[COMMAND_ARGS + 1]);
+	if (cmd && n <= COMMAND_ARGS + 1)
+		call_begin(&m.call, cmd, word + 1);
+	else
+		call_done(&m.call);
+}
+
+/* ---- keys ---- */
+
+static void key(u8 byte)
+{
+	if (byte == ESCAPE) {
+		go_back();
+		return;
+	}
+	if (!editor_key(&m.editor, byte)) {
+		flush(true);
+		return;
+	}
+	flush(false);
+	execute();
+}
+
+static void work(struct task *t)
+{
+	u8 byte;
+
+	(void)t;
+	m.posted = false;
+	if (!m.front)
+		come_to_front();
+	while (m.front && !m.under_way && console_read_taken(&byte, 1))
+		key(byte);
+}
+
+/* From the receive interrupt. */
+static void on_input(void *ctx)
+{
+	(void)ctx;
+	if (m.front || console_taken())
+		post();
+	else
+		vms_input();
+}
+
+void monitor_start(void)
+{
+	static const struct editor_ops ops = { .put = put, .complete = complete };
+
+	m.answer = page_alloc(ANSWER_ORDER, PAGE_HV);
+	if (!m.answer) {
+		log_warn("no memory for the monitor");
+		return;
+	}
+	task_init(&m.task, work);
+	editor_init(&m.editor, &ops, NULL, PROMPT);
+	console_escape(ESCAPE);
+	console_on_input(on_input, NULL);
+}
