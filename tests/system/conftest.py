@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -25,13 +26,33 @@ BOOT_TIMEOUT_S = 420
 COMMAND_TIMEOUT_S = 90
 
 slow = pytest.mark.slow
-# In which memory modes guests are booted: the one list of them, for the fixture in_each_mode.
+quick = pytest.mark.quick  # of a test with in_each_mode: it takes seconds, so that no mode of it is left to `make test-slow`
+own_mode = pytest.mark.own_mode  # with the reason why a test boots guests and has no use for in_each_mode
+# In which memory modes guests are booted: the one list of them.
+QUICK_MODES = ["ept", "shadow"]
 MEMORY_MODES = ["ept", pytest.param("shadow", marks=slow)]
 CELL = "cell"  # the property of a test that has a line in the table of boots
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: `make test-slow` runs it, `make test` does not")
+    config.addinivalue_line("markers", "quick: in_each_mode leaves none of its modes to `make test-slow`")
+    config.addinivalue_line("markers", "own_mode(why): the test does not run in each memory mode")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "in_each_mode" in metafunc.fixturenames:
+        modes = QUICK_MODES if metafunc.definition.get_closest_marker("quick") else MEMORY_MODES
+        metafunc.parametrize("in_each_mode", modes, indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever boots a guest does so in each memory mode, or says why not."""
+    for item in items:
+        names: list[str] = getattr(item, "fixturenames", [])
+        marker = item.get_closest_marker("own_mode")
+        if "triptych" in names and "in_each_mode" not in names and not (marker and marker.args[0]):
+            raise pytest.UsageError(f"{item.nodeid}: in_each_mode, or own_mode with a reason")
 
 
 def why(report: pytest.TestReport) -> str:
@@ -139,8 +160,18 @@ class Starter:
     running: list[Run]
     mmu: str = ""  # the memory mode; where there is none, the test chooses
 
+    def in_files(self, args: tuple[str, ...]) -> bool:
+        """A VM file says its memory mode itself: into those that do not, it is written. False: there is none."""
+        files = [Path(file) for option, file in itertools.pairwise(args) if option == "--vm"]
+        for file in files:
+            text = file.read_text()
+            if not re.search(r"^mmu\b", text, re.M):
+                file.write_text(f'mmu = "{self.mmu}"\n{text}')
+        return bool(files)
+
     def __call__(self, *args: str) -> Run:
-        run = Run(self.log, *args, *(("--mmu", self.mmu) if self.mmu else ()))
+        more = ("--mmu", self.mmu) if self.mmu and not self.in_files(args) else ()
+        run = Run(self.log, *args, *more)
         self.running.append(run)
         return run
 
@@ -153,8 +184,8 @@ def triptych(tmp_path: Path) -> Iterator[Starter]:
         run.stop()
 
 
-@pytest.fixture(params=MEMORY_MODES)
+@pytest.fixture
 def in_each_mode(request: pytest.FixtureRequest, triptych: Starter) -> Starter:
-    """As triptych, in each of the memory modes."""
+    """As triptych, in each of the memory modes (pytest_generate_tests() has the list)."""
     triptych.mmu = request.param
     return triptych

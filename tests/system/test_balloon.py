@@ -6,8 +6,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from conftest import Run, Starter, complaints, slow
 from test_stress import STRESS_TIMEOUT_S, with_stress
 
@@ -27,10 +25,9 @@ def hashes(run: Run, command: str) -> set[str]:
     return set(re.findall(r"\b[0-9a-f]{64}\b", run.command(command)))
 
 
-@pytest.mark.parametrize("mmu", ["ept", pytest.param("shadow", marks=slow)])
-def test_half_of_the_memory_and_back(triptych: Starter, mmu: str) -> None:
+def test_half_of_the_memory_and_back(in_each_mode: Starter) -> None:
     # Seconds of the guest, whose clock does not wait while it sleeps.
-    run = triptych("--balloon", "128M@100 0@300", "--mmu", mmu, "--append", "console=ttyS0 loglevel=3")
+    run = in_each_mode("--balloon", "128M@100 0@300", "--append", "console=ttyS0 loglevel=3")
     assert complaints(run.prompt()) == []
     all_of_it = mem_total_mb(run)
     run.command("head -c 3000000 /dev/urandom > /tmp/a")
@@ -54,20 +51,19 @@ def test_half_of_the_memory_and_back(triptych: Starter, mmu: str) -> None:
     assert int(str(given["total"])) // 1048576 in range(all_of_it - 8, all_of_it + 9)  # statistics, from before
     end = steps[-1]
     assert (end["inflated"], end["deflated"], end["wrong"], end["waits"]) == (HALF, HALF, 0, 0)
-    if mmu == "ept":
+    if in_each_mode.mmu == "ept":
         assert int(str(end["joined"])) >= 32
 
 
 @slow
-@pytest.mark.parametrize("mmu", ["ept", "shadow"])
-def test_half_of_the_memory_and_back_under_stress(triptych: Starter, tmp_path: Path, mmu: str) -> None:
+def test_half_of_the_memory_and_back_under_stress(in_each_mode: Starter, tmp_path: Path) -> None:
     """stress-ng fills memory and checks it from before the balloon grows until after it has shrunk."""
     vm = tmp_path / "vm.toml"
     vm.write_text(
         f'initrd = "{with_stress(tmp_path, "debian:cloud-amd64")}"\nappend = "console=ttyS0 loglevel=3"\n'
-        f'mmu = "{mmu}"\nballoon = "128M@20 0@30"\n'
+        f'balloon = "128M@20 0@30"\n'
     )
-    run = triptych("--vm", str(vm))
+    run = in_each_mode("--vm", str(vm))
     run.command_timeout = STRESS_TIMEOUT_S
     assert complaints(run.prompt(STRESS_TIMEOUT_S)) == []
     all_of_it = mem_total_mb(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import COMPLAINT, NATIVE_TOO, Run, Starter, complaints, slow
+from conftest import COMPLAINT, NATIVE_TOO, Run, Starter, complaints, own_mode, slow
 from test_numbers import check_exits, check_memory
 
 MB = 1 << 20
@@ -88,6 +88,7 @@ def test_reboot_starts_again(in_each_mode: Starter) -> None:
     assert run.finish() == 0
 
 
+@own_mode("native")
 @slow
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_what_is_forgiven_is_in_the_native_log_too(triptych: Starter, kernel: str) -> None:

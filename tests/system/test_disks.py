@@ -18,7 +18,7 @@ from typing import Any
 import power_cuts
 import pytest
 
-from conftest import ROOT, Run, Starter, complaints, slow
+from conftest import ROOT, Run, Starter, complaints, own_mode, slow
 from triptych_lib import rootimage
 from triptych_lib.ui import Progress
 
@@ -80,11 +80,11 @@ def due(figures: dict[str, Any]) -> float:
     return float(by["io"] + by.get("memory", 0) - by.get("wrmsr", 0))
 
 
-def test_a_partition_and_what_requests_cost(triptych: Starter, tmp_path: Path) -> None:
+def test_a_partition_and_what_requests_cost(in_each_mode: Starter, tmp_path: Path) -> None:
     image = partitioned(tmp_path / "disk.img")
     before = image.read_bytes()
     # At 1,000 MHz: few of the exits are those of the guest's timer, which come with the time.
-    run = triptych("--host-disk", str(image), "--disk", "part:data", "--disk", "blank:8M", "--counters", "--host-mhz", "1000")
+    run = in_each_mode("--host-disk", str(image), "--disk", "part:data", "--disk", "blank:8M", "--counters", "--host-mhz", "1000")
     assert complaints(ready(run)) == []
     assert 'part:root: number 1, 8 MB, uuid:' in run.log()
     assert run.command("cat /sys/block/vda/size").split()[-1] == "8192"
@@ -107,9 +107,9 @@ def test_a_partition_and_what_requests_cost(triptych: Starter, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kernel", ["debian:cloud-amd64", pytest.param("debian:amd64", marks=slow)])
-def test_a_file_system_survives_a_killed_machine(triptych: Starter, tmp_path: Path, kernel: str) -> None:
+def test_a_file_system_survives_a_killed_machine(in_each_mode: Starter, tmp_path: Path, kernel: str) -> None:
     image = blank(tmp_path / "disk.img", 32 * MB)
-    run = triptych("--kernel", kernel, "--disk", f"image:{image}")
+    run = in_each_mode("--kernel", kernel, "--disk", f"image:{image}")
     assert complaints(ready(run)) == []
     succeeds(run, "mkfs.ext4 -q /dev/vda")
     succeeds(run, "mount /dev/vda /mnt")
@@ -122,7 +122,7 @@ def test_a_file_system_survives_a_killed_machine(triptych: Starter, tmp_path: Pa
     shutil.copyfile(image, copy)
     subprocess.run(["e2fsck", "-p", str(copy)], check=False)
     assert subprocess.run(["e2fsck", "-f", "-n", str(copy)], check=False).returncode == 0
-    run = triptych("--kernel", kernel, "--disk", f"image:{image}")
+    run = in_each_mode("--kernel", kernel, "--disk", f"image:{image}")
     ready(run)
     succeeds(run, "mount /dev/vda /mnt")
     assert hash_of(run, "/mnt/b") == before
@@ -131,11 +131,11 @@ def test_a_file_system_survives_a_killed_machine(triptych: Starter, tmp_path: Pa
     power_off(run)
 
 
-def test_ide_has_the_same_contents(triptych: Starter, tmp_path: Path) -> None:
+def test_ide_has_the_same_contents(in_each_mode: Starter, tmp_path: Path) -> None:
     """The stock kernel's ata_piix, on a RAM disk and on a physical disk; then what it wrote, through virtio."""
     (tmp_path / "pattern").write_bytes(PATTERN)
     image = blank(tmp_path / "disk.img", 32 * MB)
-    run = triptych("--kernel", "debian:amd64", "--io", "emulated", "--counters",
+    run = in_each_mode("--kernel", "debian:amd64", "--io", "emulated", "--counters",
                    "--disk", str(tmp_path / "pattern"), "--disk", f"image:{image}")  # fmt: skip
     assert complaints(ready(run)) == []
     assert "ata_piix" in run.command("ls /sys/bus/pci/drivers")
@@ -147,7 +147,7 @@ def test_ide_has_the_same_contents(triptych: Starter, tmp_path: Path) -> None:
     succeeds(run, "e2fsck -f -n /dev/sdb >/tmp/fsck")
     print("ide", costs(run, "/dev/sda", "read", 1))
     power_off(run)
-    run = triptych("--kernel", "debian:amd64", "--disk", f"image:{image},ro")
+    run = in_each_mode("--kernel", "debian:amd64", "--disk", f"image:{image},ro")
     ready(run)
     succeeds(run, "mount -o ro /dev/vda /mnt")
     assert hash_of(run, "/mnt/pattern") == hashlib.sha256(PATTERN).hexdigest()
@@ -164,11 +164,11 @@ def fio_passes(run: Run, device: str, depth: int, direct: int, pattern: str) -> 
 
 @pytest.mark.parametrize("kernel", ["debian:cloud-amd64", "debian:amd64"])
 @slow
-def test_root_file_system_and_fio(triptych: Starter, tmp_path: Path, kernel: str) -> None:
+def test_root_file_system_and_fio(in_each_mode: Starter, tmp_path: Path, kernel: str) -> None:
     root = tmp_path / "root.img"
     rootimage.make(root, 768 * MB, [], Progress())
     image = blank(tmp_path / "disk.img", 32 * MB)
-    run = triptych("--kernel", kernel, "--disk", f"image:{root}", "--disk", f"image:{image}", "--disk", "blank:16M",
+    run = in_each_mode("--kernel", kernel, "--disk", f"image:{root}", "--disk", f"image:{image}", "--disk", "blank:16M",
                    "--append", "console=ttyS0 root=LABEL=triptych")  # fmt: skip
     ready(run)
     assert "/dev/root / ext4" in run.command("grep ' / ' /proc/mounts").replace("/dev/vda", "/dev/root")
@@ -200,6 +200,7 @@ def test_preflight_names_the_disks_of_a_machine_without_vtx(tmp_path: Path) -> N
     assert "interrupts do not arrive" not in said
 
 
+@own_mode("no guest runs")
 def test_wrong_disks(triptych: Starter, tmp_path: Path) -> None:
     image = partitioned(tmp_path / "disk.img")
     for disks, why in (
@@ -213,6 +214,6 @@ def test_wrong_disks(triptych: Starter, tmp_path: Path) -> None:
 
 
 @slow
-def test_power_cuts(triptych: Starter, tmp_path: Path) -> None:
+def test_power_cuts(in_each_mode: Starter, tmp_path: Path) -> None:
     """The emulator is killed at a random moment of a workload that syncs all the time, twenty times."""
-    power_cuts.cuts(triptych, tmp_path / "disk.img", 20, seed=4)
+    power_cuts.cuts(in_each_mode, tmp_path / "disk.img", 20, seed=4)

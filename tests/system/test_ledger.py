@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT, Starter
+from conftest import ROOT, Starter, quick
 
 from triptych_lib import ledger  # noqa: E402
 
@@ -49,13 +49,14 @@ def test_accounts_that_do_not(stats: list[dict[str, Any]], says: str) -> None:
     assert any(says in problem for problem in ledger.problems(stats)), ledger.problems(stats)
 
 
-@pytest.mark.parametrize("args", [("--mmu", "ept"), ("--mmu", "shadow"), ("--mmu", "ept", "--host-cpus", "2")], ids=" ".join)
-def test_every_tick_is_accounted_for(triptych: Starter, tmp_path: Path, args: tuple[str, ...]) -> None:
+@quick
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_every_tick_is_accounted_for(in_each_mode: Starter, tmp_path: Path, cpus: int) -> None:
     file = tmp_path / "stats"
-    run = triptych(*NANO, *SHORT, *args, "--stats-json", str(file))
+    run = in_each_mode(*NANO, *SHORT, "--host-cpus", str(cpus), "--stats-json", str(file))
     assert run.finish(300) == 0, run.log()
     told = json.loads(file.read_text())
-    assert told["ledger"] == {"cpus": 2 if "--host-cpus" in args else 1, "problems": []}
+    assert told["ledger"] == {"cpus": cpus, "problems": []}
     for cpu in ledger.cpus(told["stats"]):
         print(cpu)
         assert abs(cpu["residual_ticks"]) < ledger.RESIDUAL_MAX * cpu["elapsed_ticks"]
@@ -63,18 +64,20 @@ def test_every_tick_is_accounted_for(triptych: Starter, tmp_path: Path, args: tu
     assert first["exit_sum"] > ledger.RESIDUAL_MAX * first["elapsed_ticks"], "else the next test shows nothing"
 
 
-def test_a_handler_left_out_is_noticed(triptych: Starter, tmp_path: Path) -> None:
+@quick
+def test_a_handler_left_out_is_noticed(in_each_mode: Starter, tmp_path: Path) -> None:
     file = tmp_path / "stats"
-    run = triptych(*NANO, "--mmu", "ept", "--hv-args", "ledger_omit=memory", "--append", "only=mmio-read batches=200", "--stats-json", str(file))
+    run = in_each_mode(*NANO, "--hv-args", "ledger_omit=memory", "--append", "only=mmio-read batches=200", "--stats-json", str(file))
     assert run.finish(300) == 1
     told = json.loads(file.read_text())
     assert "are in no account" in told["why"] and told["ledger"]["problems"]
     assert "in no account" in run.log()
 
 
-def test_the_last_exits(triptych: Starter) -> None:
+@quick
+def test_the_last_exits(in_each_mode: Starter) -> None:
     """The ring has the exits in order, the places count them, and neither disturbs what the guest does."""
-    run = triptych(*NANO, "--mmu", "ept", "--trace", "20", "--append", "only=cpuid batches=3")
+    run = in_each_mode(*NANO, "--trace", "20", "--append", "only=cpuid batches=3")
     assert run.finish(300) == 0, run.log()
     lines = re.findall(r"trace: tsc (\d+) rip 0x([0-9a-f]+) (.*) 0x[0-9a-f]+$", run.log(), re.M)
     assert len(lines) == 20 and [int(t) for t, _, _ in lines] == sorted(int(t) for t, _, _ in lines)
@@ -91,9 +94,10 @@ def test_the_last_exits(triptych: Starter) -> None:
     assert cpu["trace_ticks"] > 0
 
 
-def test_vmreads_and_vmwrites(triptych: Starter) -> None:
+@quick
+def test_vmreads_and_vmwrites(in_each_mode: Starter) -> None:
     """By hand, from vmx/quick.c: a CPUID reads the reason, RIP, the length, RFLAGS and the blocking; it writes RIP and the timer."""
-    run = triptych(*NANO, "--hypervisor", str(ROOT / "build/counting/triptych.elf"), "--mmu", "ept", "--append", "only=cpuid")
+    run = in_each_mode(*NANO, "--hypervisor", str(ROOT / "build/counting/triptych.elf"), "--append", "only=cpuid")
     assert run.finish(300) == 0, run.log()
     (row,) = (row for row in run.machine_lines("stats") if row.get("exit") == "cpuid")
     # All but a few, at the start, are of a leaf that is constant; the others ask for more registers.
@@ -102,9 +106,10 @@ def test_vmreads_and_vmwrites(triptych: Starter) -> None:
     assert -1 <= row["vmwrites"] - 2 * row["count"] <= 20
 
 
-def test_a_crash_shows_the_last_exits(triptych: Starter) -> None:
+@quick
+def test_a_crash_shows_the_last_exits(in_each_mode: Starter) -> None:
     guest = ("--kernel", str(ROOT / "build/guest/unknown-insn.elf"), "--boot", "elf", "--initrd", "", "--mem", "16M", "--testdev")
-    run = triptych(*guest, "--trace", "8")
+    run = in_each_mode(*guest, "--trace", "8")
     assert run.finish(120) == 1
     _, crash, after = run.log().partition("crashed:")
     assert crash and 1 <= len(re.findall(r"trace: tsc \d+ rip 0x", after)) <= 8, run.log()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Starter
+from conftest import ROOT, Starter, own_mode, quick
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -21,9 +21,10 @@ GUEST = ROOT / "build/guest/cpuid.elf"
 TINY = ("--kernel", str(GUEST), "--boot", "elf", "--initrd", "", "--append", "", "--mem", "16M", "--testdev")
 
 
+@quick
 @pytest.mark.parametrize("cpus", [1, 2, 4])
-def test_all_processors_come_up(triptych: Starter, cpus: int) -> None:
-    run = triptych(*TINY, "--host-cpus", str(cpus))
+def test_all_processors_come_up(in_each_mode: Starter, cpus: int) -> None:
+    run = in_each_mode(*TINY, "--host-cpus", str(cpus))
     assert run.finish(120) == 0
     assert f"{cpus} of {cpus} processors" in run.log()
     assert [(vm["end"], vm["status"]) for vm in run.machine_lines("vm")] == [("exit", 1)]
@@ -125,6 +126,7 @@ def test_preflight(rung: str) -> None:
     assert all(len(cost) > 10 for cost in missing.values())
 
 
+@own_mode("no guest runs")
 def test_without_vtx(triptych: Starter) -> None:
     run = triptych(*TINY, "--engine", "tcg")
     assert run.finish(120) == 1
@@ -132,6 +134,7 @@ def test_without_vtx(triptych: Starter) -> None:
     assert len(end) == 1 and "VT-x" in str(end[0]["why"])
 
 
+@own_mode("no guest runs")
 @pytest.mark.parametrize("engine", ["bochs", "tcg"])
 def test_too_little_memory(triptych: Starter, engine: str) -> None:
     """Said before VT-x is looked at, so that a machine without it serves too; nobody is left waiting."""
@@ -140,22 +143,25 @@ def test_too_little_memory(triptych: Starter, engine: str) -> None:
     assert "too little memory" in str(run.machine_lines("end")[0]["why"])
 
 
-def test_guest_memory_that_is_not_there(triptych: Starter) -> None:
-    run = triptych("--kernel", str(GUEST), "--boot", "elf", "--initrd", "", "--mem", "900M", "--host-mem", "256M")
+@quick
+def test_guest_memory_that_is_not_there(in_each_mode: Starter) -> None:
+    run = in_each_mode("--kernel", str(GUEST), "--boot", "elf", "--initrd", "", "--mem", "900M", "--host-mem", "256M")
     assert run.finish(120) == 1
     assert "900 MB" in str(run.machine_lines("vm")[0]["why"])
 
 
+@quick
 @pytest.mark.parametrize("what", ["garbage", "truncated"])
-def test_bad_kernels(triptych: Starter, tmp_path: Path, what: str) -> None:
+def test_bad_kernels(in_each_mode: Starter, tmp_path: Path, what: str) -> None:
     image = tmp_path / "kernel"
     image.write_bytes(b"\x5a" * 70000 if what == "garbage" else GUEST.read_bytes()[:5000])
-    run = triptych("--kernel", str(image), "--initrd", "", "--append", "")
+    run = in_each_mode("--kernel", str(image), "--initrd", "", "--append", "")
     assert run.finish(120) in (1, 2)
     if run.machine_lines("vm"):
         assert len(str(run.machine_lines("vm")[0]["why"])) > 20
 
 
+@own_mode("no guest runs")
 @pytest.mark.parametrize(
     "args",
     [
@@ -171,6 +177,7 @@ def test_wrong_usage(triptych: Starter, args: tuple[str, ...]) -> None:
     assert triptych(*args).finish(60) == 2
 
 
+@own_mode("no guest runs")
 def test_unknown_key_in_a_vm_file(triptych: Starter, tmp_path: Path) -> None:
     vm = tmp_path / "a.toml"
     vm.write_text('kernal = "x"\n')
@@ -181,14 +188,16 @@ def test_unknown_key_in_a_vm_file(triptych: Starter, tmp_path: Path) -> None:
     assert "kernal" in message and "kernel" in message and "a.toml" in message
 
 
-def test_timeout(triptych: Starter) -> None:
-    run = triptych("--timeout", "20")
+@quick
+def test_timeout(in_each_mode: Starter) -> None:
+    run = in_each_mode("--timeout", "20")
     assert run.finish(60) == 3
 
 
 PENRYN = ("--engine", "bochs", "--cpu-model", "core2_penryn_t9600")
 
 
+@own_mode("which mode is taken")
 def test_without_ept_shadow_paging_is_taken(triptych: Starter) -> None:
     run = triptych(*TINY, *PENRYN)
     assert run.finish(120) == 0
@@ -198,12 +207,14 @@ def test_without_ept_shadow_paging_is_taken(triptych: Starter) -> None:
     assert run.machine_lines("shadow")
 
 
+@own_mode("which mode is taken")
 def test_without_ept_none_is_promised(triptych: Starter) -> None:
     run = triptych(*TINY, *PENRYN, "--mmu", "ept")
     assert run.finish(120) == 1
     assert "mmu=ept is not to be had" in str(run.machine_lines("vm")[0]["why"])
 
 
+@own_mode("what shadow paging does not have; the guest real-mode shows it under EPT")
 @pytest.mark.parametrize("model", ["core2_penryn_t9600", "corei7_skylake_x"])
 def test_real_mode_under_shadow_paging(triptych: Starter, model: str) -> None:
     kernel = str(ROOT / "build/guest/real-mode.elf")

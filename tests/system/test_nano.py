@@ -6,9 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
-from conftest import ROOT, Run, Starter
+from conftest import ROOT, Run, Starter, own_mode, quick
 
 NANO = ("--kernel", str(ROOT / "build/nano.elf"), "--initrd", "")
 # In Bochs an instruction is a tick. A fault is one more than its handler, which skips the instruction: of a page fault the
@@ -41,6 +39,7 @@ def results(run: Run) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in rows}
 
 
+@own_mode("native")
 def test_natively_as_counted_by_hand(triptych: Starter) -> None:
     rows = results(triptych("--mode", "native", *NANO))
     assert len(rows) == OPERATIONS
@@ -53,10 +52,11 @@ def test_natively_as_counted_by_hand(triptych: Starter) -> None:
         assert row.get("pages", 0) == (int(name.rsplit("-", 1)[1]) if "-" in name and name[-1].isdigit() else 0)
 
 
-@pytest.mark.parametrize("mmu", ["ept", "shadow"])
-def test_in_a_vm(triptych: Starter, mmu: str) -> None:
+@quick
+def test_in_a_vm(in_each_mode: Starter) -> None:
     """Each trapped operation exits as often as it must, and costs more than natively; the others do not exit."""
-    rows = results(triptych(*NANO, "--mmu", mmu, "--counters", "--append", "batches=3"))
+    rows = results(in_each_mode(*NANO, "--counters", "--append", "batches=3"))
+    mmu = in_each_mode.mmu
     assert len(rows) == OPERATIONS
     once = {"cpuid": "cpuid", "in": "io", "cr8wr": "cr", "rdmsr-trapped": "rdmsr", "wrmsr-trapped": "wrmsr"}
     once |= {"mmio-read": "memory", "hlt-wake": "hlt"} | ({"invlpg": "invlpg", "pgfault": "memory"} if mmu == "shadow" else {})
@@ -72,8 +72,9 @@ def test_in_a_vm(triptych: Starter, mmu: str) -> None:
     assert "error" in rows["vmcall"] and "kvmclock" in rows["vmcall"]["error"]
 
 
-def test_operations_can_be_chosen(triptych: Starter) -> None:
-    run = triptych(*NANO, "--mmu", "ept", "--kvmclock", "--append", "only=vmcall,protect,ptemod,nonsense batches=1")
+@quick
+def test_operations_can_be_chosen(in_each_mode: Starter) -> None:
+    run = in_each_mode(*NANO, "--kvmclock", "--append", "only=vmcall,protect,ptemod,nonsense batches=1")
     rows = results(run)
     sizes = [f"protect-{1 << n}" for n in range(10)]
     assert list(rows) == ["vmcall", *sizes, "ptemod", "nonsense"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Starter, slow
+from conftest import Starter, own_mode, slow
 
 EXITS_MAX = 100_000
 SHARE_MAX = 0.03
@@ -47,6 +47,7 @@ def check_memory(rows: list[dict[str, Any]], log: str) -> int:
     return own
 
 
+@own_mode("limits of a guest with EPT; what shadow paging costs is measured by test_measured.py")
 # A boot of the other kernel is long, and test_boot.py checks its accounts too.
 @pytest.mark.parametrize("kernel", ["debian:cloud-amd64", pytest.param("debian:amd64", marks=slow)])
 def test_a_boot_to_init(triptych: Starter, tmp_path: Path, kernel: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import CELL, ROOT, Run, Starter, complaints, slow
+from conftest import CELL, ROOT, Run, Starter, complaints, own_mode, slow
 
 CLOUD, FULL = "debian:cloud-amd64", "debian:amd64"
 SKYLAKE, SANDY_BRIDGE, PENRYN = "corei7_skylake_x", "corei7_sandy_bridge_2600k", "core2_penryn_t9600"
@@ -122,6 +122,7 @@ def kept(name: str, boot: Callable[[], str]) -> list[str]:
     return file.read_text().splitlines()
 
 
+@own_mode("a cell is a strategy, compared with EPT")
 @pytest.mark.parametrize(("kernel", "model", "mem", "strategy"), CELLS)
 def test_prints_what_it_prints_under_ept(
     triptych: Starter, record_property: Callable[[str, object], None], kernel: str, model: str, mem: int, strategy: str
@@ -142,6 +143,7 @@ def test_prints_what_it_prints_under_ept(
     assert found == [], f"{len(found) - 2} lines differ:\n" + "\n".join(found)
 
 
+@own_mode("one run in each mode, compared")
 @slow
 def test_without_kaslr_memory_is_the_same_too(triptych: Starter) -> None:
     """What the other test forgives of the line "Memory:" is the kernel's place, and not the memory mode."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run, Starter, complaints, slow
+from conftest import Run, Starter, complaints, own_mode, slow
 from triptych_lib import cpio, initramfs
 from triptych_lib.ui import Progress
 
@@ -69,6 +69,7 @@ def pages_at_the_end(run: Run) -> tuple[int, int]:
     return int(str(said["pages"])), int(str(said["audits"]))
 
 
+@own_mode("what is stressed is shadow paging")
 @slow
 @pytest.mark.parametrize("strategy", ["oos", "sync"])
 def test_memory_and_fork_stressors(triptych: Starter, tmp_path: Path, strategy: str) -> None:

@@ -10,13 +10,16 @@ import subprocess
 import termios
 import time
 
-from conftest import BOOT_TIMEOUT_S, COMMAND_TIMEOUT_S, PROMPT, ROOT
+import pytest
+
+from conftest import BOOT_TIMEOUT_S, COMMAND_TIMEOUT_S, MEMORY_MODES, PROMPT, ROOT
 
 
-def test_typing_and_leaving() -> None:
+@pytest.mark.parametrize("mmu", MEMORY_MODES)
+def test_typing_and_leaving(mmu: str) -> None:
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
-    command = [str(ROOT / "scripts/triptych"), "run"]
+    command = [str(ROOT / "scripts/triptych"), "run", "--mmu", mmu]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, start_new_session=True)
     text = b""
 

@@ -124,9 +124,9 @@ def test_console(in_each_mode: Starter) -> None:
     assert 30 < int(str(device["chains"])) < 1000
 
 
-def test_without_a_bus(triptych: Starter) -> None:
+def test_without_a_bus(in_each_mode: Starter) -> None:
     """The same devices at places in memory that the ACPI tables name."""
-    run = triptych("--virtio", "mmio", "--disk", "blank:16M", "--rng", "--net", "switch", "--balloon", "0")
+    run = in_each_mode("--virtio", "mmio", "--disk", "blank:16M", "--rng", "--net", "switch", "--balloon", "0")
     assert complaints(run.prompt()) == []
     assert len(run.command("ls -d /sys/bus/platform/drivers/virtio-mmio/LNRO0005:*").split()) == 4
     succeeds(run, "head -c 2000000 /dev/urandom > /tmp/a")
@@ -178,9 +178,9 @@ def stream(run: Run, what: str) -> dict[str, float]:
     return figures
 
 
-def test_uplink(triptych: Starter) -> None:
+def test_uplink(in_each_mode: Starter) -> None:
     """Through the machine's network card to the emulator's own gateway, with an address from its DHCP server."""
-    run = triptych("--net", "uplink", "--counters")
+    run = in_each_mode("--net", "uplink", "--counters")
     assert complaints(run.prompt()) == []
     assert re.search(r"inet 10\.0\.2\.\d+/24", run.command("ip address show eth0"))
     assert " 0% packet loss" in run.command("ping -c 5 10.0.2.2")

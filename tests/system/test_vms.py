@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BOOT_TIMEOUT_S, ROOT, Run, Starter
+from conftest import BOOT_TIMEOUT_S, ROOT, Run, Starter, own_mode
 
 GUESTS = ROOT / "build/guest"
 SHARE = 0.05  # how far a share may be from its weight
@@ -48,14 +48,14 @@ def check_shares(run: Run, names: list[str]) -> None:
         assert abs(share / due - 1) < SHARE, f"{name}: {share:.4f} of the CPU, and {due:.4f} is due"
 
 
-def test_shares_follow_weights(triptych: Starter, tmp_path: Path) -> None:
+def test_shares_follow_weights(in_each_mode: Starter, tmp_path: Path) -> None:
     """Six busy VMs of three weights on two processors, a second of guest time for the lightest."""
     on = {cpu: [f"w{weight}on{cpu}" for weight in (100, 200, 300)] for cpu in (0, 1)}
     args = []
     for cpu, names in on.items():
         for weight, name in zip((100, 200, 300), names, strict=True):
             args += tiny(tmp_path, name, "for=6200", f"weight = {weight}", f"pin = {cpu}")
-    run = triptych("--host-cpus", "2", *args)
+    run = in_each_mode("--host-cpus", "2", *args)
     assert run.finish(BOOT_TIMEOUT_S) == 0
     assert set(ends(run).values()) == {"exit 1"} and len(ends(run)) == 6
     for names in on.values():
@@ -64,13 +64,14 @@ def test_shares_follow_weights(triptych: Starter, tmp_path: Path) -> None:
     assert lost_pages(run) == [0]
 
 
-def test_a_cap_holds_on_an_idle_processor(triptych: Starter, tmp_path: Path) -> None:
-    run = triptych(*tiny(tmp_path, "capped", "for=2000", "cap = 30"))
+def test_a_cap_holds_on_an_idle_processor(in_each_mode: Starter, tmp_path: Path) -> None:
+    run = in_each_mode(*tiny(tmp_path, "capped", "for=2000", "cap = 30"))
     assert run.finish(BOOT_TIMEOUT_S) == 0
     t = times(run)["capped"]
     assert t["ran_ticks"] / (t["ran_ticks"] + t["wait_ticks"]) == pytest.approx(0.3, rel=SHARE)
 
 
+@own_mode("VMs of both modes side by side")
 def test_bad_neighbours(triptych: Starter, tmp_path: Path) -> None:
     """One VM triple-faults, one executes garbage, others flood the console, send themselves interrupts, map and unmap,
     wake a thousand times a second, come and go: who only computes has its share all the same."""
@@ -92,6 +93,7 @@ def test_bad_neighbours(triptych: Starter, tmp_path: Path) -> None:
     assert lost_pages(run) == [0]
 
 
+@own_mode("what floods is shadow paging")
 def test_a_flood_of_tables_beside_another_vm(triptych: Starter, tmp_path: Path) -> None:
     """One VM uses up its shadow pages thousands of times; the other, whose tables are audited all the time, loses none."""
     args = tiny(tmp_path, "flood", "", 'mmu = "shadow"', "shadow_pages = 32", guest="table-flood", mem="64M")
@@ -106,14 +108,14 @@ def test_a_flood_of_tables_beside_another_vm(triptych: Starter, tmp_path: Path) 
     assert lost_pages(run) == [0]
 
 
-def test_a_sleeper_wakes_at_once(triptych: Starter, tmp_path: Path) -> None:
+def test_a_sleeper_wakes_at_once(in_each_mode: Starter, tmp_path: Path) -> None:
     """A VM that sleeps a millisecond and works for a tenth of one, beside three that are busy: it gets to work nearly as
     often as if it were alone, since it takes less than its share; and they share the rest."""
     busy = [f"busy{i}" for i in range(3)]
     args = tiny(tmp_path, "sleeper", "for=2000 sleep")
     for name in busy:
         args += tiny(tmp_path, name, "for=2000")
-    run = triptych(*args)
+    run = in_each_mode(*args)
     assert run.finish(BOOT_TIMEOUT_S) == 0
     t = times(run)
     # 1.1 ms each without a neighbour; up to half a millisecond of waiting more.
@@ -122,6 +124,7 @@ def test_a_sleeper_wakes_at_once(triptych: Starter, tmp_path: Path) -> None:
     assert max(ran) < min(ran) * (1 + SHARE)
 
 
+@own_mode("VMs of both modes side by side")
 @pytest.mark.parametrize("model", ["corei7_skylake_x", "core2_penryn_t9600"])
 def test_registers_of_one_are_not_the_others(triptych: Starter, tmp_path: Path, model: str) -> None:
     """Four VMs on one processor, in both memory modes where it has both: what is in a register stays its VM's."""
@@ -135,11 +138,11 @@ def test_registers_of_one_are_not_the_others(triptych: Starter, tmp_path: Path, 
     assert min(t["switches_in"] for t in times(run).values()) > 20
 
 
-def test_coming_and_going(triptych: Starter, tmp_path: Path) -> None:
+def test_coming_and_going(in_each_mode: Starter, tmp_path: Path) -> None:
     """A VM is created and destroyed 200 times while others run; no page is lost, and they have their shares."""
     args = tiny(tmp_path, "one", "for=6000", "pin = 0") + tiny(tmp_path, "two", "for=6000", "pin = 1")
     args += tiny(tmp_path, "again", "for=1", "repeat = 200")
-    run = triptych("--host-cpus", "2", *args)
+    run = in_each_mode("--host-cpus", "2", *args)
     assert run.finish(BOOT_TIMEOUT_S) == 0
     assert run.text.count("again| PASS") == 200
     assert ends(run) == {"one": "exit 1", "two": "exit 1", "again": "exit 1"}
@@ -150,26 +153,26 @@ def test_coming_and_going(triptych: Starter, tmp_path: Path) -> None:
         assert t[name]["ran_ticks"] / (t[name]["ran_ticks"] + t[name]["wait_ticks"]) > (1 - SHARE) / 3
 
 
-def test_64_at_once(triptych: Starter, tmp_path: Path) -> None:
+def test_64_at_once(in_each_mode: Starter, tmp_path: Path) -> None:
     args = []
     for i in range(64):
         args += tiny(tmp_path, f"vm{i}", "for=3000 sleep rest=10")
-    run = triptych("--host-cpus", "2", "--host-mem", "1G", *args)
+    run = in_each_mode("--host-cpus", "2", "--host-mem", "1G", *args)
     assert run.finish(BOOT_TIMEOUT_S) == 0
     assert list(ends(run).values()) == ["exit 1"] * 64
     # All had begun before the first one ended.
     log = run.log()
-    assert log.rindex(" MB, ept") < log.index(": exit")
+    assert log.rindex(f" MB, {in_each_mode.mmu}") < log.index(": exit")
     assert lost_pages(run) == [0]
 
 
-def test_lines_of_several_vms(triptych: Starter, tmp_path: Path) -> None:
+def test_lines_of_several_vms(in_each_mode: Starter, tmp_path: Path) -> None:
     """Each line on the console is one VM's."""
     names = [f"f{i}" for i in range(4)]
     args = []
     for name in names:
         args += tiny(tmp_path, name, "for=100 flood")
-    run = triptych("--host-cpus", "2", *args)
+    run = in_each_mode("--host-cpus", "2", *args)
     assert run.finish(BOOT_TIMEOUT_S) == 0
     lines = run.text.replace("\r", "").strip().split("\n")
     for line in lines:
@@ -179,6 +182,7 @@ def test_lines_of_several_vms(triptych: Starter, tmp_path: Path) -> None:
         assert [int(line.split()[2].rstrip(":")) for line in mine] == list(range(len(mine))) and len(mine) > 5
 
 
+@own_mode("no guest runs")
 @pytest.mark.parametrize(
     ("key", "why"),
     [("pin = 1", "pin=1: there are 1 processors, from 0 on"), ('net = "switch"\npin = 1', "pin=1")],
@@ -190,6 +194,7 @@ def test_a_processor_that_is_not_to_be_had(triptych: Starter, tmp_path: Path, ke
     assert why in run.log()
 
 
+@own_mode("VMs of both modes side by side")
 def test_eight_vms_on_two_processors(triptych: Starter, tmp_path: Path) -> None:
     """Six tiny guests and two Debian kernels: all reach their end."""
     args = tiny(tmp_path, "spin0", "for=8000", "pin = 0") + tiny(tmp_path, "spin1", "for=8000", "pin = 1")
