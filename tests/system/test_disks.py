@@ -94,7 +94,8 @@ def test_a_partition_and_what_requests_cost(in_each_mode: Starter, tmp_path: Pat
         alone = costs(run, f"/dev/{device}", "write", 1)
         many = costs(run, f"/dev/{device}", "write", 32)
         print(device, alone, many)
-        if device == "vdb":  # done in the exit of the notification
+        # Done in the exit of the notification; under shadow paging there are the guest's page faults beside it.
+        if device == "vdb" and in_each_mode.mmu == "ept":
             assert due(alone) <= 2.01 and due(many) <= 1 / 8
             assert alone["exits"] <= 2.1 and many["exits"] <= 1 / 8
     power_off(run)
