@@ -80,12 +80,14 @@ static void audit_entry(struct audit *a, const struct spage *p, const void *tabl
 
 	if (shadow_is_vtlb(s) || spage_obsolete(s, p))
 		return; /* may be behind, until the guest flushes, or for ever */
-	want = shadow_derive(s, p, table, i, &target);
 	if (!spte_live(e)) {
-		if (e == 0 && s->trap && want != 0)
-			complain(a, p, i, "says not present", want);
+		/* 0 says something of the guest's, a trap does not. */
+		if (e == 0 && s->trap &&
+			(p->role.direct || (shadow_guest_entry(s, p, table, i) & SPTE_P)))
+			complain(a, p, i, "says not present", s->trap);
 		return;
 	}
+	want = shadow_derive(s, p, table, i, &target);
 	if ((e ^ want) & ~(SPTE_W | SPTE_D | SPTE_HELD) || (e & ~want & SPTE_W) ||
 		((e & SPTE_HELD) && !(want & (SPTE_W | SPTE_HELD))) || p->target[i] != target)
 		complain(a, p, i, "is not what follows from the guest's", want);
