@@ -135,10 +135,11 @@ $(B)/guest-images/linux/bench: $(BENCH_C) guest-images/linux/bench.h guest-image
 	@echo "  HOSTCC  $@"
 	@$(CROSS_COMPILE)gcc $(BENCH_FLAGS) -o $@ $(BENCH_C)
 
-$(BENCH_ALONE:%=$(B)/guest-images/linux/%): $(B)/%: %.c guest-images/exits.h
+$(B)/guest-images/linux/iobench: guest-images/linux/measure.c
+$(BENCH_ALONE:%=$(B)/guest-images/linux/%): $(B)/%: %.c guest-images/linux/bench.h guest-images/exits.h
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $@"
-	@$(CROSS_COMPILE)gcc $(BENCH_FLAGS) -o $@ $<
+	@$(CROSS_COMPILE)gcc $(BENCH_FLAGS) -o $@ $(filter %.c,$^)
 
 # Gives the emulated machine the same random numbers every time.
 SAME_NUMBERS := $(B)/same-numbers.so

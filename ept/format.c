@@ -46,27 +46,16 @@ static u64 ept_attr(u64 entry)
 	return (entry & (EPTE_RWX | EPTE_TYPE)) | (entry & EPTE_X_IN_4K ? EPTE_X : 0);
 }
 
-const struct pt_format pt_ept = {
-	.name = "EPT",
-	.levels = 4,
-	.table = ept_table,
-	.leaf = ept_leaf,
-	.present = ept_present,
-	.is_leaf = ept_is_leaf,
-	.address = ept_address,
-	.attr = ept_attr,
-};
+/* Two formats that differ in what a leaf allows. */
+#define EPT_FORMAT(leaf_)                                                                          \
+	{                                                                                          \
+		.name = "EPT", .levels = 4, .table = ept_table, .leaf = (leaf_),                   \
+		.present = ept_present, .is_leaf = ept_is_leaf, .address = ept_address,            \
+		.attr = ept_attr,                                                                  \
+	}
 
-const struct pt_format pt_ept_split_exec = {
-	.name = "EPT",
-	.levels = 4,
-	.table = ept_table,
-	.leaf = split_exec_leaf,
-	.present = ept_present,
-	.is_leaf = ept_is_leaf,
-	.address = ept_address,
-	.attr = ept_attr,
-};
+const struct pt_format pt_ept = EPT_FORMAT(ept_leaf);
+const struct pt_format pt_ept_split_exec = EPT_FORMAT(split_exec_leaf);
 
 /* Bits 7:3 and the address bits below the page size that must be 0 in an entry of this level. */
 static const char *explain_reserved(const struct ept_caps *caps, u64 entry, unsigned level)

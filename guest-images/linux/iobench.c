@@ -4,6 +4,8 @@
  * of the hypervisor, from its counters (counters=yes; docs/virtio.md).
  *
  *   iobench DEVICE read|write COUNT BYTES DEPTH [sequential]
+ *   iobench [DEVICE]     a table of operations, a line each as bench prints them; the first
+ *                        disk, whose contents are lost
  *
  * DEPTH requests are kept under way; as many as have ended are submitted again at once. Places are
  * at random from a fixed sequence, so that nothing is merged, unless "sequential" is asked for.
@@ -23,9 +25,16 @@
 #include <unistd.h>
 
 #include "guest-images/exits.h"
+#include "guest-images/linux/bench.h"
 
 #define DEPTH_MAX 128
 #define BYTES_MAX (1u << 20)
+
+/* Of the table of operations: requests of a batch, batches, ticks after which no more are begun. */
+#define TABLE_REQUESTS 256
+#define TABLE_BATCHES  15
+#define TABLE_BUDGET   200000000ull
+
 static uint64_t rdtsc(void)
 {
 	uint32_t lo, hi;
@@ -43,7 +52,7 @@ static uint64_t ticks_of(unsigned kind)
 	return (uint64_t)r[3] << 32 | r[2];
 }
 
-static void die(const char *what)
+void die(const char *what)
 {
 	fprintf(stderr, "iobench: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -154,29 +163,16 @@ static void report(const struct exits *e, const uint64_t *hv_ticks, uint64_t tic
 		(double)hv / b.count);
 }
 
-int main(int argc, char **argv)
+static void prepare(const char *device, const char *what, unsigned bytes, unsigned depth)
 {
-	static struct exits e;
-	uint64_t hv[EXITS_KINDS_MAX], size, start, ticks;
-	unsigned waits;
+	uint64_t size;
 
-	if (argc < 6) {
-		fprintf(stderr, "iobench DEVICE read|write COUNT BYTES DEPTH [sequential]\n");
-		return 2;
-	}
-	b.write = !strcmp(argv[2], "write");
-	b.count = (unsigned)atoi(argv[3]);
-	b.bytes = (unsigned)atoi(argv[4]);
-	b.depth = (unsigned)atoi(argv[5]);
-	b.sequential = argc > 6;
-	if (!b.count || !b.bytes || b.bytes % 512 || b.bytes > BYTES_MAX || !b.depth ||
-		b.depth > DEPTH_MAX) {
-		fprintf(stderr, "iobench: numbers that make no sense\n");
-		return 2;
-	}
-	b.fd = open(argv[1], O_RDWR | O_DIRECT);
+	b.write = !strcmp(what, "write");
+	b.bytes = bytes;
+	b.depth = depth;
+	b.fd = open(device, O_RDWR | O_DIRECT);
 	if (b.fd < 0)
-		die(argv[1]);
+		die(device);
 	if (ioctl(b.fd, BLKGETSIZE64, &size) || size < b.bytes)
 		die("BLKGETSIZE64");
 	b.blocks = size / b.bytes;
@@ -185,6 +181,97 @@ int main(int argc, char **argv)
 	memset(b.memory, 0, (size_t)b.depth * b.bytes);
 	if (syscall(SYS_io_setup, b.depth, &b.aio))
 		die("io_setup");
+}
+
+static void release(void)
+{
+	syscall(SYS_io_destroy, b.aio);
+	free(b.memory);
+	close(b.fd);
+}
+
+static void requests(unsigned n)
+{
+	b.count = n;
+	run();
+}
+
+/* It writes to a disk that nobody named: not to that of a person's own machine. */
+static void guest_only(void)
+{
+	struct exits e;
+
+	exits_open(&e);
+	if (!e.kinds) {
+		fprintf(stderr, "iobench: a guest of Triptych with counters is expected; "
+				"the disk's contents would be lost\n");
+		exit(2);
+	}
+}
+
+static void table(const char *device)
+{
+	static const struct {
+		const char *what;
+		unsigned bytes, depth;
+		const char *name;
+	} rows[] = {
+		{ "read", 4096, 1, "disk-read-4k" },
+		{ "write", 4096, 1, "disk-write-4k" },
+		{ "read", 4096, 32, "disk-read-4k-depth-32" },
+		{ "write", 4096, 32, "disk-write-4k-depth-32" },
+		{ "read", 65536, 1, "disk-read-64k" },
+		{ "write", 65536, 1, "disk-write-64k" },
+	};
+
+	guest_only();
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct bench op = { .name = rows[i].name,
+			.pages = rows[i].bytes / PAGE,
+			.operations = TABLE_REQUESTS,
+			.all = requests };
+
+		prepare(device, rows[i].what, rows[i].bytes, rows[i].depth);
+		measure(&op, TABLE_BATCHES, TABLE_BUDGET);
+		release();
+	}
+}
+
+static const char *first_disk(void)
+{
+	static const char *const disks[] = { "/dev/vda", "/dev/sda" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(disks); i++)
+		if (!access(disks[i], F_OK))
+			return disks[i];
+	errno = ENOENT;
+	die("/dev/vda or /dev/sda");
+}
+
+int main(int argc, char **argv)
+{
+	static struct exits e;
+	uint64_t hv[EXITS_KINDS_MAX], start, ticks;
+	unsigned waits, bytes, depth;
+
+	if (argc <= 2) {
+		table(argc == 2 ? argv[1] : first_disk());
+		return 0;
+	}
+	if (argc < 6) {
+		fprintf(stderr, "iobench DEVICE read|write COUNT BYTES DEPTH [sequential]\n"
+				"iobench [DEVICE]\n");
+		return 2;
+	}
+	b.count = (unsigned)atoi(argv[3]);
+	bytes = (unsigned)atoi(argv[4]);
+	depth = (unsigned)atoi(argv[5]);
+	b.sequential = argc > 6;
+	if (!b.count || !bytes || bytes % 512 || bytes > BYTES_MAX || !depth || depth > DEPTH_MAX) {
+		fprintf(stderr, "iobench: numbers that make no sense\n");
+		return 2;
+	}
+	prepare(argv[1], argv[2], bytes, depth);
 	exits_open(&e);
 	for (unsigned k = 0; k < e.kinds; k++)
 		hv[k] = ticks_of(k);

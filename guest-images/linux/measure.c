@@ -41,6 +41,14 @@ static uint64_t loop(void (*once)(unsigned), unsigned operations)
 	return rdtsc() - start;
 }
 
+static uint64_t together(const struct bench *b)
+{
+	uint64_t start = rdtsc();
+
+	b->all(b->operations);
+	return rdtsc() - start;
+}
+
 /* What the loop itself takes. */
 static uint64_t empty_loop(unsigned operations)
 {
@@ -61,7 +69,7 @@ static uint64_t batch(const struct bench *b)
 	if (b->before)
 		b->before();
 	exits_start(&exits);
-	t = loop(b->once, b->operations);
+	t = b->all ? together(b) : loop(b->once, b->operations);
 	exits_stop(&exits);
 	if (b->after)
 		b->after();
@@ -114,7 +122,7 @@ static void print(const struct bench *b, unsigned batches)
 
 void measure(const struct bench *b, unsigned batches, uint64_t budget)
 {
-	uint64_t empty = empty_loop(b->operations), start;
+	uint64_t empty = b->all ? 0 : empty_loop(b->operations), start;
 	unsigned done = 0;
 
 	if (b->setup)

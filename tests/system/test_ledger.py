@@ -102,7 +102,7 @@ def test_vmreads_and_vmwrites(in_each_mode: Starter) -> None:
     (row,) = (row for row in run.machine_lines("stats") if row.get("exit") == "cpuid")
     # All but a few, at the start, are of a leaf that is constant; the others ask for more registers.
     assert 0 <= row["vmreads"] - 5 * row["count"] <= 20
-    # The timer is not written again by the one after which the vcpu's slice ends.
+    # vmx_exit_quick() leaves the timer to the run loop, uncounted, where the deadline has come by then: here once at most.
     assert -1 <= row["vmwrites"] - 2 * row["count"] <= 20
 
 

@@ -81,6 +81,11 @@ def _linux(kernel: str, run: str = "loglevel=0 rdinit=/bin/bench") -> dict[str, 
     return {"kernel": kernel, "append": f"console=ttyS0 {run}", "mem": "256M", "counters": True}
 
 
+def _disk(kernel: str, io: str = "virtio") -> dict[str, Any]:
+    return _linux(kernel, "loglevel=0 triptych.run=/bin/iobench") | {"io": io, "disk": ["blank:8M"]}
+
+
+NO_SUCH_DISK = "natively there is no such disk"
 FEWER = "at most 3 batches of an operation instead of 40: it is a hundred times slower here"
 NO_ACCOUNTS = "natively nobody keeps accounts"
 WORKLOADS = (
@@ -99,6 +104,11 @@ WORKLOADS = (
     Workload("boot-amd64", "Debian's standard kernel from its first instruction to its init and power-off",
              _linux("debian:amd64", "triptych.run=/bin/true"), 2.5, modes=("native", "hw", "pure-oos"),
              prints=False, absent={NATIVE: NO_ACCOUNTS}),
+    Workload("disk", "requests to a disk past all caches: virtio, on memory of the hypervisor's", _disk("debian:cloud-amd64"),
+             0.7, modes=("native", "hw", "pure-oos"), repeatable=REPEATABLE, absent={NATIVE: NO_SUCH_DISK}),
+    Workload("disk-ide", "the same requests and the same memory behind an emulated IDE disk",
+             _disk("debian:amd64", "emulated"), 2.5, modes=("native", "hw"), repeatable=REPEATABLE,
+             absent={NATIVE: NO_SUCH_DISK}),
 )  # fmt: skip
 WORKLOAD_NAMES = tuple(w.name for w in WORKLOADS)
 
@@ -162,13 +172,15 @@ def vm_of(cell: Cell, engine: str) -> tuple[dict[str, Any], Vm]:
 
 
 def toml(keys: dict[str, Any]) -> str:
-    """A VM file with these keys: strings, booleans and numbers."""
+    """A VM file with these keys: strings, booleans, numbers, and lists of them."""
 
     def value(v: Any) -> str:
         if isinstance(v, bool):
             return "true" if v else "false"
         if isinstance(v, int):
             return str(v)
+        if isinstance(v, list):
+            return f"[{', '.join(map(value, v))}]"
         return '"' + str(v).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
     return "".join(f"{k} = {value(v)}\n" for k, v in keys.items())
