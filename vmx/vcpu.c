@@ -287,6 +287,7 @@ static void set_root(struct vcpu *v, hpa_t root)
 {
 	struct vmx_vcpu *x = vmx_of(v);
 
+	x->cr3 = get_cr3(x); /* it may have loaded another since we were told */
 	x->root = root.v;
 	vmwrite(VMCS_GUEST_CR3, root.v);
 	if (!vmx_caps_must(&vmx_caps, VMX_PROC, PROC_CR3_STORE))

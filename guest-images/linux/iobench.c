@@ -179,6 +179,7 @@ static void prepare(const char *device, const char *what, unsigned bytes, unsign
 	if (posix_memalign((void **)&b.memory, 4096, (size_t)b.depth * b.bytes))
 		die("memory");
 	memset(b.memory, 0, (size_t)b.depth * b.bytes);
+	b.aio = 0; /* io_setup() wants it so */
 	if (syscall(SYS_io_setup, b.depth, &b.aio))
 		die("io_setup");
 }
