@@ -5,6 +5,7 @@
  */
 #include "virtio/net.h"
 
+#include "hv/ctl/ledger.h"
 #include "hv/lib/string.h"
 #include "hv/mem/page.h"
 #include "virtio/net_filter.h"
@@ -21,6 +22,7 @@
 #define BUFFERS_MAX    64u	 /* of one frame */
 #define SENT_SHARE     4u	 /* one in so many places of a ring may be sent and not told yet */
 #define SENT_HZ	       250u	 /* how often they are told at least */
+#define LOOK_HZ	       2000u /* how often a ring is looked into of which we asked no notifications */
 
 #define FEATURES                                                                                   \
 	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MTU | VIRTIO_NET_F_MAC |       \
@@ -43,6 +45,8 @@ struct virtio_net {
 	u8 pair_of[FLOWS];
 	struct timerq *timers;
 	struct timer sent; /* armed: there are frames that the driver was not told of */
+	struct timer look; /* armed while there are pairs in unasked */
+	unsigned unasked;  /* pairs, by bit, whose driver need not notify us now */
 	struct net_counters count;
 	u8 frame[NET_FRAME_MAX];
 };
@@ -282,6 +286,71 @@ static void tell_sent(struct timer *t)
 		virtio_signal(&n->dev, TRANSMIT(i));
 }
 
+/* Did the ring have anything? */
+static bool look_into(struct virtio_net *n, unsigned pair)
+{
+	struct virtqueue *q = virtio_vq(&n->dev, TRANSMIT(pair));
+	u64 before = q->chains;
+
+	vq_no_kicks(q);
+	transmit(n, q, pair);
+	tell_later(n, q, TRANSMIT(pair));
+	return q->chains != before;
+}
+
+/*
+ * A driver that has sent one frame sends more before it waits for anything. The first one comes
+ * with a notification; then we ask for none and look by ourselves, until there is nothing, or the
+ * guest idles.
+ */
+static void look_later(struct virtio_net *n)
+{
+	timer_arm(n->timers, &n->look, timerq_now(n->timers) + n->timers->hz / LOOK_HZ);
+}
+
+/* Notifications are wanted again, but for what has come before the driver saw that. */
+static void ask_again(struct virtio_net *n, unsigned pair)
+{
+	while (vq_want_kicks(virtio_vq(&n->dev, TRANSMIT(pair))))
+		look_into(n, pair);
+}
+
+static void ask_all_again(struct virtio_net *n)
+{
+	for (unsigned i = 0; i < NET_PAIRS; i++)
+		if (n->unasked & BIT(i))
+			ask_again(n, i);
+	n->unasked = 0;
+}
+
+static void look(struct timer *t)
+{
+	struct virtio_net *n = container_of(t, struct virtio_net, look);
+	struct ledger_mark m = ledger_backend_begin();
+	bool any = false;
+
+	for (unsigned i = 0; i < NET_PAIRS; i++)
+		if (n->unasked & BIT(i))
+			any |= look_into(n, i);
+	if (any)
+		look_later(n);
+	else
+		ask_all_again(n);
+	ledger_backend_end(m);
+}
+
+void virtio_net_idle(struct virtio_net *n)
+{
+	struct ledger_mark m;
+
+	if (!n->unasked)
+		return;
+	m = ledger_backend_begin();
+	timer_cancel(n->timers, &n->look);
+	ask_all_again(n);
+	ledger_backend_end(m);
+}
+
 /* ---- the control queue: 5.1.6.5 ---- */
 
 static bool set_pairs(struct virtio_net *n, struct vq_cursor *data)
@@ -346,29 +415,41 @@ static void find_offloads(struct virtio_net *n)
 			(has(n, VIRTIO_NET_F_GUEST_TSO6) ? NET_TSO6 : 0);
 }
 
+static void kick_control(struct virtio_net *n, unsigned queue)
+{
+	struct virtqueue *q = virtio_vq(&n->dev, queue);
+
+	do {
+		vq_no_kicks(q);
+		control(n, q);
+	} while (vq_want_kicks(q));
+	virtio_signal(&n->dev, queue);
+}
+
+static void kick_transmit(struct virtio_net *n, unsigned pair)
+{
+	if (!look_into(n, pair)) {
+		ask_again(n, pair);
+		return;
+	}
+	if (!n->unasked)
+		look_later(n);
+	n->unasked |= (unsigned)BIT(pair);
+}
+
 /* Buffers to receive into wait in their ring: there is nothing to say about them. */
 static void net_kick(struct virtio_dev *d, unsigned queue)
 {
 	struct virtio_net *n = net_of(d);
-	struct virtqueue *q = virtio_vq(d, queue);
 
 	find_offloads(n);
 	n->filter.by_vlan = has(n, VIRTIO_NET_F_CTRL_VLAN);
-	if (queue != control_queue(n) && queue == RECEIVE(PAIR(queue))) {
-		vq_no_kicks(q);
-		return;
-	}
-	do {
-		vq_no_kicks(q);
-		if (queue == control_queue(n))
-			control(n, q);
-		else
-			transmit(n, q, PAIR(queue));
-	} while (vq_want_kicks(q));
 	if (queue == control_queue(n))
-		virtio_signal(d, queue);
+		kick_control(n, queue);
+	else if (queue == RECEIVE(PAIR(queue)))
+		vq_no_kicks(virtio_vq(d, queue));
 	else
-		tell_later(n, q, queue);
+		kick_transmit(n, PAIR(queue));
 }
 
 /* A card that was not told otherwise gets what is for it, and for any group. */
@@ -381,6 +462,8 @@ static void net_reset(struct virtio_dev *d)
 	n->pairs = 1;
 	n->port.takes = 0;
 	timer_cancel(n->timers, &n->sent);
+	timer_cancel(n->timers, &n->look);
+	n->unasked = 0;
 	announced(n);
 }
 
@@ -445,6 +528,7 @@ enum status virtio_net_create(struct virtio_net **out, const char *vm, unsigned 
 	memcpy(n->dev.config, &c, sizeof(c));
 	n->timers = timers;
 	timer_init(&n->sent, tell_sent);
+	timer_init(&n->look, look);
 	net_reset(&n->dev);
 	n->sw = sw;
 	n->port.receive = receive;
@@ -468,5 +552,6 @@ void virtio_net_destroy(struct virtio_net *n)
 {
 	switch_leave(n->sw, &n->port);
 	timer_cancel(n->timers, &n->sent);
+	timer_cancel(n->timers, &n->look);
 	page_free(n, ORDER, PAGE_HV);
 }

@@ -37,6 +37,9 @@ void virtio_net_destroy(struct virtio_net *n);
 /* The link goes up or down; a driver whose link comes up is asked to announce itself. */
 void virtio_net_link(struct virtio_net *n, bool up);
 
+/* The guest has nothing to do: what it has left in its rings without a notification is sent. */
+void virtio_net_idle(struct virtio_net *n);
+
 /* A line of counters, for programs. */
 void virtio_net_report(const struct virtio_net *n);
 

@@ -219,6 +219,14 @@ static void reset(void *ctx)
 			virtio_mmio_reset(&io->mmio[i]);
 }
 
+static void idle(void *ctx)
+{
+	struct virtio_io *io = ctx;
+
+	if (io->net)
+		virtio_net_idle(io->net);
+}
+
 static void report(const void *ctx)
 {
 	const struct virtio_io *io = ctx;
@@ -235,6 +243,7 @@ const struct vm_io_ops virtio_io_ops = {
 	.create = create,
 	.console_in = console_in,
 	.reset = reset,
+	.idle = idle,
 	.report = report,
 	.destroy = destroy,
 };

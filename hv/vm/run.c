@@ -134,6 +134,17 @@ static void idle(struct vcpu *v)
 	heartbeat(&v->heartbeat);
 }
 
+/* What devices have left for now may end in an interrupt for this vcpu. */
+static bool io_made_work(struct vcpu *v)
+{
+	const struct vm *vm = v->vm;
+
+	if (!vm->io_ops || !vm->io_ops->idle)
+		return false;
+	vm->io_ops->idle(vm->io);
+	return (v->work & ~WORK_RESCHED) != WORK_HALTED;
+}
+
 /* In HLT, with nothing pending but that the slice is over, perhaps. */
 static enum vcpu_slice halted(struct vcpu *v)
 {
@@ -145,6 +156,8 @@ static enum vcpu_slice halted(struct vcpu *v)
 		if (v->work & WORK_END)
 			return SLICE_ON;
 	}
+	if (io_made_work(v))
+		return SLICE_ON;
 	if ((v->work & WORK_RESCHED) || !sched_alone())
 		return SLICE_HALTED;
 	idle(v);

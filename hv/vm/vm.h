@@ -22,7 +22,10 @@ struct vm_io_ops {
 	/* Bytes typed at the console: false if it is not here. *took: for how many there was room.
 	 */
 	bool (*console_in)(void *io, const u8 *buf, size_t len, size_t *took);
-	void (*reset)(void *io);	/* to their power-on state, after the platform */
+	void (*reset)(void *io); /* to their power-on state, after the platform */
+	/* A vcpu has halted, with nothing pending: what was left for later is done now. NULL: that
+	 * is nothing. */
+	void (*idle)(void *io);
 	void (*report)(const void *io); /* counters to the log */
 	void (*destroy)(void *io);	/* before the platform */
 };

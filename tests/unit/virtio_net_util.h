@@ -27,7 +27,7 @@
 #define TRANSMIT 1
 #define CONTROL	 2
 #define PORTS	 3
-#define HZ	 1000ul
+#define HZ	 100000ul
 
 typedef u8 mac_t[ETH_ADDR];
 
