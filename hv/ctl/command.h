@@ -14,7 +14,7 @@
 #include "hv/ctl/out.h"
 #include "hv/vm/task.h"
 
-#define COMMAND_ARGS	3u
+#define COMMAND_ARGS	4u
 #define COMMAND_WORD	48u /* characters of an argument, with the end */
 #define COMMAND_ERR_MAX 256u
 

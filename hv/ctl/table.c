@@ -41,7 +41,7 @@ const struct command commands[] = {
 	{ "log", { COUNT(LOG_LINES_MAX) }, ON_BOOT_CPU, run_log, "the last lines of the hypervisor's log" },
 	{ "regs", { VM, VCPU }, ON_VCPU, run_regs, "registers" },
 	{ "walk", { VM, ADDRESS, VCPU }, ON_VCPU, run_walk, "how a linear address is translated, by the guest's tables and by ours" },
-	{ "x", { VM, ADDRESS, COUNT(EXAMINE_MAX) }, ON_VCPU, run_examine, "bytes at a linear address" },
+	{ "x", { VM, ADDRESS, COUNT(EXAMINE_MAX), VCPU }, ON_VCPU, run_examine, "bytes at a linear address" },
 	{ "trace", { VM, COUNT(TRACE_SHOWN_MAX), VCPU }, ON_VCPU, run_trace, "the last exits; the first time, begin to record them" },
 	{ "why", { VM, VCPU }, ON_VCPU, run_why, "what it does, and its last exits in words" },
 	{ "dump-vmcs", { VM, VCPU }, ON_VCPU, run_dump_vmcs, "the processor's own fields of a vcpu" },

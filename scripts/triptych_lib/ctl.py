@@ -40,7 +40,7 @@ COMMANDS = {
     "create": Command("create", ("file",), "make a VM from a description of the run: vm3.conf, or its name"),
     "regs": Command("regs", ("vm", "vcpu?"), "registers"),
     "walk": Command("walk", ("vm", "address", "vcpu?"), "how an address is translated, by the guest's tables and by ours"),
-    "x": Command("x", ("vm", "address", "count?"), "bytes at an address"),
+    "x": Command("x", ("vm", "address", "count?", "vcpu?"), "bytes at an address"),
     "why": Command("why", ("vm", "vcpu?"), "what it does, and its last exits in words"),
     "trace": Command("trace", ("vm", "count?", "vcpu?"), "the last exits; the first time, begin to record them"),
     "dump-vmcs": Command("dump-vmcs", ("vm", "vcpu?"), "the processor's own fields of a vcpu"),

@@ -75,9 +75,10 @@ class Terminal:
         os.write(self.ours, keys)
 
     def command(self, line: str) -> str:
-        """What the monitor answers."""
+        """What the monitor answers, after the whole line was shown; the prompt may have been shown anew before."""
         self.type(line.encode() + b"\r")
-        return self.expect(READY).split("\r\n", 1)[1]
+        self.expect(line[-30:].encode() + b"\x1b[K\r\n")
+        return self.expect(READY)
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -88,7 +89,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    files = [description(tmp_path, name, FOREVER, *more) for name, more in (("a", ()), ("b", ('mmu = "shadow"',)))]
+    files = [description(tmp_path, name, FOREVER, *more) for name, more in (("a", ("vcpus = 2",)), ("b", ('mmu = "shadow"',)))]
     spare = description(tmp_path, "c", "garbage", "reboot = false")
     found = Terminal(tmp_path, "--monitor", "--stay", "--vm", files[0], "--vm", files[1], "--spare", spare)
     yield found
@@ -109,14 +110,15 @@ def connect(terminal: Terminal) -> ctl.Client:
 
 # What is typed, and what must be in the answer.
 TYPED = [
-    ("vms", r"name +state.*\r\na +\w+ +8 +1 +ept.*\r\nb +\w+ +8 +1 +shadow"),
+    ("vms", r"name +state.*\r\na +\w+ +8 +2 +ept.*\r\nb +\w+ +8 +1 +shadow"),
     ("vms x", 'error: "x" is one too many: vms'),
-    ("stats", r"vm +vcpu +cpu +exits.*\r\na +0 .*\r\nb +0 "),
+    ("stats", r"vm +vcpu +cpu +exits.*\r\na +0 .*\r\na +1 .*\r\nb +0 "),
     ("stats a", r"exit +count +ticks\r\n(.*\r\n)*hlt "),
     ("stats nobody", 'error: there is no VM "nobody" that runs; there are: a, b'),
     ("regs a", r"rax +0x[0-9a-f]+ +rcx +0x(.*\r\n)*cs +0x[0-9a-f]+ +0x0 "),
     ("regs a 0", "rip"),
-    ("regs a 1", "error: VM a has 1 vcpus, from 0 on, and no 1"),
+    ("regs a 1", "rip"),
+    ("regs a 2", "error: VM a has 2 vcpus, from 0 on, and no 2"),
     ("regs a zero", "error: VCPU: the number of a vcpu, from 0 on, is expected"),
     ("regs", r"error: VM is missing: regs VM \[VCPU\]"),
     ("walk a 0x100000", r"gpa: 0x100000\r\n(.*\r\n)*level +entry +leads_to +hpa +rights\r\n4 .* table "),
@@ -125,11 +127,13 @@ TYPED = [
     ("walk a", "error: ADDRESS is missing: walk VM ADDRESS"),
     ("walk a there", 'error: ADDRESS: an address such as 0xffffffff81000000 is expected, not "there"'),
     ("x a 0x100000 20", r"0x100000 +[0-9a-f]{32}\r\n0x100010 +[0-9a-f]{8}\r\n"),
+    ("x a 0x100000 4 1", r"0x100000 +[0-9a-f]{8}\r\n"),
     ("x a 0x100000 0", "error: COUNT: a number from 1 to 512 is expected"),
     ("x a 0x7000000000", "error: VM a has no memory at 0x7000000000"),
     ("trace a", "recorded: 0"),
     ("trace a 65", "error: COUNT: a number from 1 to 64 is expected"),
     ("why b", r'no exits are recorded: "trace b" begins to record them'),
+    ("why a 1", "a, vcpu 1: it waits for being started by another vcpu"),
     ("why", "error: VM is missing"),
     ("dump-vmcs a", r"guest RIP +0x[0-9a-f]+\r\n(.*\r\n)*host RIP +0x"),
     ("dump-vmcs x", 'error: there is no VM "x"'),
@@ -158,7 +162,7 @@ TYPED = [
     ("help me", 'error: "me" is one too many'),
     ("quit now", 'error: "now" is one too many: quit'),
     ("frobnicate a b", 'error: "frobnicate" is no command; "help" lists them'),
-    ("x a b c d e f", 'error: "d" is one too many'),
+    ("x a b c d e f", 'error: "e" is one too many'),
     ("   ", ""),
     ("y" * 1000, "is no command"),
 ]
@@ -229,7 +233,7 @@ def check_commands(terminal: Terminal) -> None:
         return done.returncode, done.stdout + done.stderr
 
     assert re.search(r"^a .* ept ", run("ps")[1], re.M)
-    assert run("regs", "a", "7") == (1, "triptych: VM a has 1 vcpus, from 0 on, and no 7\n")
+    assert run("regs", "a", "7") == (1, "triptych: VM a has 2 vcpus, from 0 on, and no 7\n")
     assert run("x", "a", "where")[0] == 2
     assert run("walk", "a")[0] == 2
     status, text = run("top", "--times", "1", "--seconds", "1")

@@ -184,7 +184,7 @@ static void lines_are_calls(void **state)
 	assert_non_null(
 		strstr(shown, "\r\nerror: \"nothing\" is no command; \"help\" lists them\r\n"));
 	type("x a b c d e f g\r");
-	assert_non_null(strstr(shown, "\r\nerror: \"d\" is one too many\r\n"));
+	assert_non_null(strstr(shown, "\r\nerror: \"e\" is one too many\r\n"));
 	assert_int_equal(cm.calls, 2);
 	assert_ends(type("\r"), "\r" READY);
 	assert_ends(type("   \r"), "\r" READY);

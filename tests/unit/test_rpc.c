@@ -204,7 +204,7 @@ static void the_table_is_sound(void **state)
 		assert_true(vm || c->place == ON_BOOT_CPU);
 	}
 	command_usage(command_find("x"), usage, sizeof(usage));
-	assert_string_equal(usage, "x VM ADDRESS [COUNT]");
+	assert_string_equal(usage, "x VM ADDRESS [COUNT] [VCPU]");
 	assert_null(command_find("xx"));
 	assert_null(command_find(""));
 }
@@ -212,7 +212,7 @@ static void the_table_is_sound(void **state)
 static void assert_check(
 	const char *name, const char *a, const char *b, const char *c, const char *why)
 {
-	const char *word[COMMAND_ARGS] = { a, b, c };
+	const char *word[COMMAND_ARGS] = { a, b, c, NULL };
 	struct arg_value value[COMMAND_ARGS];
 	char err[COMMAND_ERR_MAX] = "";
 
@@ -230,22 +230,24 @@ static void arguments_are_checked(void **state)
 	memset(lengthy, 'a', sizeof(lengthy) - 1);
 	assert_check("vms", NULL, NULL, NULL, "");
 	assert_check("vms", "a", NULL, NULL, "\"a\" is one too many: vms");
-	assert_check("x", NULL, NULL, NULL, "VM is missing: x VM ADDRESS [COUNT]");
-	assert_check("x", "a", NULL, NULL, "ADDRESS is missing: x VM ADDRESS [COUNT]");
+	assert_check("x", NULL, NULL, NULL, "VM is missing: x VM ADDRESS [COUNT] [VCPU]");
+	assert_check("x", "a", NULL, NULL, "ADDRESS is missing: x VM ADDRESS [COUNT] [VCPU]");
 	assert_check("x", "a", "0xffffffffffffffff", "512", "");
 	assert_check("x", "a", "0x10000000000000000", NULL,
 		"ADDRESS: an address such as 0xffffffff81000000 is expected, not "
-		"\"0x10000000000000000\": x VM ADDRESS [COUNT]");
+		"\"0x10000000000000000\": x VM ADDRESS [COUNT] [VCPU]");
 	assert_check("x", "a", "0x", NULL,
 		"ADDRESS: an address such as 0xffffffff81000000 is expected, not \"0x\": x VM "
-		"ADDRESS [COUNT]");
+		"ADDRESS [COUNT] [VCPU]");
 	assert_check("x", "a", "1f", NULL,
 		"ADDRESS: an address such as 0xffffffff81000000 is expected, not \"1f\": x VM "
-		"ADDRESS [COUNT]");
+		"ADDRESS [COUNT] [VCPU]");
 	assert_check("x", "a", "1", "513",
-		"COUNT: a number from 1 to 512 is expected, not \"513\": x VM ADDRESS [COUNT]");
+		"COUNT: a number from 1 to 512 is expected, not \"513\": x VM ADDRESS [COUNT] "
+		"[VCPU]");
 	assert_check("x", "a", "1", "0",
-		"COUNT: a number from 1 to 512 is expected, not \"0\": x VM ADDRESS [COUNT]");
+		"COUNT: a number from 1 to 512 is expected, not \"0\": x VM ADDRESS [COUNT] "
+		"[VCPU]");
 	assert_check("pause", lengthy, NULL, NULL,
 		"VM: a name is expected, not \"aaaaaaaaaaaaaaaaaaaa\": pause VM");
 	assert_check("regs", "a", "-1", NULL,
