@@ -45,7 +45,7 @@ struct names {
 	size_t size, len;
 };
 
-static void add_name(const struct vm *vm, void *ctx)
+static void add_name(struct vm *vm, void *ctx)
 {
 	struct names *n = ctx;
 

@@ -30,7 +30,7 @@ static const char *state_of(const struct vm *vm)
 	return vm->paused ? "paused" : names[vm->vcpu[0]->sched.place];
 }
 
-static void vms_row(const struct vm *vm, void *ctx)
+static void vms_row(struct vm *vm, void *ctx)
 {
 	struct out *o = ctx;
 
@@ -75,7 +75,7 @@ static void vcpu_row(struct out *o, const struct vcpu *v)
 	out_row_end(o);
 }
 
-static void vcpu_rows(const struct vm *vm, void *ctx)
+static void vcpu_rows(struct vm *vm, void *ctx)
 {
 	struct vcpu *v;
 

@@ -82,7 +82,7 @@ static void say_lines(const char *s)
 
 /* ---- completion ---- */
 
-static void add_name(const struct vm *vm, void *ctx)
+static void add_name(struct vm *vm, void *ctx)
 {
 	size_t n = strlen(vm->cfg.name) + 1;
 
@@ -132,11 +132,11 @@ static const char *complete(
 
 /* ---- back to the VMs ---- */
 
-static void each_shares(const struct vm *vm, void *ctx)
+static void each_shares(struct vm *vm, void *ctx)
 {
 	(void)ctx;
 	if (vm->begun)
-		vmconsole_share((struct vmconsole *)(uintptr_t)&vm->console);
+		vmconsole_share(&vm->console);
 }
 
 static void come_to_front(void)

@@ -494,9 +494,9 @@ void vms_unpin(struct vm *vm)
 		task_post(&vm->burial, vm->cpu);
 }
 
-void vms_each(void (*fn)(const struct vm *vm, void *ctx), void *ctx)
+void vms_each(void (*fn)(struct vm *vm, void *ctx), void *ctx)
 {
-	const struct vm *vm;
+	struct vm *vm;
 
 	spin_lock(&vms.lock);
 	list_for_each_entry (vm, &vms.list, node)

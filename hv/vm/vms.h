@@ -33,7 +33,7 @@ struct vm *vms_pin(const char *name);
 void vms_unpin(struct vm *vm);
 
 /* Calls fn for each VM, with the list's lock held: fn may look, and must not wait or post. */
-void vms_each(void (*fn)(const struct vm *vm, void *ctx), void *ctx);
+void vms_each(void (*fn)(struct vm *vm, void *ctx), void *ctx);
 
 /*
  * vms_create(): one more VM, from a description: the name of the boot module ("vm3.conf"), or of

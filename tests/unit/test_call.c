@@ -83,7 +83,7 @@ void vms_unpin(struct vm *v)
 	pins--;
 }
 
-void vms_each(void (*fn)(const struct vm *vm, void *ctx), void *ctx)
+void vms_each(void (*fn)(struct vm *vm, void *ctx), void *ctx)
 {
 	fn(&vm, ctx);
 }

@@ -87,7 +87,7 @@ void vms_focus(const struct vm *chosen)
 	tty.focus = chosen;
 }
 
-void vms_each(void (*fn)(const struct vm *vm, void *ctx), void *ctx)
+void vms_each(void (*fn)(struct vm *vm, void *ctx), void *ctx)
 {
 	fn(&vm, ctx);
 }
