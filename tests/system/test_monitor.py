@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from conftest import BOOT_TIMEOUT_S, COMMAND_TIMEOUT_S, ROOT
+from conftest import BOOT_TIMEOUT_S, COMMAND_TIMEOUT_S, ROOT, own_mode
 from triptych_lib import control, crash, ctl
 
 READY = b"triptych> \x1b[K"  # the prompt with nothing typed
@@ -290,6 +290,7 @@ def check_end(terminal: Terminal, client: ctl.Client) -> None:
     assert "VM c: " in errors.splitlines()[-1]
 
 
+@own_mode("a VM of each memory mode is in it")
 def test_monitor(terminal: Terminal) -> None:
     client = connect(terminal)
     check_terminal(terminal)
