@@ -149,6 +149,10 @@ void inspect_walk(struct out *o, struct vcpu *v, gva_t gva)
 	enum walk_result how;
 
 	look_regs(v, &r);
+	if (!look_canonical(&r, gva)) {
+		out_text(o, "guest_fault", "0x%lx is no linear address", gva.v);
+		return;
+	}
 	how = guest_walk(&v->vm->mem, &r, gva, WALK_PEEK, &w);
 	guest_table(o, &r, &w, how);
 	v->vm->mmu->ops->view(v, &view);

@@ -4,6 +4,8 @@
 #include "hv/vm/cpuid.h"
 #include "hv/vm/vm.h"
 
+#define LINEAR_BITS 48 /* with four levels of tables */
+
 void look_regs(struct vcpu *v, struct walk_regs *r)
 {
 	*r = (struct walk_regs){
@@ -16,6 +18,15 @@ void look_regs(struct vcpu *v, struct walk_regs *r)
 	};
 	if ((r->cr0 & CR0_PG) && (r->cr4 & CR4_PAE) && !(r->efer & EFER_LMA))
 		v->ops->get_pdptes(v, r->pdpte);
+}
+
+bool look_canonical(const struct walk_regs *r, gva_t gva)
+{
+	unsigned bits = 8 * sizeof(u64) - LINEAR_BITS;
+
+	if (!(r->efer & EFER_LMA))
+		return gva.v <= ~0u;
+	return (u64)((s64)(gva.v << bits) >> bits) == gva.v;
 }
 
 gva_t look_rip(struct vcpu *v)
@@ -42,7 +53,8 @@ static bool find(struct vcpu *v, const struct walk_regs *r, u64 gva, gpa_t *gpa,
 	size_t left = PAGE_SIZE - gva % PAGE_SIZE;
 	struct walk w;
 
-	if (guest_walk(&v->vm->mem, r, GVA(gva), WALK_PEEK, &w) != WALK_OK)
+	if (!look_canonical(r, GVA(gva)) ||
+		guest_walk(&v->vm->mem, r, GVA(gva), WALK_PEEK, &w) != WALK_OK)
 		return false;
 	*gpa = w.gpa;
 	*len = MIN(*len, left);

@@ -14,6 +14,9 @@ struct vcpu;
 /* The registers that decide how the vcpu's linear addresses are translated. */
 void look_regs(struct vcpu *v, struct walk_regs *r);
 
+/* Can there be such a linear address, with these registers? */
+bool look_canonical(const struct walk_regs *r, gva_t gva);
+
 /* The linear address of the next instruction. */
 gva_t look_rip(struct vcpu *v);
 
