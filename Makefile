@@ -197,6 +197,9 @@ $(B)/guest/%.o: %.c
 	@mkdir -p $(@D)
 	@$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Its frames are in .debug_frame, which is not loaded.
+$(B)/guest/tests/guest/debugged/main.o: GUEST_CFLAGS += -fno-asynchronous-unwind-tables
+
 $(B)/guest/%.o: %.S
 	@mkdir -p $(@D)
 	@$(CC) $(GUEST_CFLAGS) -c -o $@ $<

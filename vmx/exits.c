@@ -30,6 +30,8 @@ static bool decode_exception(struct vcpu *v, struct vcpu_exit *e)
 		.has_error = (info & INTR_INFO_ERROR_CODE) != 0,
 		.qualification = vmread(VMCS_EXIT_QUALIFICATION),
 	};
+	if (e->exception.vector == VEC_BP)
+		e->exception.length = (u8)vmread32(VMCS_EXIT_INSTRUCTION_LENGTH);
 	if (e->exception.has_error)
 		e->exception.error = vmread32(VMCS_EXIT_INTR_ERROR_CODE);
 	/* An IRET that faulted had already ended the blocking by NMI. */
@@ -118,6 +120,27 @@ static bool decode_cr(struct vcpu *v, struct vcpu_exit *e)
 		vmx_cr3_read(v);
 	/* The quick path has not saved RBP and R12 to R15. */
 	return e->cr.gpr < R12 && e->cr.gpr != RBP;
+}
+
+/* "Exit Qualification for MOV DR" */
+static bool decode_dr(struct vcpu *v, struct vcpu_exit *e)
+{
+	u64 q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	(void)v;
+	e->dr = (struct exit_dr){
+		.dr = (u8)(q & QUAL_DR_NUMBER),
+		.gpr = (u8)((q & QUAL_DR_REGISTER) >> QUAL_DR_REGISTER_SHIFT),
+		.write = !(q & QUAL_DR_FROM),
+	};
+	return true;
+}
+
+static bool decode_step(struct vcpu *v, struct vcpu_exit *e)
+{
+	(void)v;
+	e->pending = vmread(VMCS_GUEST_PENDING_DEBUG);
+	return true;
 }
 
 static_assert(QUAL_EPT_READ == MMU_R && QUAL_EPT_WRITE == MMU_W && QUAL_EPT_FETCH == MMU_X &&
@@ -217,10 +240,12 @@ const struct vmx_exit_row vmx_exit_rows[REASON_COUNT] = {
 	[REASON_VMXOFF] = { "VMXOFF", EXIT_UNDEFINED, 0, NULL },
 	[REASON_VMXON] = { "VMXON", EXIT_UNDEFINED, 0, NULL },
 	[REASON_CR_ACCESS] = { "control-register access", EXIT_CR, 0, decode_cr, vmx_quick },
+	[REASON_MOV_DR] = { "MOV DR", EXIT_DR, 0, decode_dr },
 	[REASON_IO] = { "I/O instruction", EXIT_IO, 0, decode_io, vmx_quick },
 	[REASON_RDMSR] = { "RDMSR", EXIT_RDMSR, 0, NULL, vmx_quick },
 	[REASON_WRMSR] = { "WRMSR", EXIT_WRMSR, 0, NULL, vmx_quick },
 	[REASON_MWAIT] = { "MWAIT", EXIT_UNDEFINED, 0, NULL },
+	[REASON_MONITOR_TRAP] = { "monitor trap flag", EXIT_STEP, 0, decode_step },
 	[REASON_MONITOR] = { "MONITOR", EXIT_UNDEFINED, 0, NULL },
 	[REASON_PAUSE] = { "PAUSE", EXIT_PAUSE, 0, NULL, vmx_quick },
 	[REASON_EPT_VIOLATION] = { "EPT violation", EXIT_MEMORY, VMX_EXIT_VECTORED,

@@ -16,6 +16,7 @@
 #define FXSAVE_SIZE  512
 #define FXSAVE_FCW   0
 #define FXSAVE_MXCSR 24
+#define XSTATE_BV    512 /* behind it, in an XSAVE area: the components that are not as at first */
 #define FCW_INIT     0x37f
 #define MXCSR_INIT   0x1f80u
 
@@ -180,5 +181,55 @@ void vmx_switch_in(struct vcpu *v, bool stranger)
 	write_dr2(l->dr[2]);
 	write_dr3(l->dr[3]);
 	write_dr6(l->dr6);
+	load_vectors(v, l);
+}
+
+/* cpu_ops.get_live */
+u64 vmx_get_live(struct vcpu *v, enum vcpu_live r)
+{
+	(void)v;
+	switch (r) {
+	case LIVE_DR0: return read_dr0();
+	case LIVE_DR1: return read_dr1();
+	case LIVE_DR2: return read_dr2();
+	case LIVE_DR3: return read_dr3();
+	case LIVE_DR6: return read_dr6();
+	case LIVE_CR2: return read_cr2();
+	default: return rdmsr(MSR_KERNEL_GS_BASE);
+	}
+}
+
+/* cpu_ops.set_live */
+void vmx_set_live(struct vcpu *v, enum vcpu_live r, u64 value)
+{
+	(void)v;
+	switch (r) {
+	case LIVE_DR0: write_dr0(value); break;
+	case LIVE_DR1: write_dr1(value); break;
+	case LIVE_DR2: write_dr2(value); break;
+	case LIVE_DR3: write_dr3(value); break;
+	case LIVE_DR6: write_dr6(value); break;
+	default: BUG("register %u cannot be set", r);
+	}
+}
+
+/* cpu_ops.get_fxsave */
+u8 *vmx_get_fxsave(struct vcpu *v)
+{
+	struct vmx_live *l = vmx_of(v)->live;
+
+	save_vectors(v, l);
+	if (has_xsave())
+		xsetbv(0, v->xcr0);
+	return l->vector;
+}
+
+/* cpu_ops.put_fxsave */
+void vmx_put_fxsave(struct vcpu *v)
+{
+	struct vmx_live *l = vmx_of(v)->live;
+
+	if (has_xsave())
+		*(u64 *)(l->vector + XSTATE_BV) |= XCR0_X87 | XCR0_SSE;
 	load_vectors(v, l);
 }

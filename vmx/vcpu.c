@@ -93,6 +93,7 @@ static const u64 reg_field[VREG_COUNT] = {
 	[VREG_SYSENTER_EIP] = VMCS_GUEST_SYSENTER_EIP,
 	[VREG_DEBUGCTL] = VMCS_GUEST_DEBUGCTL,
 	[VREG_TSC_OFFSET] = VMCS_TSC_OFFSET,
+	[VREG_PENDING_DEBUG] = VMCS_GUEST_PENDING_DEBUG,
 };
 
 /* One-level: the guest's own is what it loaded last, be it without an exit. */
@@ -403,6 +404,20 @@ void vmx_set_proc(struct vmx_vcpu *x, u32 bit, bool on)
 	vmwrite(VMCS_PROC_BASED_CONTROLS, want);
 }
 
+/* cpu_ops.set_traps */
+static bool set_traps(struct vcpu *v, bool step, bool int3, bool debug_regs)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+	bool have = vmx_controls_have(x->controls, VMX_PROC, PROC_MONITOR_TRAP);
+	bool have_dr = vmx_controls_have(x->controls, VMX_PROC, PROC_MOV_DR);
+	u64 exceptions = vmread(VMCS_EXCEPTION_BITMAP) & ~BIT(VEC_BP);
+
+	vmwrite(VMCS_EXCEPTION_BITMAP, exceptions | (int3 ? BIT(VEC_BP) : 0));
+	vmx_set_proc(x, PROC_MOV_DR, debug_regs && have_dr);
+	vmx_set_proc(x, PROC_MONITOR_TRAP, step && have);
+	return !step || have;
+}
+
 /* cpu_ops.skip */
 static void skip(struct vcpu *v)
 {
@@ -706,6 +721,11 @@ const struct cpu_ops vmx_cpu_ops = {
 	.set_cr3_targets = set_cr3_targets,
 	.cr0_needed = cr0_needed,
 	.flush_tlb = flush_tlb,
+	.set_traps = set_traps,
+	.get_live = vmx_get_live,
+	.set_live = vmx_set_live,
+	.get_fxsave = vmx_get_fxsave,
+	.put_fxsave = vmx_put_fxsave,
 	.dump = vmx_dump,
 	.field = field,
 	.trace = set_exit_address,

@@ -111,6 +111,10 @@ void vmx_live_destroy(struct vmx_vcpu *x);
 void vmx_live_reset(struct vcpu *v);
 void vmx_switch_out(struct vcpu *v);
 void vmx_switch_in(struct vcpu *v, bool stranger);
+u64 vmx_get_live(struct vcpu *v, enum vcpu_live r);
+void vmx_set_live(struct vcpu *v, enum vcpu_live r, u64 value);
+u8 *vmx_get_fxsave(struct vcpu *v);
+void vmx_put_fxsave(struct vcpu *v);
 
 /* inject.c */
 bool vmx_can_inject(struct vcpu *v, enum event_type t);

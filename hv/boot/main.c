@@ -113,6 +113,7 @@ __noreturn void hv_main(u32 boot_information)
 	setup_boot_info(boot_information, &opt);
 	log_info("Triptych");
 	setup_memory();
+	setup_debugger(&opt);
 	setup_machine(&opt);
 	setup_disks();
 	setup_report();

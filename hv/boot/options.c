@@ -113,6 +113,12 @@ static bool set_preflight(struct options *o, struct word v)
 	return !v.len;
 }
 
+static bool set_gdb(struct options *o, struct word v)
+{
+	o->gdb = true;
+	return !v.len;
+}
+
 static bool set_ledger_omit(struct options *o, struct word v)
 {
 	o->omit = v.text;
@@ -134,6 +140,7 @@ static const struct {
 	{ "cpus=", set_cpus },
 	{ "at-once=", set_at_once },
 	{ "preflight", set_preflight },
+	{ "gdb", set_gdb },
 	{ "trace=", set_trace },
 	{ "ledger_omit=", set_ledger_omit },
 };

@@ -24,6 +24,7 @@
 #include "hv/lib/string.h"
 #include "hv/mem/hostmap.h"
 #include "hv/mem/page.h"
+#include "hv/vm/debug.h"
 
 #define LOW_MEMORY     (1 * MB)
 #define EARLY_MAP_END  (4 * GB) /* what entry.S maps */
@@ -31,6 +32,7 @@
 #define BOOT_INFO_MAX  (1 * MB)
 #define LONGEST_WORD   40
 #define LOG_KEPT_ORDER 1u /* 8 KB of the log's last lines */
+#define COM3	       2
 
 extern u8 __image_start[], __image_end[], __early_start[], __early_end[];
 
@@ -124,6 +126,16 @@ void setup_monitor(void)
 		rpc_start(&port);
 		uart_on_input(ctl_port, ctl_input, NULL);
 	}
+}
+
+void setup_debugger(const struct options *opt)
+{
+	struct uart *port = opt->gdb ? uart_open(COM3) : NULL;
+
+	if (port)
+		debug_init(port);
+	else if (opt->gdb)
+		log_err("gdb: there is no COM3, and nobody is debugged");
 }
 
 /* The boot loader's information must not reach past what may be read; its size comes first. */

@@ -22,6 +22,9 @@ void setup_memory(void);
 /* ACPI, APICs, time, serial ports by interrupt, all CPUs, power-off. */
 void setup_machine(const struct options *opt);
 
+/* The port of a VM's debugger, if there is to be one: before setup_machine(). */
+void setup_debugger(const struct options *opt);
+
 /* The physical machine's disks and their partitions. */
 void setup_disks(void);
 

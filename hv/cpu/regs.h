@@ -80,7 +80,10 @@ struct cpuid_regs {
 
 /* "Debug Registers" */
 #define DR6_INIT 0xffff0ff0ul
+#define DR6_B	 0xful /* B0 to B3 */
+#define DR6_BD	 BIT(13)
 #define DR6_BS	 BIT(14)
+#define DR6_BT	 BIT(15)
 #define DR7_INIT 0x400ul
 #define DR7_GD	 BIT(13)
 

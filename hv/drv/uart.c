@@ -48,6 +48,7 @@
 
 #define TX_CONSOLE (64 * KB)
 #define TX_LOG	   (16 * KB)
+#define TX_DEBUG   (4 * KB)
 #define RX_SIZE	   (1 * KB)
 
 struct uart {
@@ -64,7 +65,7 @@ struct uart {
 	void *input_ctx;
 };
 
-static u8 tx_com1[TX_CONSOLE], tx_com2[TX_LOG];
+static u8 tx_com1[TX_CONSOLE], tx_com2[TX_LOG], tx_com3[TX_DEBUG];
 static struct uart ports[] = {
 	{ .base = 0x3f8,
 		.isa_irq = 4,
@@ -75,6 +76,11 @@ static struct uart ports[] = {
 		.isa_irq = 3,
 		.tx = tx_com2,
 		.tx_size = sizeof(tx_com2),
+		.stop = UART_NO_STOP },
+	{ .base = 0x3e8,
+		.isa_irq = 4,
+		.tx = tx_com3,
+		.tx_size = sizeof(tx_com3),
 		.stop = UART_NO_STOP },
 };
 static bool emergency;
@@ -173,10 +179,10 @@ static void rx_drain(struct uart *u)
 	}
 }
 
-static void uart_irq(void *ctx)
+/* Deals with all that one port has; true: there was something. */
+static bool serve(struct uart *u)
 {
-	struct uart *u = ctx;
-	bool received = false;
+	bool received = false, any = false;
 
 	lock(u);
 	for (unsigned i = 0; i < IRQ_ROUNDS; i++) {
@@ -184,6 +190,7 @@ static void uart_irq(void *ctx)
 
 		if (iir & IIR_NONE)
 			break;
+		any = true;
 		switch (iir & IIR_CAUSE) {
 		case IIR_RX:
 		case IIR_RX_TO:
@@ -198,6 +205,21 @@ static void uart_irq(void *ctx)
 	unlock(u);
 	if (received && u->input)
 		u->input(u->input_ctx);
+	return any;
+}
+
+/* COM1 and COM3 share a line, on which an edge is seen only when neither has anything. */
+static void uart_irq(void *ctx)
+{
+	const struct uart *first = ctx;
+	bool any = true;
+
+	for (unsigned round = 0; any && round < IRQ_ROUNDS; round++) {
+		any = false;
+		for (size_t i = 0; i < ARRAY_SIZE(ports); i++)
+			if (ports[i].irq && ports[i].isa_irq == first->isa_irq)
+				any |= serve(&ports[i]);
+	}
 }
 
 static void use_irq(struct uart *u)

@@ -10,7 +10,7 @@
 
 struct uart;
 
-/* COM1 (0) or COM2 (1), made ready for 115200 8N1; NULL if the machine has none there. */
+/* COM1 (0) to COM3 (2), made ready for 115200 8N1; NULL if the machine has none there. */
 struct uart *uart_open(unsigned com);
 
 /* From now on the ports work by interrupt; one without an I/O APIC line goes on by polling. */

@@ -31,6 +31,8 @@ enum exit_kind {
 	EXIT_HYPERCALL,
 	EXIT_UNDEFINED, /* an instruction that this virtual CPU does not have */
 	EXIT_EXCEPTION, /* an exception that we intercept */
+	EXIT_DR,	/* MOV to or from a debug register, for a debugger's sake */
+	EXIT_STEP,	/* an instruction is complete, or an event delivered; likewise */
 	EXIT_MEMORY,	/* EPT violation or misconfiguration, or a page fault under shadow paging */
 	EXIT_TASK_SWITCH,
 	EXIT_TRIPLE_FAULT,
@@ -63,6 +65,13 @@ struct exit_exception {
 	bool has_error;
 	u32 error;
 	u64 qualification; /* #DB: DR6 bits */
+	u8 length;	   /* of INT3 */
+};
+
+struct exit_dr {
+	u8 dr;	/* 0 to 7 */
+	u8 gpr; /* enum gpr */
+	bool write;
 };
 
 struct vcpu_exit {
@@ -70,6 +79,8 @@ struct vcpu_exit {
 		struct exit_io io;
 		struct exit_cr cr;
 		struct exit_exception exception;
+		struct exit_dr dr;
+		u64 pending; /* EXIT_STEP: traps that are due, by bits of DR6 */
 		struct mmu_fault memory;
 		gva_t invlpg;
 	};

@@ -11,6 +11,7 @@
 #include "hv/lib/string.h"
 #include "hv/vm/cpuid.h"
 #include "hv/vm/cr.h"
+#include "hv/vm/debug.h"
 #include "hv/vm/msr.h"
 #include "hv/vm/vm.h"
 
@@ -242,8 +243,10 @@ static bool do_hypercall(struct vcpu *v, const struct vcpu_exit *e)
  */
 static bool do_exception(struct vcpu *v, const struct vcpu_exit *e)
 {
-	const struct exit_exception *x = &e->exception;
+	struct exit_exception copy = e->exception, *x = &copy;
 
+	if (v->vm->debug && debug_exception(v, x))
+		return false;
 	if (x->vector == VEC_MC) {
 		vcpu_crash(v, "machine check while the guest ran; MCG_STATUS 0x%lx",
 			rdmsr(MSR_MCG_STATUS));
@@ -254,6 +257,32 @@ static bool do_exception(struct vcpu *v, const struct vcpu_exit *e)
 		v->ops->set(v, VREG_DR7, v->ops->get(v, VREG_DR7) & ~DR7_GD);
 	}
 	vcpu_inject_exception(v, x->vector, x->has_error, x->error);
+	return false;
+}
+
+/*
+ * While a debugger has the debug registers. Before it exits the instruction was looked at for #UD
+ * and its privilege, but not for DR7.GD.
+ */
+static bool do_dr(struct vcpu *v, const struct vcpu_exit *e)
+{
+	u64 dr7 = debug_read_dr(v, 7);
+
+	if (dr7 & DR7_GD) {
+		(void)debug_write_dr(v, 7, dr7 & ~DR7_GD);
+		write_dr6(read_dr6() | DR6_BD);
+		vcpu_inject_exception(v, VEC_DB, false, 0);
+		return false;
+	}
+	if (e->dr.write)
+		return debug_write_dr(v, e->dr.dr, gpr_get(v, e->dr.gpr)) || protection(v, e);
+	gpr_set(v, e->dr.gpr, debug_read_dr(v, e->dr.dr));
+	return true;
+}
+
+static bool do_step(struct vcpu *v, const struct vcpu_exit *e)
+{
+	debug_stepped(v, e->pending);
 	return false;
 }
 
@@ -355,6 +384,8 @@ const struct exit_handler exit_handlers[EXIT_KINDS] = {
 	[EXIT_HYPERCALL] = { "hypercall", do_hypercall },
 	[EXIT_UNDEFINED] = { "undefined", undefined },
 	[EXIT_EXCEPTION] = { "exception", do_exception },
+	[EXIT_DR] = { "debug-register", do_dr },
+	[EXIT_STEP] = { "step", do_step },
 	[EXIT_MEMORY] = { "memory", do_memory },
 	[EXIT_TASK_SWITCH] = { "task-switch", task_switch },
 	[EXIT_TRIPLE_FAULT] = { "triple-fault", triple_fault },

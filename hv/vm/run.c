@@ -16,6 +16,7 @@
 #include "hv/drv/console.h"
 #include "hv/lib/string.h"
 #include "hv/vm/cr.h"
+#include "hv/vm/debug.h"
 #include "hv/vm/vm.h"
 
 #define HEARTBEAT_HZ 100
@@ -201,9 +202,42 @@ void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
 	v->kind = EXIT_NONE;
 	timer_init(&v->heartbeat, heartbeat);
 	v->ops->load(v, s);
+	if (v->vm->debug)
+		debug_loaded(v);
 	v->left_tsc = rdtsc();
 	if (vcpu_can_run_with(v, s->cr0) && v->vm->mmu->ops->paging_changed)
 		v->vm->mmu->ops->paging_changed(v);
+}
+
+static bool run_once(struct vcpu *v)
+{
+	struct vcpu_exit e;
+	enum exit_kind kind = v->ops->run(v, &e);
+	bool complete = exit_handlers[kind].handle(v, &e);
+
+	if (complete)
+		v->ops->skip(v);
+	return complete;
+}
+
+/* A slice of a vcpu that a debugger has in its hands. */
+static enum vcpu_slice run_debugged(struct vcpu *v)
+{
+	enum vcpu_slice how;
+	unsigned long later;
+
+	for (;;) {
+		if (!debug_may_enter(v))
+			return SLICE_PREEMPTED;
+		later = debug_withheld(v);
+		vcpu_work_clear(v, later);
+		how = do_work(v);
+		vcpu_work_set(v, later);
+		if (how != SLICE_ON)
+			return how;
+		debug_enter(v);
+		debug_exited(v, run_once(v));
+	}
 }
 
 enum vcpu_slice vcpu_run(struct vcpu *v)
@@ -214,6 +248,11 @@ enum vcpu_slice vcpu_run(struct vcpu *v)
 
 	heartbeat(&v->heartbeat);
 	platform_set_current(v->vm->platform, v->index);
+	if (unlikely(v->vm->debug)) {
+		how = run_debugged(v);
+		timer_cancel(v->timers, &v->heartbeat);
+		return how;
+	}
 	while (!v->work || (how = do_work(v)) == SLICE_ON) {
 		kind = v->ops->run(v, &e);
 		if (exit_handlers[kind].handle(v, &e))

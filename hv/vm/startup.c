@@ -14,6 +14,7 @@
 #include "hv/cpu/regs.h"
 #include "hv/vm/cpuid.h"
 #include "hv/vm/cr.h"
+#include "hv/vm/debug.h"
 #include "hv/vm/vm.h"
 
 #define LEAF_VERSION 1u
@@ -70,6 +71,8 @@ static void begin(struct vcpu *v)
 
 	real_mode_state(v, v->sipi_vector, &s);
 	v->ops->load(v, &s);
+	if (v->vm->debug)
+		debug_loaded(v);
 	v->ops->set(v, VREG_TSC_OFFSET, offset);
 	v->exit_tsc = open;
 	v->nmi_waits = false;

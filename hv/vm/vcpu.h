@@ -39,7 +39,19 @@ enum vcpu_reg {
 	VREG_SYSENTER_EIP,
 	VREG_DEBUGCTL,
 	VREG_TSC_OFFSET,
+	VREG_PENDING_DEBUG, /* traps due before the next instruction, by bits of DR6 */
 	VREG_COUNT,
+};
+
+/* Registers that stay in the processor across exits, as long as the vcpu's state is there. */
+enum vcpu_live {
+	LIVE_DR0,
+	LIVE_DR1,
+	LIVE_DR2,
+	LIVE_DR3,
+	LIVE_DR6,
+	LIVE_CR2,
+	LIVE_KERNEL_GS_BASE,
 };
 
 /* What decides how any instruction executes and how its addresses are translated. */
@@ -82,6 +94,7 @@ struct event {
 #define WORK_HALTED  BIT(7)  /* in HLT: wait for an event instead of entering */
 #define WORK_SIPI    BIT(8)  /* a start-up IPI arrived: vcpu->sipi_vector */
 #define WORK_PARKED  BIT(9)  /* after INIT: heeds a start-up IPI, and nothing else */
+#define WORK_DEBUG   BIT(10) /* a debugger's step: each exit is looked at by the run loop */
 #define WORK_DEAF    BIT(11) /* with WORK_HALTED: only another vcpu of its VM can wake it */
 
 /* With nothing but these a vcpu has nothing to do. */
@@ -152,6 +165,17 @@ struct cpu_ops {
 	/* Bits of CR0 that this vcpu cannot do without, in an MMU of its kind: PE, PG. */
 	u64 (*cr0_needed)(struct vcpu *v);
 	void (*flush_tlb)(struct vcpu *v, enum tlb_scope scope, gva_t gva);
+	/* For a debugger, until the next call or load(): an exit after each instruction
+	 * (EXIT_STEP), for INT3, for accesses to debug registers (EXIT_DR). False, and no such
+	 * exit: the processor has none for each instruction. */
+	bool (*set_traps)(struct vcpu *v, bool step, bool int3, bool debug_regs);
+	/* For DR0 to DR3 and DR6: set as well. */
+	u64 (*get_live)(struct vcpu *v, enum vcpu_live r);
+	void (*set_live)(struct vcpu *v, enum vcpu_live r, u64 value);
+	/* The vector registers in memory: the first 512 bytes of an XSAVE area, as FXSAVE has them,
+	 * good until the guest is entered; and to the processor from there. */
+	u8 *(*get_fxsave)(struct vcpu *v);
+	void (*put_fxsave)(struct vcpu *v);
 	void (*dump)(struct vcpu *v); /* registers and control state to the log */
 	/* One of the fields that the provider keeps for the processor, by an index from 0 on; false
 	 * behind the last. A field that this processor does not have has no name (NULL). */

@@ -43,6 +43,7 @@ struct vm {
 	bool gone;			/* from the list */
 	bool again;			/* it is to be made once more */
 	struct task burial;
+	bool first;	     /* of the descriptions */
 	bool shared_console; /* there are other VMs */
 	bool begun;	     /* its vcpus may be given work */
 	bool paused;	     /* by the monitor, with a hold */
@@ -54,6 +55,7 @@ struct vm {
 	void *io;
 	bool fast_strings;     /* of the machine: IA32_MISC_ENABLE bit 0 */
 	struct timerq *timers; /* of its CPU */
+	struct debug *debug;   /* a debugger's control of it (hv/vm/debug.h), or NULL */
 	struct vcpu *vcpu[PLATFORM_MAX_VCPUS];
 	unsigned vcpus;
 	unsigned running; /* vcpus that the scheduler has */

@@ -26,6 +26,7 @@
 #include "hv/lib/spinlock.h"
 #include "hv/lib/string.h"
 #include "hv/mem/page.h"
+#include "hv/vm/debug.h"
 #include "hv/vm/vm.h"
 
 static struct {
@@ -244,6 +245,7 @@ static bool admit(const char *conf, const struct boot_module *m)
 		return false;
 	}
 	if (describe(vm, m, err)) {
+		vm->first = !strcmp(conf, "vm0.conf");
 		if (enlist(vm, err) == OK)
 			return true;
 		conf = vm->cfg.name;
@@ -316,6 +318,7 @@ static bool repeat(const struct vm *old)
 		vm->cfg = old->cfg;
 		vm->runs_left = old->runs_left - 1;
 		vm->shared_console = old->shared_console;
+		vm->first = old->first;
 	}
 	if (vm && enlist(vm, err) == OK)
 		return true;
@@ -361,6 +364,7 @@ static void finish(struct vm *vm)
 	bool clean = ended_cleanly(vm);
 
 	vm->again = clean && vm->end != VM_END_DESTROYED && vm->runs_left > 1;
+	debug_detach(vm);
 	stats_vm(vm);
 	if (!vm->again)
 		report(vm, clean);
@@ -397,6 +401,7 @@ static void begin(struct vm *vm)
 	log_info("%s: %lu MB, %s, %s, CPU %u", vm->cfg.name, vm->cfg.mem / MB, vm->mmu->ops->name,
 		vms.with->cpu->name, vm->cpu->index);
 	stats_memory(vm);
+	debug_attach(vm);
 	if (!vm_start(vm)) {
 		finish(vm);
 		return;

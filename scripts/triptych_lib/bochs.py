@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Bochs 2.7 as the machine: its configuration, how it is started, what its log says at the end.
 
-COM1 and COM2 are TCP connections that Bochs makes to us, so bytes are never lost and no port has to
+COM1, COM2 and, for a debugger, COM3 are TCP connections that Bochs makes to us, so bytes are never lost and no port has to
 be guessed. Its exit status is always 1: the last panic line of its log says why it ended.
 """
 
@@ -73,7 +73,7 @@ def nic_lines(host: Host, work: Path) -> list[str]:
     return ["pci: enabled=1, chipset=i440fx, slot1=e1000", f"e1000: enabled=1, mac={NIC_MAC}, ethmod=slirp, ethdev={folder}"]
 
 
-def config(host: Host, iso: Path, com_ports: tuple[int, int], log: Path) -> str:
+def config(host: Host, iso: Path, com_ports: tuple[int, ...], log: Path) -> str:
     return "\n".join(
         [
             "config_interface: textconfig",
@@ -87,8 +87,7 @@ def config(host: Host, iso: Path, com_ports: tuple[int, int], log: Path) -> str:
             *disk_lines(host.disks),
             *nic_lines(host, log.parent),
             "boot: cdrom",
-            f"com1: enabled=1, mode=socket-client, dev=127.0.0.1:{com_ports[0]}",
-            f"com2: enabled=1, mode=socket-client, dev=127.0.0.1:{com_ports[1]}",
+            *(f"com{n}: enabled=1, mode=socket-client, dev=127.0.0.1:{port}" for n, port in enumerate(com_ports, 1)),
             "sound: driver=dummy",
             "plugin_ctrl: unmapped=1, biosdev=1, speaker=0",
             "port_e9_hack: enabled=1",
@@ -100,7 +99,7 @@ def config(host: Host, iso: Path, com_ports: tuple[int, int], log: Path) -> str:
     )
 
 
-def command(work: Path, host: Host, iso: Path, com_ports: tuple[int, int]) -> list[str]:
+def command(work: Path, host: Host, iso: Path, com_ports: tuple[int, ...]) -> list[str]:
     """Writes the configuration into `work` and returns the command to start there."""
     tool = shutil.which("bochs")
     if tool is None or not BIOS.exists() or not VGABIOS.exists():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The command line: `triptych run | compare | numbers | iso | root-image | preflight | doctor`."""
+"""The command line: `triptych run | compare | numbers | iso | root-image | symbols | preflight | doctor`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from . import crash, ctl, doctor, engine, hostdisk, iso, rootimage, run, trace, vmconfig
+from . import crash, ctl, doctor, engine, hostdisk, images, iso, rootimage, run, symbolfile, trace, vmconfig
 from .compare import command as compare
 from .paths import HYPERVISOR
 from .run import Options
@@ -107,11 +107,16 @@ def _add_machine_options(p: argparse.ArgumentParser) -> None:
 
 def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="triptych", description="A small bare-metal hypervisor: run guests on it.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="run|ctl|compare|numbers|iso|root-image|preflight|doctor")
+    commands = top.add_subparsers(dest="command", required=True, metavar="run|ctl|compare|numbers|iso|root-image|symbols|preflight|doctor")
     p = commands.add_parser("run", help="run VMs until all have ended")
     _add_vm_options(p)
     _add_machine_options(p)
     _add_hypervisor_options(p)
+    p.add_argument(
+        "--gdb", type=int, metavar="PORT",
+        help="the first VM stands still at its first instruction, until gdb has connected to this TCP port of localhost "
+        "and continues (docs/gdb.md); 0: any free port, which standard error names",
+    )
     how = p.add_mutually_exclusive_group()
     how.add_argument("--interactive", action="store_true", default=None, help="raw terminal, Ctrl-] leaves")
     how.add_argument("--no-interactive", dest="interactive", action="store_false")
@@ -134,6 +139,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("file", type=Path)
     p.add_argument("--size", default="768M", metavar="768M", help="of the image")
     p.add_argument("--package", action="append", default=[], metavar="NAME", help="one more package in it")
+    p = commands.add_parser("symbols", help="write a kernel's symbols into a file for gdb")
+    p.add_argument("file", type=Path)
+    p.add_argument("--kernel", default=images.DEFAULT_KERNEL, help="a bzImage or ELF, or debian:cloud-amd64, debian:amd64")
     p = commands.add_parser("preflight", help="boot the hypervisor alone: what can this machine's VT-x do?")
     _add_machine_options(p)
     _add_hypervisor_options(p)
@@ -208,6 +216,7 @@ def options_of(args: argparse.Namespace, native: bool) -> Options:
         hv_args=_hv_args(args),
         hypervisor=args.hypervisor,
         trace=bool(args.trace),
+        gdb=getattr(args, "gdb", None),
         at_once=args.at_once,
         keep=args.keep,
         host_disks=[hostdisk.HostDisk(Path(d.removesuffix(",ro")), d.endswith(",ro")) for d in args.host_disk],
@@ -226,6 +235,8 @@ def options_of(args: argparse.Namespace, native: bool) -> Options:
         raise UsageError("--host-mhz: a number from 10 to 4000 is expected")
     if opts.rtc is not None and not 1 < opts.rtc < 1 << 31:
         raise UsageError("--rtc: seconds since 1970 are expected, less than 2147483648")
+    if opts.gdb is not None and not (0 <= opts.gdb < 1 << 16 and not native):
+        raise UsageError("--gdb: a TCP port from 0 to 65535 is expected, and no --mode native")
     if opts.timeout is not None and not opts.timeout > 0:
         raise UsageError("--timeout: a number of seconds above 0 is expected")
     return opts
@@ -301,6 +312,11 @@ def _root_image(args: argparse.Namespace) -> int:
     return 0
 
 
+def _symbols(args: argparse.Namespace) -> int:
+    symbolfile.write(args.kernel, args.file, Progress())
+    return 0
+
+
 def _doctor(_: argparse.Namespace) -> int:
     return doctor.report(engine.probe(), HYPERVISOR.exists())
 
@@ -312,6 +328,7 @@ COMMANDS = {
     "numbers": compare.print_numbers,
     "iso": _iso,
     "root-image": _root_image,
+    "symbols": _symbols,
     "preflight": _preflight,
     "doctor": _doctor,
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""An emulator under way: a process, and its two serial ports as TCP connections that it makes to us."""
+"""An emulator under way: a process, and its serial ports as TCP connections that it makes to us."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from .gdbport import GdbPort
 from .ui import EngineError
 
 CONNECT_SECONDS = 180.0  # with more than 2 GB, Bochs first writes a file of the rest
@@ -103,19 +104,27 @@ def _one_start_at_a_time() -> Iterator[None]:
 class Machine:
     """Start with start(), then call step() until it returns False; stop() at any time."""
 
-    def __init__(self, on_console: Callable[[bytes], None], on_log: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, on_console: Callable[[bytes], None], on_log: Callable[[bytes], None], gdb: GdbPort | None = None
+    ) -> None:
         self._console = _Port()
         self._log = _Port()
+        self._ports = [self._console, self._log]
         self._on = {id(self._console): on_console, id(self._log): on_log}
+        self._gdb = gdb
+        if gdb is not None:
+            self._stub = _Port()
+            self._ports.append(self._stub)
+            self._on[id(self._stub)] = gdb.send
         self._process: subprocess.Popen[bytes] | None = None
         self._output: Path | None = None
 
     @property
-    def com_ports(self) -> tuple[int, int]:
-        return self._console.number, self._log.number
+    def com_ports(self) -> tuple[int, ...]:
+        return tuple(p.number for p in self._ports)
 
     def start(self, command: list[str], work: Path) -> None:
-        """Returns when the emulator has connected both ports; EngineError if it ends before."""
+        """Returns when the emulator has connected all ports; EngineError if it ends before."""
         with _one_start_at_a_time():
             self._start(command, work)
 
@@ -135,13 +144,13 @@ class Machine:
             except OSError as e:
                 raise EngineError(f"{command[0]}: {e.strerror}") from e
         deadline = time.monotonic() + CONNECT_SECONDS
-        while not (self._console.connected and self._log.connected):
+        while not all(p.connected for p in self._ports):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise EngineError(f"{Path(command[0]).name} did not start: {self.engine_output()[-300:]!r}")
-            waiting = [s for p in (self._console, self._log) if not p.connected and (s := p.readable())]
+            waiting = [s for p in self._ports if not p.connected and (s := p.readable())]
             ready, _, _ = select.select(waiting, [], [], 0.2)
-            for port in (self._console, self._log):
+            for port in self._ports:
                 if port.readable() in ready:
                     port.accept()
 
@@ -176,12 +185,17 @@ class Machine:
         Returns whether the emulator is still there, and which of the file descriptors in `also`
         are readable.
         """
-        ports = (self._console, self._log)
+        ports = self._ports
         links = [s for p in ports if (s := p.readable())]
         writers = [s for p in ports if (s := p.writable())]
         if not links:
             return False, []
+        debugger = self._gdb.readable() if self._gdb is not None else None
+        if debugger is not None:
+            links.append(debugger)
         ready, can_write, _ = select.select([*links, *(also or [])], writers, [], seconds)
+        if self._gdb is not None and debugger in ready:
+            self._stub.send(self._gdb.receive())
         for port in ports:
             link = port.readable()
             if link in can_write:
@@ -197,8 +211,10 @@ class Machine:
 
     def stop(self) -> int | None:
         """Ends the emulator if it still runs, and waits for it. Returns its exit status."""
-        for port in (self._console, self._log):
+        for port in self._ports:
             port.drop()
+        if self._gdb is not None:
+            self._gdb.close()
         process = self._process
         if process is None:
             return None

@@ -7,6 +7,7 @@ Every line is for people; lines that start with '@' are for programs too:
     @stats {...}                                                 counters, one line a VM and one for the machine
     @crash {...}                                                 what a VM left that crashed (hv/ctl/crash.c)
     @quit {}                                                     somebody told the hypervisor to end
+    @gdb {"vm":"linux"}                                          this VM stands still until a debugger lets it go on
     @end {"status":0,"why":""}                                   the last line
 """
 
@@ -48,6 +49,7 @@ class Transcript:
     crashes: list[dict[str, Any]] = field(default_factory=list)  # reports, one a VM that crashed
     quit: bool = False  # somebody ended it: VMs that were not created are not missed
     end: dict[str, Any] | None = None
+    gdb: str | None = None  # the VM that waits for a debugger
     broken: list[str] = field(default_factory=list)  # '@' lines that made no sense
     _partial: bytes = b""
 
@@ -82,6 +84,8 @@ class Transcript:
                 self.crashes.append(dict(record))
             elif kind == "@quit":
                 self.quit = True
+            elif kind == "@gdb":
+                self.gdb = str(record["vm"])
             elif kind == "@end":
                 self.end = {"status": int(record["status"]), "why": str(record.get("why", ""))}
             else:

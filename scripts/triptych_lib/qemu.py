@@ -14,13 +14,13 @@ TOOL = "qemu-system-x86_64"
 DISK_PLACES = (0, 1, 3)  # ports of the AHCI controller; -cdrom takes 2
 
 
-def command(accel: str, host: Host, iso: Path, com_ports: tuple[int, int], tool: str = TOOL) -> list[str]:
+def command(accel: str, host: Host, iso: Path, com_ports: tuple[int, ...], tool: str = TOOL) -> list[str]:
     """A pure function. `accel` is kvm or tcg; the serial ports connect to us as TCP clients."""
     cpu = host.cpu_model
     if accel == "kvm" and cpu != "host" and "vmx" not in cpu:
         cpu += ",+vmx"
     serial = []
-    for name, port in zip(("com1", "com2"), com_ports, strict=True):
+    for name, port in zip(("com1", "com2", "com3"), com_ports, strict=False):
         serial += ["-chardev", f"socket,id={name},host=127.0.0.1,port={port},server=off,nodelay=on"]
         serial += ["-serial", f"chardev:{name}"]
     drives = []

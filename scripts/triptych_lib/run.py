@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from . import bochs, bzimage, console, control, engine, hostdisk, images, initramfs, iso, ledger, protocol, qemu, trace
+from .gdbport import GdbPort
 from .hostdisk import HostDisk
 from .machine import Machine
 from .paths import HYPERVISOR
@@ -50,6 +51,7 @@ class Options:
     hv_args: str = ""
     hypervisor: Path = HYPERVISOR
     trace: bool = False  # show the last exits at the end
+    gdb: int | None = None  # the first VM stands still until gdb, at this TCP port, lets it go on; 0: any port
     at_once: int | None = None  # VMs at a time; None: all
     ctl: bool = False  # a control channel, for `triptych ctl`
     monitor: bool = False  # Ctrl-] is for the hypervisor's monitor
@@ -157,7 +159,7 @@ def host_memory_mb(opts: Options, vms: list[Vm], found: list[Images]) -> int:
     return max(HOST_MEM_MIN_MB, sum(largest[: opts.at_once]) // MB + 2 * files + blank + HOST_MEM_OWN_MB)
 
 
-def _command(opts: Options, name: str, host_mb: int, work: Path, image: Path, ports: tuple[int, int]) -> list[str]:
+def _command(opts: Options, name: str, host_mb: int, work: Path, image: Path, ports: tuple[int, ...]) -> list[str]:
     default = bochs.DEFAULT_CPU if name == "bochs" else qemu.DEFAULT_CPU[name]
     host = bochs.Host(
         opts.cpu_model or default,
@@ -181,9 +183,11 @@ class _Session:
         self.progress = progress
         self.log_file = log_file
         self.transcript = protocol.Transcript()
-        self.machine = Machine(self._console, self._log)
+        self.gdb = GdbPort(opts.gdb) if opts.gdb is not None else None
+        self.machine = Machine(self._console, self._log, self.gdb)
         self.broker = self._control_channel() if opts.ctl and not opts.native else None
         self.spoke = False
+        self.waits_for_gdb = False
         self.left = False
         self.timed_out = False
         self.stdout_gone = False
@@ -208,12 +212,26 @@ class _Session:
                 sys.stderr.write(line + end)
         sys.stderr.flush()
 
+    def _open_gdb(self) -> None:
+        """Once, when the hypervisor says that its stub is there."""
+        if self.gdb is None or self.transcript.gdb is None or self.waits_for_gdb:
+            return
+        self.waits_for_gdb = True
+        self.gdb.open()
+        self.progress.clear()
+        end = "\r\n" if self.opts.interactive else "\n"
+        sys.stderr.write(
+            f"triptych: VM {self.transcript.gdb} waits for gdb: target remote localhost:{self.gdb.number}{end}"
+        )
+        sys.stderr.flush()
+
     def _log(self, data: bytes) -> None:
         if self.log_file is not None:
             self.log_file.write(data)
             self.log_file.flush()
         lines = self.transcript.feed(data)
         self._show(lines)
+        self._open_gdb()
         for line in lines:
             if self.broker is not None and line.startswith("{"):
                 self.broker.line(line)
@@ -290,7 +308,7 @@ def boot_image(opts: Options, vms: list[Vm], progress: Progress) -> tuple[iso.Bo
 def hypervisor_args(opts: Options, vms: int = 0) -> str:
     at_once = "" if opts.at_once is None else f" at-once={opts.at_once}"
     words = [f"console=com1 log=com2 loglevel={opts.loglevel}{at_once}"]
-    words += ["ctl=com2"] * opts.ctl + ["monitor"] * opts.monitor + ["stay"] * opts.stay
+    words += ["ctl=com2"] * opts.ctl + ["gdb"] * (opts.gdb is not None) + ["monitor"] * opts.monitor + ["stay"] * opts.stay
     words += [f"start={vms - opts.spare}"] * (opts.spare > 0)
     return " ".join([*words, opts.hv_args]).rstrip()
 
