@@ -16,6 +16,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 MARK = "TRIPTYCH_BOUNDED"
 KILL_SECONDS = 10.0
@@ -55,9 +56,25 @@ def _kill(mark: str) -> None:
         time.sleep(0.05)
 
 
+def _own_mark() -> str:
+    """Of everything that this process starts."""
+    return f"{os.environ.get(MARK, '')}/{os.getpid()}"
+
+
+def _end_with_all(number: int, _frame: FrameType | None) -> None:
+    _kill(_own_mark())
+    os._exit(128 + number)
+
+
+def end_all_when_ended() -> None:
+    """When this process is told to end, what it started goes first, whichever thread waits for it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end_with_all)
+
+
 def run(command: list[str], timeout: float, cwd: Path | None = None) -> Ended:
     """Runs a command for at most `timeout` seconds; nothing that it started outlives it."""
-    mark = f"{os.environ.get(MARK, '')}/{os.getpid()}.{next(_numbers)}"
+    mark = f"{_own_mark()}/{next(_numbers)}"
     status: int | None = None
     running: list[str] = []
     with tempfile.TemporaryFile() as out:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -71,6 +73,17 @@ def test_nothing_is_left_after_a_good_end(tmp_path: Path) -> None:
     done = bounded.run(["/bin/sh", "-c", ORPHAN % file + f"while ! [ -s {file} ]; do sleep 0.1; done; exit 7"], 20)
     assert done.status == 7 and done.running == []
     assert not alive(orphan_of(file))
+
+
+def test_who_is_told_to_end_takes_all_along(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    script = ORPHAN % file + "while :; do sleep 60; done"
+    inner = f"import bounded; bounded.end_all_when_ended(); bounded.run(['/bin/sh', '-c', {script!r}], 60)"
+    runs = subprocess.Popen([sys.executable, "-c", inner], cwd=ROOT / "scripts")
+    pid = orphan_of(file)
+    runs.terminate()
+    assert runs.wait(20) == 128 + signal.SIGTERM
+    assert not alive(pid)
 
 
 def test_what_cannot_start_has_failed(tmp_path: Path) -> None:
