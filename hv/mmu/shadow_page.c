@@ -112,21 +112,62 @@ static u32 take(struct shadow *s)
 /* ---- making and zapping ------------------------------------------------------------------------
  */
 
+/*
+ * A root that was in use until now. The roots of a guest have most entries in common, those of its
+ * kernel; so what one says of them is right for the next. NULL: there is none.
+ */
+static const struct spage *root_like(const struct shadow *s, const struct spage *p)
+{
+	const struct spage *like = &s->page[s->root];
+
+	return p->role.level == 4 && s->root && like->in_use && like != p &&
+			       !spage_obsolete(s, like) && !like->role.direct
+		       ? like
+		       : NULL;
+}
+
+/* Nobody sees the page yet: what is not live needs no care. */
+static void not_live(const struct shadow *s, struct spage *p, unsigned index)
+{
+	if (!s->trap)
+		return;
+	p->table[index] = s->trap;
+	p->known[index / 64] |= BIT(index % 64);
+}
+
+static void look_at_root(struct shadow *s, struct spage *p, const struct spage *like)
+{
+	const u64 *table = shadow_table(s, p->gfn), *theirs = shadow_table(s, like->gfn);
+
+	for (unsigned i = 0; (i = shadow_next_entry(s, p, table, i)) < SHADOW_ENTRIES; i++)
+		if (!theirs || table[i] != theirs[i])
+			shadow_refresh(s, p, table, i);
+		else if (spte_live(like->table[i]))
+			shadow_set(s, id_of(s, p, i), like->table[i], like->target[i]);
+		else if (table[i] & SPTE_P)
+			not_live(s, p, i);
+}
+
 /* What is said of a table's entries at once; the rest is filled in on demand. A page is all zeros
  * when it is taken. */
 #define FIRST_LOOK_MAX 64
 
 static void first_look(struct shadow *s, struct spage *p)
 {
+	const struct spage *like = root_like(s, p);
 	const void *table = shadow_table(s, p->gfn);
 	unsigned most = p->role.level > 1 ? SHADOW_ENTRIES : FIRST_LOOK_MAX;
 
+	if (like && (s->cfg.fast & SHADOW_PREFETCH)) {
+		look_at_root(s, p, like);
+		return;
+	}
 	for (unsigned i = 0; (i = shadow_next_entry(s, p, table, i)) < SHADOW_ENTRIES; i++)
 		if (most && (s->cfg.fast & SHADOW_PREFETCH)) {
 			shadow_refresh(s, p, table, i);
 			most--;
 		} else if (shadow_guest_entry(s, p, table, i) & SPTE_P) {
-			shadow_set(s, id_of(s, p, i), s->trap, 0);
+			not_live(s, p, i);
 		}
 }
 
