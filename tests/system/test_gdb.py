@@ -8,14 +8,12 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
-from conftest import ROOT, Starter
+from conftest import ROOT, Starter, quick
 
 GUEST = ROOT / "build/guest/debugged.elf"
 START_S = 120
 GDB_S = 300
 WAITS = re.compile(r"VM \S+ waits for gdb: target remote localhost:(\d+)")
-MODES = ["ept", "shadow"]
 
 
 class Session:
@@ -61,9 +59,9 @@ def address(symbol: str) -> int:
     return int(found.group(1), 16)
 
 
-@pytest.mark.parametrize("mmu", MODES)
-def test_break_watch_and_backtrace(triptych: Starter, mmu: str) -> None:
-    session = small(triptych, "--mmu", mmu)
+@quick
+def test_break_watch_and_backtrace(in_each_mode: Starter) -> None:
+    session = small(in_each_mode)
     said = session.gdb(
         GUEST,
         "break innermost", "continue", "bt", "print watched", "watch watched", "continue", "info threads", "x/2xb innermost",
@@ -86,10 +84,10 @@ def test_break_watch_and_backtrace(triptych: Starter, mmu: str) -> None:
     assert "PASS" in session.run.text
 
 
-@pytest.mark.parametrize("mmu", MODES)
-def test_single_steps(triptych: Starter, mmu: str) -> None:
+@quick
+def test_single_steps(in_each_mode: Starter) -> None:
     """Instructions that exit, that block interrupts, that repeat, and HLT; one instruction each, or as the manual says."""
-    session = small(triptych, "--mmu", mmu)
+    session = small(in_each_mode)
     said = session.gdb(
         GUEST,
         "hbreak step_cpuid", "continue", "stepi", "print $pc", "delete",
@@ -111,9 +109,9 @@ def test_single_steps(triptych: Starter, mmu: str) -> None:
     assert "PASS" in session.run.text
 
 
-def test_interrupt_and_a_second_session(triptych: Starter) -> None:
+def test_interrupt_and_a_second_session(in_each_mode: Starter) -> None:
     """gdb stops a VM that sleeps, is killed without a word, and comes again."""
-    session = Session(triptych, "--append", "console=ttyS0 nokaslr")
+    session = Session(in_each_mode, "--append", "console=ttyS0 nokaslr")
     first = session.gdb(Path("/dev/null"), "break *0xffffffff81000000", "detach")
     assert "Cannot insert" not in first
     session.run.prompt()
@@ -125,11 +123,11 @@ def test_interrupt_and_a_second_session(triptych: Starter) -> None:
     assert session.run.finish() == 0
 
 
-@pytest.mark.parametrize("mmu", MODES)
-def test_debian_kernel(triptych: Starter, tmp_path: Path, mmu: str) -> None:
+@quick
+def test_debian_kernel(in_each_mode: Starter, tmp_path: Path) -> None:
     symbols = tmp_path / "symbols.elf"
     subprocess.run([str(ROOT / "scripts/triptych"), "symbols", str(symbols)], check=True)
-    session = Session(triptych, "--mmu", mmu, "--append", "console=ttyS0 nokaslr triptych.run=/bin/true")
+    session = Session(in_each_mode, "--append", "console=ttyS0 nokaslr triptych.run=/bin/true")
     said = session.gdb(
         symbols,
         "hbreak start_kernel", "continue", "bt", "delete", "break rest_init", "continue", "bt", "delete",
