@@ -46,13 +46,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("in_each_mode", modes, indirect=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Whatever boots a guest does so in each memory mode, or says why not."""
-    for item in items:
-        names: list[str] = getattr(item, "fixturenames", [])
-        marker = item.get_closest_marker("own_mode")
-        if "triptych" in names and "in_each_mode" not in names and not (marker and marker.args[0]):
-            raise pytest.UsageError(f"{item.nodeid}: in_each_mode, or own_mode with a reason")
+    names: list[str] = getattr(item, "fixturenames", [])
+    marker = item.get_closest_marker("own_mode")
+    if "triptych" in names and "in_each_mode" not in names and not (marker and marker.args[0]):
+        pytest.fail("it takes in_each_mode, or own_mode with a reason", pytrace=False)
 
 
 def why(report: pytest.TestReport) -> str:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from conftest import Run, Starter, complaints, slow
+from conftest import Run, Starter, complaints, own_mode, slow
 
 # What a kernel says when a processor does not answer for long, or its clocks disagree.
 TROUBLE = re.compile(r"soft lockup|rcu.*stall|hard LOCKUP|clocksource.*(?:unstable|skew)|TSC.*(?:warp|unstable)|(?i:not responding|stuck)")
@@ -23,6 +23,7 @@ def work_done(run: Run, cpu: int) -> bool:
     return "there" in run.command(f"taskset -c {cpu} echo there")
 
 
+@own_mode("several processors take EPT")
 @pytest.mark.parametrize(
     ("vcpus", "host_cpus"),
     [(4, 1), (4, 2), pytest.param(2, 1, marks=slow), pytest.param(16, 2, marks=slow)],
