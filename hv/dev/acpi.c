@@ -116,11 +116,18 @@ struct madt_nmi {
 	u16 flags;
 	u8 lint;
 } __packed;
+struct madt_wakeup {
+	u8 type, length;
+	u16 version;
+	u32 reserved;
+	u64 mailbox;
+} __packed;
 enum {
 	MADT_LAPIC = 0,
 	MADT_IOAPIC = 1,
 	MADT_OVERRIDE = 2,
-	MADT_NMI = 4
+	MADT_NMI = 4,
+	MADT_WAKEUP = 16
 };
 #define MADT_REVISION	 5
 #define MADT_PCAT	 1u /* there is an 8259, too */
@@ -137,7 +144,7 @@ struct acpi_madt {
 	struct madt_ioapic ioapic;
 	struct madt_override pit, sci;
 	struct madt_nmi nmi;
-	struct madt_lapic lapic[MADT_CPUS]; /* cut to the vcpus there are */
+	u8 more[MADT_CPUS * sizeof(struct madt_lapic) + sizeof(struct madt_wakeup)]; /* cut */
 } __packed;
 
 struct acpi_mcfg {
@@ -188,7 +195,7 @@ static u64 place(struct builder *b, const void *data, size_t len, u64 align)
 	u64 at = ALIGN_UP(b->next, align);
 
 	b->next = at + len;
-	if (b->next > LAYOUT_FW_END)
+	if (b->next > LAYOUT_WAKEUP_TABLES)
 		b->status = ERR_RANGE;
 	if (!b->status)
 		b->status = guest_write(b->gm, GPA(at), data, len);
@@ -259,7 +266,7 @@ static u64 place_facs(struct builder *b)
 	return place(b, &f, sizeof(f), FACS_ALIGN);
 }
 
-static u64 place_madt(struct builder *b, unsigned vcpus)
+static u64 place_madt(struct builder *b, unsigned vcpus, bool mailbox)
 {
 	struct acpi_madt m = {
 		.lapic_address = LAYOUT_LAPIC,
@@ -271,12 +278,19 @@ static u64 place_madt(struct builder *b, unsigned vcpus)
 			.flags = MADT_LEVEL_HIGH },
 		.nmi = { MADT_NMI, sizeof(m.nmi), .uid = MADT_ALL_CPUS, .lint = 1 },
 	};
+	const struct madt_wakeup wakeup = { MADT_WAKEUP, sizeof(wakeup), .mailbox = LAYOUT_WAKEUP };
+	u8 *end = m.more;
 
-	for (unsigned i = 0; i < vcpus; i++)
-		m.lapic[i] = (struct madt_lapic){ MADT_LAPIC, sizeof(m.lapic[i]), (u8)i, (u8)i,
-			MADT_ENABLED };
-	return place_table(b, &m.h, "APIC", MADT_REVISION,
-		(u32)(offsetof(struct acpi_madt, lapic) + vcpus * sizeof(m.lapic[0])));
+	for (unsigned i = 0; i < vcpus; i++, end += sizeof(struct madt_lapic))
+		memcpy(end,
+			&(struct madt_lapic){
+				MADT_LAPIC, sizeof(struct madt_lapic), (u8)i, (u8)i, MADT_ENABLED },
+			sizeof(struct madt_lapic));
+	if (mailbox) {
+		memcpy(end, &wakeup, sizeof(wakeup));
+		end += sizeof(wakeup);
+	}
+	return place_table(b, &m.h, "APIC", MADT_REVISION, (u32)(end - (u8 *)&m));
 }
 
 static u64 place_mcfg(struct builder *b)
@@ -298,7 +312,7 @@ static void place_rsdp(struct builder *b, u64 xsdt)
 	place(b, &r, sizeof(r), TABLE_ALIGN);
 }
 
-enum status acpi_build(const struct guestmem *gm, unsigned vcpus)
+enum status acpi_build(const struct guestmem *gm, unsigned vcpus, bool mailbox)
 {
 	struct builder b = { .gm = gm, .next = ACPI_RSDP + sizeof(struct acpi_rsdp) };
 	struct acpi_xsdt x = { 0 };
@@ -309,7 +323,7 @@ enum status acpi_build(const struct guestmem *gm, unsigned vcpus)
 	facs = place_facs(&b);
 	dsdt = place(&b, dsdt_aml, dsdt_aml_size, TABLE_ALIGN);
 	x.table[XSDT_FADT] = place_fadt(&b, facs, dsdt);
-	x.table[XSDT_MADT] = place_madt(&b, vcpus);
+	x.table[XSDT_MADT] = place_madt(&b, vcpus, mailbox);
 	x.table[XSDT_MCFG] = place_mcfg(&b);
 	place_rsdp(&b, place_table(&b, &x.h, "XSDT", 1, sizeof(x)));
 	return b.status;

@@ -17,9 +17,9 @@
 
 #define ACPI_RSDP LAYOUT_FW_START /* where every OS looks for it */
 
-/* Builds the tables for a machine with that many vcpus (APIC IDs 0 .. vcpus - 1). ERR_RANGE: no RAM
- * there, or no room. */
-enum status acpi_build(const struct guestmem *gm, unsigned vcpus) __must_check;
+/* Builds the tables for a machine with that many vcpus (APIC IDs 0 .. vcpus - 1), which start by
+ * the mailbox at LAYOUT_WAKEUP or by start-up IPIs. ERR_RANGE: no RAM there, or no room. */
+enum status acpi_build(const struct guestmem *gm, unsigned vcpus, bool mailbox) __must_check;
 
 /* build/hv/dev/dsdt.c */
 extern const u8 dsdt_aml[];

@@ -19,6 +19,7 @@
 #include "hv/dev/rtc.h"
 #include "hv/dev/testdev.h"
 #include "hv/dev/uart.h"
+#include "hv/dev/wakeup.h"
 #include "hv/lib/string.h"
 #include "hv/mem/page.h"
 
@@ -50,6 +51,7 @@ struct platform {
 	struct reset reset;
 	struct pm pm;
 	struct pci_host pci;
+	struct wakeup wakeup;
 	struct testdev testdev;
 	struct debug_exit debug_exit;
 };
@@ -289,6 +291,16 @@ size_t platform_console_in(struct platform *p, const u8 *buf, size_t len)
 	return uart_receive(&p->uart, buf, len);
 }
 
+static bool wake(void *ctx, u32 apic_id, u64 rip)
+{
+	struct platform *p = ctx;
+
+	if (apic_id == BSP || apic_id >= p->cfg.vcpus)
+		return false;
+	p->host.wake(p->host.ctx, apic_id, rip);
+	return true;
+}
+
 static void drop_page(void *ctx, gpa_t page)
 {
 	struct platform *p = ctx;
@@ -351,6 +363,7 @@ bool platform_can_wake(struct platform *p, unsigned vcpu, bool if_flag)
 
 enum range_when {
 	ALWAYS,
+	MAILBOX,
 	TESTDEV,
 	DEBUG_EXIT
 };
@@ -388,6 +401,7 @@ static const struct range ports[] = {
 static const struct range mmios[] = {
 	{ LAYOUT_ECAM, LAYOUT_ECAM_SIZE, &pci_ecam_io, DEV(pci), "ecam", ALWAYS },
 	{ LAYOUT_IOAPIC, IOAPIC_MMIO_SIZE, &ioapic_ops, DEV(ioapic), "ioapic", ALWAYS },
+	{ LAYOUT_WAKEUP, WAKEUP_SIZE, &wakeup_io, DEV(wakeup), "wakeup", MAILBOX },
 	{ LAYOUT_LAPIC, LAPIC_MMIO_SIZE, &lapic_page_io, 0, "lapic", ALWAYS },
 	{ LAYOUT_TESTDEV, LAYOUT_TESTDEV_SIZE, &testdev_storage_io, DEV(testdev), "testdev",
 		TESTDEV },
@@ -396,6 +410,7 @@ static const struct range mmios[] = {
 static bool present(const struct platform *p, enum range_when when)
 {
 	switch (when) {
+	case MAILBOX: return p->cfg.mailbox;
 	case TESTDEV: return p->cfg.testdev;
 	case DEBUG_EXIT: return p->cfg.debug_exit;
 	default: return true;
@@ -447,7 +462,16 @@ static void init_devices(struct platform *p)
 	reset_init(&p->reset, request_reset, p);
 	pm_init(&p->pm, p->tq, &sci, request_power_off, p);
 	pci_init(&p->pci, &p->pio, &p->mmio, &p->reset, set_gsi, msi, p);
+	wakeup_init(&p->wakeup, wake, p);
 	p->debug_exit = (struct debug_exit){ .end = request_exit, .ctx = p };
+}
+
+/* What firmware leaves in memory. */
+static enum status put_tables(struct platform *p)
+{
+	enum status st = acpi_build(p->gm, p->cfg.vcpus, p->cfg.mailbox);
+
+	return st || !p->cfg.mailbox ? st : wakeup_put_tables(p->gm);
 }
 
 void platform_destroy(struct platform *p)
@@ -483,7 +507,7 @@ enum status platform_create(struct platform **out, const struct platform_config 
 	if (cfg->testdev)
 		st = testdev_init(&p->testdev, drop_page, set_gsi, p);
 	if (!st)
-		st = acpi_build(gm, cfg->vcpus);
+		st = put_tables(p);
 	if (st) {
 		platform_destroy(p);
 		return st;
@@ -497,7 +521,7 @@ enum status platform_create(struct platform **out, const struct platform_config 
 /* The tables lie in RAM, where the guest may have overwritten them. */
 void platform_reset(struct platform *p)
 {
-	enum status st = acpi_build(p->gm, p->cfg.vcpus);
+	enum status st = put_tables(p);
 
 	BUG_ON(st); /* it worked when the platform was created */
 	uart_reset(&p->uart);
@@ -507,6 +531,7 @@ void platform_reset(struct platform *p)
 	pci_reset(&p->pci);
 	pit_reset(&p->pit);
 	rtc_reset(&p->rtc);
+	wakeup_reset(&p->wakeup);
 	if (p->cfg.testdev)
 		testdev_reset(&p->testdev);
 	pic_reset(&p->pic);

@@ -33,11 +33,12 @@ enum vm_end {
 /* What the platform asks of its VM; all calls come on the CPU that runs the VM. */
 struct platform_host {
 	void *ctx;
-	void (*kick)(void *ctx, unsigned vcpu);		    /* interrupt state changed: look at
-							       platform_irq_pending() before the next entry */
-	void (*nmi)(void *ctx, unsigned vcpu);		    /* NMI arrived */
-	void (*init)(void *ctx, unsigned vcpu);		    /* INIT arrived */
-	void (*sipi)(void *ctx, unsigned vcpu, u8 vector);  /* start-up IPI arrived */
+	void (*kick)(void *ctx, unsigned vcpu);		   /* interrupt state changed: look at
+							      platform_irq_pending() before the next entry */
+	void (*nmi)(void *ctx, unsigned vcpu);		   /* NMI arrived */
+	void (*init)(void *ctx, unsigned vcpu);		   /* INIT arrived */
+	void (*sipi)(void *ctx, unsigned vcpu, u8 vector); /* start-up IPI arrived */
+	void (*wake)(void *ctx, unsigned vcpu, u64 rip); /* it is to start there, in 64-bit mode */
 	void (*end)(void *ctx, enum vm_end why, u8 status); /* the VM is over */
 	void (*console_out)(
 		void *ctx, const u8 *buf, size_t len); /* bytes the guest wrote to COM1 */
@@ -49,6 +50,7 @@ struct platform_config {
 	unsigned vcpus;
 	u64 mem; /* bytes of guest RAM */
 	u64 tsc_hz;
+	bool mailbox;		/* vcpus but the first start by it, and not by start-up IPIs */
 	bool testdev;		/* ports 0xE0.., 0x2000.., MMIO 0xFF000000 */
 	bool debug_exit;	/* port 0xF4 */
 	u64 (*wallclock)(void); /* seconds since 1970, for the RTC */

@@ -68,6 +68,9 @@ struct mmu_step {
 struct mmu_ops {
 	const char *name;
 	enum status (*create)(struct vm *vm, struct mmu **out);
+	/* For a vcpu but the first: makes v->mmu, if not all share one (then it is NULL). What is
+	 * mapped is mapped for it too, and it goes with the VM's. */
+	enum status (*add)(struct vcpu *v);
 	void (*destroy)(struct mmu *mmu);
 	enum status (*map)(
 		struct mmu *mmu, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx, enum memtype type);

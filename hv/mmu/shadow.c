@@ -64,7 +64,7 @@ static void after_flush(struct shadow *s, struct vcpu *v)
 
 static void shadow_set_cr3(struct vcpu *v, u64 cr3)
 {
-	struct shadow *s = shadow_of(v->vm->mmu);
+	struct shadow *s = shadow_of(v->mmu);
 
 	s->stats.cr3_loads++;
 	s->regs.cr3 = cr3;
@@ -82,7 +82,7 @@ static void shadow_set_cr3(struct vcpu *v, u64 cr3)
 
 static void shadow_invlpg(struct vcpu *v, gva_t gva)
 {
-	struct shadow *s = shadow_of(v->vm->mmu);
+	struct shadow *s = shadow_of(v->mmu);
 
 	s->stats.invlpgs++;
 	if (shadow_is_vtlb(s) || s->unsyncs) {
@@ -131,7 +131,7 @@ static void read_registers(struct shadow *s, struct vcpu *v)
 
 static void shadow_paging_changed(struct vcpu *v)
 {
-	struct shadow *s = shadow_of(v->vm->mmu);
+	struct shadow *s = shadow_of(v->mmu);
 	struct walk_regs old = s->regs;
 	enum shadow_format format = s->format;
 	bool vtlb = shadow_is_vtlb(s);
@@ -172,7 +172,7 @@ static bool gets_nowhere(struct shadow *s, struct vcpu *v, u64 gfn)
 
 static void shadow_give_up(struct vcpu *v, const struct mmu_fault *f)
 {
-	struct shadow *s = shadow_of(v->vm->mmu);
+	struct shadow *s = shadow_of(v->mmu);
 	struct mmu_fault again = *f;
 
 	if (gets_nowhere(s, v, f->gpa.v >> PAGE_SHIFT)) {
@@ -192,7 +192,7 @@ static void shadow_give_up(struct vcpu *v, const struct mmu_fault *f)
 /* ---- guest memory -------------------------------------------------------------------------------
  */
 
-static void shadow_flush(struct mmu *mmu);
+static void flush_one(struct shadow *s);
 
 /* No entry leads to the frame any more, whatever it allows. */
 static void forget_frames(struct shadow *s, u64 first, u64 count)
@@ -209,9 +209,8 @@ static void forget_frames(struct shadow *s, u64 first, u64 count)
 	s->flush = true;
 }
 
-static enum status shadow_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
+static enum status unmap_one(struct shadow *s, gpa_t gpa, u64 len)
 {
-	struct shadow *s = shadow_of(mmu);
 	u64 first = gpa.v >> PAGE_SHIFT, count = len >> PAGE_SHIFT;
 
 	if (!IS_ALIGNED(gpa.v | len, PAGE_SIZE))
@@ -232,18 +231,24 @@ static enum status shadow_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
 		if (f)
 			f->mapped = 0;
 	}
-	mmu->generation++;
-	shadow_flush(mmu);
+	s->mmu.generation++;
+	flush_one(s);
 	return OK;
 }
 
-static enum status shadow_map(
-	struct mmu *mmu, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx, enum memtype type)
+static enum status shadow_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
 {
-	struct shadow *s = shadow_of(mmu);
+	enum status st = OK;
+
+	for (struct shadow *s = shadow_of(mmu)->first; s && st == OK; s = s->next)
+		st = unmap_one(s, gpa, len);
+	return st;
+}
+
+static enum status map_one(struct shadow *s, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx)
+{
 	u64 gfn = gpa.v >> PAGE_SHIFT, hfn = hpa.v >> PAGE_SHIFT, count = len >> PAGE_SHIFT;
 
-	(void)type; /* the processor combines its MTRRs with the guest's PAT by itself */
 	if (!IS_ALIGNED(gpa.v | hpa.v | len, PAGE_SIZE) || !(rwx & MMU_R))
 		return ERR_INVAL;
 	for (u64 i = 0; i < count; i++) {
@@ -253,13 +258,24 @@ static enum status shadow_map(
 			return ERR_RANGE;
 		if (f->mapped && f->hfn == hfn + i && f->writable == ((rwx & MMU_W) != 0))
 			continue; /* it is there already */
-		if (f->mapped && shadow_unmap(mmu, gfn_to_gpa(GFN(gfn + i)), PAGE_SIZE) != OK)
+		if (f->mapped && unmap_one(s, gfn_to_gpa(GFN(gfn + i)), PAGE_SIZE) != OK)
 			return ERR_INVAL;
 		*f = (struct frame){ .hfn = (u32)(hfn + i) & (HFN_LIMIT - 1),
 			.mapped = 1,
 			.writable = (rwx & MMU_W) != 0 };
 	}
 	return OK;
+}
+
+static enum status shadow_map(
+	struct mmu *mmu, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx, enum memtype type)
+{
+	enum status st = OK;
+
+	(void)type; /* the processor combines its MTRRs with the guest's PAT by itself */
+	for (struct shadow *s = shadow_of(mmu)->first; s && st == OK; s = s->next)
+		st = map_one(s, gpa, hpa, len, rwx);
+	return st;
 }
 
 struct frame *shadow_map_again(struct shadow *s, u64 gfn)
@@ -275,36 +291,39 @@ struct frame *shadow_map_again(struct shadow *s, u64 gfn)
 }
 
 /* A VM that is being made has no vcpu yet, and nothing cached. */
-static void shadow_flush(struct mmu *mmu)
+static void flush_one(struct shadow *s)
 {
-	struct shadow *s = shadow_of(mmu);
+	struct vcpu *v = s->vm->vcpu[s->vcpu];
 
 	s->flush = true;
-	if (!s->vm->vcpus || s->vm->vcpu[0]->sched.away)
+	if (s->vcpu >= s->vm->vcpus || v->sched.away)
 		return;
-	root_find(s, s->vm->vcpu[0]);
-	shadow_settle(s, s->vm->vcpu[0]);
+	root_find(s, v);
+	shadow_settle(s, v);
+}
+
+static void shadow_flush(struct mmu *mmu)
+{
+	for (struct shadow *s = shadow_of(mmu)->first; s; s = s->next)
+		flush_one(s);
 }
 
 /* While its registers are out of reach, the root that they have is the one that we know. */
 static void shadow_suspend(struct vcpu *v)
 {
-	root_find(shadow_of(v->vm->mmu), v);
+	root_find(shadow_of(v->mmu), v);
 }
 
 static void shadow_resume(struct vcpu *v)
 {
-	shadow_settle(shadow_of(v->vm->mmu), v);
+	shadow_settle(shadow_of(v->mmu), v);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------
  */
 
-static void shadow_destroy(struct mmu *mmu)
+static void destroy_one(struct shadow *s)
 {
-	struct shadow *s = shadow_of(mmu);
-
-	s->mem->written = NULL;
 	pages_destroy(s);
 	unsync_destroy(s);
 	for (unsigned i = 0; i < s->ranges; i++)
@@ -312,6 +331,17 @@ static void shadow_destroy(struct mmu *mmu)
 	if (s->pae_root)
 		page_free(s->pae_root, PAGE_ORDER_4K, PAGE_TABLE);
 	page_free(s, s->order, PAGE_TABLE);
+}
+
+static void shadow_destroy(struct mmu *mmu)
+{
+	struct shadow *s = shadow_of(mmu), *next;
+
+	s->mem->written = NULL;
+	for (; s; s = next) {
+		next = s->next;
+		destroy_one(s);
+	}
 }
 
 static enum status add_ranges(struct shadow *s, const struct guestmem *gm, u64 *guest_pages)
@@ -333,7 +363,18 @@ static enum status add_ranges(struct shadow *s, const struct guestmem *gm, u64 *
 	return OK;
 }
 
-static enum status shadow_create(struct vm *vm, struct mmu **out)
+/* Where vcpus could change a table at the same time, none can be followed at each write: each vcpu
+ * has a virtual TLB, of which the guest keeps account as on any machine. */
+static struct shadow_config config_of(const struct vm *vm)
+{
+	struct shadow_config cfg = vm->cfg.shadow;
+
+	if (vm->cfg.vcpus > 1)
+		cfg.strategy = SHADOW_VTLB;
+	return cfg;
+}
+
+static enum status create_one(struct vm *vm, unsigned vcpu, struct shadow **out)
 {
 	unsigned order = page_order(sizeof(struct shadow));
 	struct shadow *s = page_alloc(order, PAGE_TABLE);
@@ -346,7 +387,9 @@ static enum status shadow_create(struct vm *vm, struct mmu **out)
 	s->mmu.ops = &shadow_mmu_ops;
 	s->vm = vm;
 	s->mem = &vm->mem;
-	s->cfg = vm->cfg.shadow;
+	s->first = s;
+	s->vcpu = vcpu;
+	s->cfg = config_of(vm);
 	/* Without the filter every fault exits, and an entry need not say why it is not there. */
 	if (host_maxphyaddr >= 52 || s->cfg.strategy == SHADOW_VTLB)
 		s->cfg.fast &= ~(unsigned)SHADOW_FILTER;
@@ -363,19 +406,53 @@ static enum status shadow_create(struct vm *vm, struct mmu **out)
 	/* CR3 holds 32 bits of it outside IA-32e mode. */
 	if (st == OK && (!s->pae_root || hva_to_hpa(s->pae_root).v >= PAE_ROOT_LIMIT))
 		st = ERR_NOMEM;
-	if (st != OK) {
-		shadow_destroy(&s->mmu);
+	if (st != OK)
+		destroy_one(s);
+	*out = s;
+	return st;
+}
+
+static enum status shadow_create(struct vm *vm, struct mmu **out)
+{
+	struct shadow *s;
+	enum status st = create_one(vm, 0, &s);
+
+	if (st != OK)
 		return st;
-	}
+	if (vm->cfg.vcpus > 1 && vm->cfg.shadow.strategy != SHADOW_VTLB)
+		log_info("%s: several vcpus: shadow=vtlb, one for each", vm->cfg.name);
 	s->mem->written = shadow_written;
 	s->mem->written_ctx = s;
 	*out = &s->mmu;
 	return OK;
 }
 
+/* mmu_ops.add: it maps what the first maps. */
+static enum status shadow_add(struct vcpu *v)
+{
+	struct shadow *first = shadow_of(v->vm->mmu), *s;
+	enum status st = create_one(v->vm, v->index, &s);
+
+	if (st != OK)
+		return st;
+	for (unsigned i = 0; i < first->ranges; i++)
+		for (u64 n = 0; n < first->range[i].count; n++) {
+			const struct frame *f = &first->range[i].frame[n];
+
+			s->range[i].frame[n] = (struct frame){
+				.hfn = f->hfn, .mapped = f->mapped, .writable = f->writable
+			};
+		}
+	s->first = first;
+	s->next = first->next;
+	first->next = s;
+	v->mmu = &s->mmu;
+	return OK;
+}
+
 static void shadow_view(struct vcpu *v, struct mmu_view *out)
 {
-	struct shadow *s = shadow_of(v->vm->mmu);
+	struct shadow *s = shadow_of(v->mmu);
 
 	*out = (struct mmu_view){ .trap_paging = true,
 		.fault_mask = s->trap ? PF_P : 0,
@@ -424,7 +501,7 @@ static const u64 *root_now(const struct shadow *s, struct vcpu *v)
 /* The four entries below a PAE root say neither W nor X. */
 static unsigned shadow_walk(struct vcpu *v, gpa_t gpa, gva_t gva, struct mmu_step *step)
 {
-	struct shadow *s = shadow_of(v->vm->mmu);
+	struct shadow *s = shadow_of(v->mmu);
 	const u64 *table = root_now(s, v);
 	unsigned level = s->root ? 4 : 3, n = 0;
 
@@ -444,24 +521,32 @@ static unsigned shadow_walk(struct vcpu *v, gpa_t gpa, gva_t gva, struct mmu_ste
 	return n;
 }
 
-static void shadow_report(struct mmu *mmu)
+static void report_one(const struct shadow *s)
 {
-	const struct shadow_stats *t = &shadow_of(mmu)->stats;
+	const struct shadow_stats *t = &s->stats;
 
-	log_machine("@shadow {\"vm\":\"%s\",\"faults\":%lu,\"guest_faults\":%lu,\"fills\":%lu,"
+	log_machine("@shadow "
+		    "{\"vm\":\"%s\",\"vcpu\":%u,\"faults\":%lu,\"guest_faults\":%lu,\"fills\":%lu,"
 		    "\"prefetched\":%lu,\"device\":%lu,\"emulated\":%lu,\"wp_emulated\":%lu,"
 		    "\"table_writes\":%lu,\"unsyncs\":%lu,"
 		    "\"unshadows\":%lu,\"cr3_loads\":%lu,\"invlpgs\":%lu,\"flushes\":%lu,"
 		    "\"created\":%lu,\"reclaimed\":%lu,\"audits\":%lu,\"pages\":%u,\"pool\":%u}",
-		shadow_of(mmu)->vm->cfg.name, t->faults, t->guest_faults, t->fills, t->prefetched,
+		s->vm->cfg.name, s->vcpu, t->faults, t->guest_faults, t->fills, t->prefetched,
 		t->device, t->emulated, t->wp_emulated, t->table_writes, t->unsyncs, t->unshadows,
 		t->cr3_loads, t->invlpgs, t->flushes, t->created, t->reclaimed, t->audits,
-		shadow_of(mmu)->in_use, shadow_of(mmu)->pages);
+		s->in_use, s->pages);
+}
+
+static void shadow_report(struct mmu *mmu)
+{
+	for (const struct shadow *s = shadow_of(mmu); s; s = s->next)
+		report_one(s);
 }
 
 const struct mmu_ops shadow_mmu_ops = {
 	.name = "shadow",
 	.create = shadow_create,
+	.add = shadow_add,
 	.destroy = shadow_destroy,
 	.map = shadow_map,
 	.unmap = shadow_unmap,

@@ -437,7 +437,7 @@ static __attribute__((noinline)) enum mmu_result walk_fault(
 
 enum mmu_result shadow_fault(struct vcpu *v, struct mmu_fault *f)
 {
-	struct shadow *s = shadow_of(v->vm->mmu);
+	struct shadow *s = shadow_of(v->mmu);
 	enum mmu_result res;
 
 	s->stats.faults++;

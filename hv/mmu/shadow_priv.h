@@ -149,6 +149,9 @@ struct refs_node {
 struct shadow {
 	struct mmu mmu;
 	struct vm *vm;
+	struct shadow *first, *next; /* of the VM's vcpus; each has one, and they know nothing of
+					each other but what is mapped */
+	unsigned vcpu;		     /* its number */
 	struct guestmem *mem;
 	struct shadow_config cfg;
 	unsigned order; /* of the allocation that this struct lies in */

@@ -308,12 +308,12 @@ static void table_write(struct vcpu *v, const struct mmu_fault *f)
 	if (likely(is_supervisor_write(f)) && likely(vcpu_emulate_write(v, f)))
 		return;
 	if (!vcpu_emulate(v, f))
-		v->vm->mmu->ops->give_up(v, f);
+		v->mmu->ops->give_up(v, f);
 }
 
 void vcpu_memory_exit(struct vcpu *v, struct mmu_fault *f)
 {
-	switch (v->vm->mmu->ops->fault(v, f)) {
+	switch (v->mmu->ops->fault(v, f)) {
 	case MMU_DONE: break;
 	case MMU_DEVICE: device_access(v, f); break;
 	case MMU_TABLE: table_write(v, f); break;
@@ -335,7 +335,7 @@ static bool do_memory(struct vcpu *v, const struct vcpu_exit *e)
 
 static bool do_invlpg(struct vcpu *v, const struct vcpu_exit *e)
 {
-	v->vm->mmu->ops->invlpg(v, e->invlpg);
+	v->mmu->ops->invlpg(v, e->invlpg);
 	return true;
 }
 

@@ -9,9 +9,13 @@
  *     INIT ---> PARKED ----------------> running: start-up IPIs have no effect
  *                 ^------- INIT -----------'
  *
+ * Where there is no real mode, the mailbox of hv/dev/wakeup.h does both at once, and the processor
+ * begins in 64-bit mode.
+ *
  * The sender leaves a note in v->work, as for any work; the vcpu heeds it on its own CPU.
  */
 #include "hv/cpu/regs.h"
+#include "hv/dev/layout.h"
 #include "hv/vm/cpuid.h"
 #include "hv/vm/cr.h"
 #include "hv/vm/debug.h"
@@ -23,7 +27,11 @@
 #define REAL_DATA    0x93u /* present, writable, accessed */
 #define REAL_LDT     0x82u
 #define REAL_TSS     0x8bu /* busy */
-#define SIPI_SHIFT   12	   /* from vector to address; to selector: 4 less */
+#define FLAT_LIMIT   0xffffffffu
+#define FLAT_DATA    (REAL_DATA | SEG_AR_G | SEG_AR_DB)
+#define FLAT_CODE64  (REAL_CODE | SEG_AR_G | SEG_AR_L)
+#define TSS_LIMIT    0x67u
+#define SIPI_SHIFT   12 /* from vector to address; to selector: 4 less */
 
 /* What comes to nothing while one is parked, and what was pending when INIT came. */
 #define LOST_BY_INIT (WORK_IRQ | WORK_NMI | WORK_EVENT | WORK_INPUT | WORK_HALTED | WORK_DEAF)
@@ -39,8 +47,16 @@ void vcpu_signal_sipi(struct vcpu *v, u8 vector)
 {
 	if (v->work & WORK_SIPI)
 		return;
-	v->sipi_vector = vector;
+	v->start_at = vector;
+	v->start_in_64 = false;
 	vcpu_post(v, WORK_SIPI);
+}
+
+void vcpu_signal_wake(struct vcpu *v, u64 rip)
+{
+	v->start_at = rip;
+	v->start_in_64 = true;
+	vcpu_post(v, WORK_INIT | WORK_SIPI);
 }
 
 /* Registers after INIT, and CS as the vector says. */
@@ -62,6 +78,23 @@ static void real_mode_state(const struct vcpu *v, u8 vector, struct vcpu_state *
 	s->idtr.limit = REAL_LIMIT;
 }
 
+/* As the ACPI specification has firmware wake a processor: flat, on page tables of its own. */
+static void long_mode_state(u64 rip, struct vcpu_state *s)
+{
+	*s = (struct vcpu_state){ .rip = rip,
+		.rflags = RFLAGS_R1,
+		.cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_PG,
+		.cr3 = LAYOUT_WAKEUP_TABLES,
+		.cr4 = CR4_PAE,
+		.efer = EFER_LME | EFER_LMA };
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		s->seg[i] =
+			(struct segment){ .limit = FLAT_LIMIT, .ar = FLAT_DATA, .selector = 16 };
+	s->seg[SEG_CS] = (struct segment){ .limit = FLAT_LIMIT, .ar = FLAT_CODE64, .selector = 8 };
+	s->seg[SEG_LDTR] = (struct segment){ .ar = SEG_AR_UNUSABLE };
+	s->seg[SEG_TR] = (struct segment){ .limit = TSS_LIMIT, .ar = REAL_TSS };
+}
+
 /* INIT leaves the TSC alone; and the account of the last exit stays open. */
 static void begin(struct vcpu *v)
 {
@@ -69,7 +102,10 @@ static void begin(struct vcpu *v)
 	u32 open = v->exit_tsc;
 	struct vcpu_state s;
 
-	real_mode_state(v, v->sipi_vector, &s);
+	if (v->start_in_64)
+		long_mode_state(v->start_at, &s);
+	else
+		real_mode_state(v, (u8)v->start_at, &s);
 	v->ops->load(v, &s);
 	if (v->vm->debug)
 		debug_loaded(v);
@@ -77,6 +113,8 @@ static void begin(struct vcpu *v)
 	v->exit_tsc = open;
 	v->nmi_waits = false;
 	vcpu_work_clear(v, LOST_BY_INIT | WORK_PARKED);
+	if (vcpu_can_run_with(v, s.cr0) && v->vm->mmu->ops->paging_changed)
+		v->vm->mmu->ops->paging_changed(v);
 }
 
 bool vcpu_startup(struct vcpu *v)

@@ -92,7 +92,7 @@ struct event {
 #define WORK_END     BIT(5)  /* the VM is over or is to be reset */
 #define WORK_INPUT   BIT(6)  /* bytes for the guest's console may have arrived */
 #define WORK_HALTED  BIT(7)  /* in HLT: wait for an event instead of entering */
-#define WORK_SIPI    BIT(8)  /* a start-up IPI arrived: vcpu->sipi_vector */
+#define WORK_SIPI    BIT(8)  /* a start-up IPI, or what stands for one: vcpu->start_at */
 #define WORK_PARKED  BIT(9)  /* after INIT: heeds a start-up IPI, and nothing else */
 #define WORK_DEBUG   BIT(10) /* a debugger's step: each exit is looked at by the run loop */
 #define WORK_DEAF    BIT(11) /* with WORK_HALTED: only another vcpu of its VM can wake it */
@@ -205,10 +205,12 @@ struct vcpu {
 	const struct cpu_ops *ops;
 	void *arch; /* the provider's own (vmx: struct vmx_vcpu) */
 	struct vm *vm;
-	unsigned index; /* = initial APIC ID */
-	unsigned order; /* of the allocation that this struct lies in */
+	struct mmu *mmu; /* its VM's, or its own part of it (mmu_ops.add) */
+	unsigned index;	 /* = initial APIC ID */
+	unsigned order;	 /* of the allocation that this struct lies in */
 	struct sched_vcpu sched;
-	u8 sipi_vector;	    /* with WORK_SIPI: page that it is to start at */
+	u64 start_at;	    /* with WORK_SIPI: number of a page, in real mode; or an address, */
+	bool start_in_64;   /* in 64-bit mode */
 	bool nmi_waits;	    /* an NMI is pending, and the window for it is asked for */
 	struct event event; /* with WORK_EVENT */
 	const struct cpuid_table *cpuid;
@@ -274,10 +276,12 @@ bool vcpu_emulate_write(struct vcpu *v, const struct mmu_fault *f) __must_check;
 
 /*
  * INIT and start-up IPIs (hv/vm/startup.c). vcpu_signal_init(), vcpu_signal_sipi(): one was sent to
- * v, by whomever. vcpu_startup(): v heeds what has come; false: it waits for a start-up IPI.
+ * v, by whomever; vcpu_signal_wake(): whatever it does, it is to begin there in 64-bit mode.
+ * vcpu_startup(): v heeds what has come; false: it waits for a start-up IPI.
  */
 void vcpu_signal_init(struct vcpu *v);
 void vcpu_signal_sipi(struct vcpu *v, u8 vector);
+void vcpu_signal_wake(struct vcpu *v, u64 rip);
 bool vcpu_startup(struct vcpu *v) __must_check;
 
 /* vcpu_memory_exit(): what is done about EXIT_MEMORY; f is filled in by the way. (hv/vm/exits.c) */

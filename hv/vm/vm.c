@@ -111,6 +111,11 @@ static void host_sipi(void *ctx, unsigned vcpu, u8 vector)
 	vcpu_signal_sipi(((struct vm *)ctx)->vcpu[vcpu], vector);
 }
 
+static void host_wake(void *ctx, unsigned vcpu, u64 rip)
+{
+	vcpu_signal_wake(((struct vm *)ctx)->vcpu[vcpu], rip);
+}
+
 static void host_end(void *ctx, enum vm_end why, u8 status)
 {
 	vm_end(ctx, why, status);
@@ -137,6 +142,7 @@ static const struct platform_host platform_callbacks = {
 	.nmi = host_nmi,
 	.init = host_init,
 	.sipi = host_sipi,
+	.wake = host_wake,
 	.end = host_end,
 	.console_out = host_console_out,
 	.drop_page = host_drop_page,
@@ -203,6 +209,7 @@ static enum status make_platform(struct vm *vm, char *err)
 	struct platform_config cfg = {
 		.vcpus = vm->cfg.vcpus,
 		.mem = vm->cfg.mem,
+		.mailbox = vm->cfg.vcpus > 1 && vm->mmu->ops->add,
 		.tsc_hz = tsc_hz(),
 		.testdev = vm->cfg.testdev,
 		.debug_exit = vm->cfg.debugexit || vm->cfg.testdev,
@@ -239,6 +246,11 @@ static enum status make_io(struct vm *vm, const struct vm_providers *with, char 
 	return s;
 }
 
+static enum status add_mmu(struct vcpu *v)
+{
+	return v->index && v->mmu->ops->add ? v->mmu->ops->add(v) : OK;
+}
+
 /* The vcpu and its CPUID table share one allocation. */
 static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char *err)
 {
@@ -260,6 +272,7 @@ static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char
 		return ERR_NOMEM;
 	}
 	v->vm = vm;
+	v->mmu = vm->mmu;
 	vm->mmu->ops->view(v, &view);
 	cfg.lacks = with->cpu->lacks(view.two_level);
 	v->index = vm->vcpus;
@@ -272,7 +285,7 @@ static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char
 	v->trace = trace_create();
 	v->cpuid = (void *)((u8 *)v + table);
 	cpuid_resolve((void *)((u8 *)v + table), &cfg);
-	if (v->ops->create(v) != OK) {
+	if (add_mmu(v) != OK || v->ops->create(v) != OK) {
 		trace_destroy(v->trace);
 		page_free(v, order, PAGE_HV);
 		snprintf(err, LOADER_ERR_MAX, "no memory for the control structures of vcpu %u",
@@ -344,16 +357,16 @@ static enum status make_mmu(struct vm *vm, const struct vm_providers *with, char
 	return s;
 }
 
-/* A start-up IPI begins in real mode. */
+/* A start-up IPI begins in real mode; a kernel that was started by the mailbox turns paging off. */
 static enum status check_start(const struct vm *vm, char *err)
 {
 	struct vcpu *first = vm->vcpu[0];
 
-	if (vm->vcpus == 1 || !(first->ops->cr0_needed(first) & CR0_PE))
+	if (vm->vcpus == 1 || !(first->ops->cr0_needed(first) & CR0_PG))
 		return OK;
 	snprintf(err, LOADER_ERR_MAX,
-		"vcpus=%u: processors but the first start in real mode, which takes EPT with "
-		"\"unrestricted guest\"",
+		"vcpus=%u: processors but the first start in real mode, which under EPT takes "
+		"\"unrestricted guest\"; mmu=shadow does without",
 		vm->vcpus);
 	return ERR_NOTSUP;
 }

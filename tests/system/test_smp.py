@@ -25,11 +25,18 @@ def work_done(run: Run, cpu: int) -> bool:
 
 @own_mode("several processors take EPT")
 @pytest.mark.parametrize(
-    ("vcpus", "host_cpus"),
-    [(4, 1), (4, 2), pytest.param(2, 1, marks=slow), pytest.param(16, 2, marks=slow)],
+    ("vcpus", "host_cpus", "mmu"),
+    [
+        (4, 1, "ept"),
+        (4, 2, "ept"),
+        (2, 1, "shadow"),
+        pytest.param(4, 2, "shadow", marks=slow),
+        pytest.param(16, 2, "ept", marks=slow),
+    ],
 )
-def test_processors_come_up_go_and_come_back(triptych: Starter, vcpus: int, host_cpus: int) -> None:
-    run = triptych("--vcpus", str(vcpus), "--host-cpus", str(host_cpus), "--mmu", "ept")
+def test_processors_come_up_go_and_come_back(triptych: Starter, vcpus: int, host_cpus: int, mmu: str) -> None:
+    run = triptych("--vcpus", str(vcpus), "--host-cpus", str(host_cpus), "--mmu", mmu)
+    run.command_timeout = 300
     run.prompt()
     last = vcpus - 1
     assert run.command("nproc").split()[-1] == str(vcpus)

@@ -525,6 +525,7 @@ static inline void machine_add(enum shadow_strategy strategy, unsigned fast, uns
 	assert_int_equal(guestmem_add(&m.vm.mem, GPA(0), RAM), OK);
 	assert_int_equal(shadow_mmu_ops.create(&m.vm, &m.vm.mmu), OK);
 	m.s = shadow_of(m.vm.mmu);
+	m.v.mmu = m.vm.mmu;
 	for (u64 gpa = 0; gpa < RAM; gpa += PAGE_SIZE) {
 		hpa_t hpa;
 

@@ -34,7 +34,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&gm, 0, sizeof(gm));
 	assert_int_equal(guestmem_add(&gm, GPA(0), 2 * MB), OK);
-	assert_int_equal(acpi_build(&gm, VCPUS), OK);
+	assert_int_equal(acpi_build(&gm, VCPUS, false), OK);
 	assert_int_equal(guest_read(&gm, GPA(LAYOUT_FW_START), fw, FW_SIZE), OK);
 	return 0;
 }
@@ -290,15 +290,25 @@ static void iasl_accepts_them(void **state)
 
 static void any_number_of_vcpus(void **state)
 {
+	const u8 *wakeup;
+	u64 mailbox;
 	u32 len;
 
 	(void)state;
-	assert_int_equal(acpi_build(&gm, 17), ERR_RANGE);
+	assert_int_equal(acpi_build(&gm, 17, false), ERR_RANGE);
 	for (unsigned n = 1; n <= 16; n++) {
-		assert_int_equal(acpi_build(&gm, n), OK);
+		assert_int_equal(acpi_build(&gm, n, false), OK);
 		assert_int_equal(guest_read(&gm, GPA(LAYOUT_FW_START), fw, FW_SIZE), OK);
 		table("APIC", &len);
 		assert_int_equal(len, 82 + n * 8);
+		checksums(NULL);
+		assert_int_equal(acpi_build(&gm, n, true), OK);
+		assert_int_equal(guest_read(&gm, GPA(LAYOUT_FW_START), fw, FW_SIZE), OK);
+		wakeup = table("APIC", &len) + 82 + n * 8;
+		assert_int_equal(len, 82 + n * 8 + 16);
+		assert_true(wakeup[0] == 16 && wakeup[1] == 16);
+		memcpy(&mailbox, wakeup + 8, sizeof(mailbox));
+		assert_int_equal(mailbox, LAYOUT_WAKEUP);
 		checksums(NULL);
 	}
 }
@@ -308,7 +318,7 @@ static void no_memory_there(void **state)
 	struct guestmem none = { 0 };
 
 	(void)state;
-	assert_int_equal(acpi_build(&none, 1), ERR_RANGE);
+	assert_int_equal(acpi_build(&none, 1, false), ERR_RANGE);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)

@@ -7,8 +7,8 @@
  * Sources: hv/dev/platform.c hv/dev/acpi.c hv/dev/bus.c hv/dev/i8042.c hv/dev/ioapic.c
  * Sources: hv/dev/lapic.c hv/dev/lapic_bus.c hv/dev/lapic_regs.c hv/dev/lapic_timer.c
  * Sources: hv/dev/msix.c hv/dev/pci.c hv/dev/pic.c hv/dev/pit.c hv/dev/pm.c
- * Sources: hv/dev/reset.c hv/dev/rtc.c hv/dev/testdev.c hv/dev/uart.c hv/cpu/timer.c
- * Sources: hv/mem/guestmem.c build/hv/dev/dsdt.c
+ * Sources: hv/dev/reset.c hv/dev/rtc.c hv/dev/testdev.c hv/dev/uart.c hv/dev/wakeup.c
+ * hv/cpu/timer.c Sources: hv/mem/guestmem.c build/hv/dev/dsdt.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,6 +43,7 @@ static struct {
 	unsigned kicks[VCPUS], nmis, inits, sipis, ends, drops;
 	unsigned started;
 	u8 sipi_vector, status;
+	u64 woken_at;
 	enum vm_end why;
 	u8 out[64];
 	size_t out_len;
@@ -87,6 +88,13 @@ static void sipi(void *ctx, unsigned vcpu, u8 vector)
 	f.sipi_vector = vector;
 }
 
+static void wake(void *ctx, unsigned vcpu, u64 rip)
+{
+	(void)ctx;
+	f.started = vcpu;
+	f.woken_at = rip;
+}
+
 static void end(void *ctx, enum vm_end why, u8 status)
 {
 	assert_ptr_equal(ctx, &f);
@@ -116,6 +124,7 @@ static const struct platform_host host = {
 	.nmi = nmi,
 	.init = init_signal,
 	.sipi = sipi,
+	.wake = wake,
 	.end = end,
 	.console_out = console_out,
 	.drop_page = drop_page,
@@ -397,6 +406,57 @@ static void starts_the_other_vcpu(void **state)
 	assert_int_equal(f.sipi_vector, 0x99);
 }
 
+#define BOX_COMMAND (LAYOUT_WAKEUP + 0)
+#define BOX_APIC_ID (LAYOUT_WAKEUP + 4)
+#define BOX_VECTOR  (LAYOUT_WAKEUP + 8)
+
+static void put(u64 gpa, unsigned size, u64 value)
+{
+	bus_write(platform_mmio(f.p), gpa, size, value);
+}
+
+static u64 get(u64 gpa, unsigned size)
+{
+	return bus_read(platform_mmio(f.p), gpa, size);
+}
+
+/* A command is taken when it is written, by a processor that there is; the first one runs. */
+static void starts_by_the_mailbox(void **state)
+{
+	struct platform_config cfg = full;
+	u64 entry;
+
+	assert_int_equal(get(BOX_COMMAND, 2), 0xffff); /* there is none unless it is asked for */
+	(void)teardown(state);
+	cfg.mailbox = true;
+	create(&cfg);
+	put(BOX_APIC_ID, 4, 1);
+	put(BOX_VECTOR, 8, 0x99000);
+	assert_int_equal(f.woken_at, 0);
+	put(BOX_COMMAND, 2, 1);
+	assert_int_equal(f.started, 1);
+	assert_int_equal(f.woken_at, 0x99000);
+	assert_int_equal(get(BOX_COMMAND, 2), 0);
+	f.woken_at = 0;
+	for (u32 id = 0; id < 3; id++) {
+		put(BOX_APIC_ID, 4, id == 1 ? 0xffffffff : id);
+		put(BOX_COMMAND, 2, 1);
+		assert_int_equal(f.woken_at, 0);
+		assert_int_equal(get(BOX_COMMAND, 2), 1);
+		put(BOX_COMMAND, 2, 0);
+	}
+	put(LAYOUT_WAKEUP + 0x800, 8, ~0ul);
+	assert_int_equal(get(LAYOUT_WAKEUP + 0x800, 8), 0);
+	put(LAYOUT_WAKEUP + 12, 8, 1); /* not beyond what there is */
+	assert_int_equal(get(BOX_VECTOR, 8), 0x99000);
+	/* The tables: 1 GB as it is. */
+	assert_int_equal(guest_read(&f.gm, GPA(LAYOUT_WAKEUP_TABLES), &entry, 8), OK);
+	assert_int_equal(entry, (LAYOUT_WAKEUP_TABLES + PAGE_SIZE) | 3);
+	assert_int_equal(
+		guest_read(&f.gm, GPA(LAYOUT_WAKEUP_TABLES + 0x2000 + 511 * 8), &entry, 8), OK);
+	assert_int_equal(entry, 511 * 2 * MB | 0x83);
+}
+
 static void the_pit_ticks(void **state)
 {
 	(void)state;
@@ -593,6 +653,7 @@ int main(void)
 		TEST(messages),
 		TEST(each_vcpu_has_its_own_apic),
 		TEST(starts_the_other_vcpu),
+		TEST(starts_by_the_mailbox),
 		TEST(the_pit_ticks),
 		TEST(power_button_raises_the_sci),
 		TEST(what_can_wake),

@@ -16,7 +16,7 @@ struct ap_fields {
 	u64 cr3, cr4, efer, stack, entry;
 };
 extern u8 ap_begin[], ap_end[];
-extern const u32 ap_fields_at;
+extern const u32 ap_fields_at, ap_begin_64_at;
 
 static u64 stack_top[SMP_MAX];
 static void (*first_work[SMP_MAX])(unsigned id);
@@ -28,6 +28,57 @@ static struct {
 	unsigned done;
 	unsigned servants;
 } work;
+
+/* ---- where the mailbox is, if there is one ---- */
+
+/* ACPI: Root System Description Pointer, Extended System Description Table, MADT. */
+#define RSDP_XSDT      24
+#define TABLE_LENGTH   4
+#define XSDT_ENTRIES   36
+#define MADT_ENTRIES   44
+#define MADT_WAKEUP    16
+#define WAKEUP_ADDRESS 8
+
+struct mailbox {
+	volatile u16 command, reserved;
+	volatile u32 apic_id;
+	volatile u64 vector;
+};
+
+static u64 read64(u64 at)
+{
+	u64 value;
+
+	memcpy(&value, (const void *)at, sizeof(value));
+	return value;
+}
+
+static u32 table_length(u64 table)
+{
+	return (u32)read64(table + TABLE_LENGTH);
+}
+
+static struct mailbox *mailbox_of(u64 madt)
+{
+	const u8 *e = (const u8 *)madt + MADT_ENTRIES, *end = (const u8 *)madt + table_length(madt);
+
+	for (; e < end; e += e[1])
+		if (e[0] == MADT_WAKEUP)
+			return (void *)read64((u64)e + WAKEUP_ADDRESS);
+	return NULL;
+}
+
+static struct mailbox *mailbox(void)
+{
+	u64 xsdt = read64(guest_rsdp + RSDP_XSDT);
+
+	for (u64 e = xsdt + XSDT_ENTRIES; e < xsdt + table_length(xsdt); e += sizeof(u64))
+		if (!strncmp((const char *)read64(e), "APIC", 4))
+			return mailbox_of(read64(e));
+	return NULL;
+}
+
+/* ---- processors ---- */
 
 unsigned smp_count(void)
 {
@@ -89,6 +140,7 @@ bool smp_start(unsigned id, void (*fn)(unsigned id))
 {
 	struct ap_fields *f = (void *)(TRAMPOLINE + ap_fields_at);
 	u64 end = rdtsc() + tsc_per_second();
+	struct mailbox *box = mailbox();
 
 	if (!stack_top[id])
 		stack_top[id] = new_stack();
@@ -98,7 +150,13 @@ bool smp_start(unsigned id, void (*fn)(unsigned id))
 	first_work[id] = fn;
 	begun[id] = 0;
 	smp_init_ipi(id);
-	smp_sipi(id);
+	if (box) {
+		box->apic_id = id;
+		box->vector = TRAMPOLINE + ap_begin_64_at;
+		box->command = 1;
+	} else {
+		smp_sipi(id);
+	}
 	while (!begun[id] && rdtsc() < end)
 		__builtin_ia32_pause();
 	return begun[id];

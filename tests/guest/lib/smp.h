@@ -15,8 +15,8 @@ unsigned smp_count(void);
 unsigned smp_self(void);
 
 /* INIT; then fn(APIC ID) on the processor with that APIC ID, interrupts off, on a stack of its own,
- * never to return. False: it has not begun within a second. By xAPIC, unless this processor's is in
- * x2APIC mode. */
+ * never to return. By a start-up IPI, or by the mailbox, where the MADT names one. False: it has
+ * not begun within a second. */
 bool smp_start(unsigned id, void (*fn)(unsigned id)) __must_check;
 void smp_init_ipi(unsigned id);
 void smp_sipi(unsigned id);

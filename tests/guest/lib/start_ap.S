@@ -9,7 +9,7 @@
 #define CR0_PG_WP_NE_PE	0x80010023
 
 	.text
-	.globl	ap_begin, ap_end, ap_fields_at
+	.globl	ap_begin, ap_end, ap_fields_at, ap_begin_64_at
 	.code16
 ap_begin:
 	cli
@@ -29,6 +29,13 @@ ap_begin:
 	movl	%eax, %cr0
 	ljmpl	$8, $(AT + OFFSET(long))
 	.code64
+/* Where the mailbox leads: 64-bit mode, on page tables of the firmware. */
+begin_64:
+	lgdt	AT + OFFSET(gdtr)
+	movq	AT + OFFSET(fields) + 8, %rax
+	movq	%rax, %cr4
+	movq	AT + OFFSET(fields), %rax
+	movq	%rax, %cr3
 long:
 	movl	$16, %eax
 	movl	%eax, %ss
@@ -44,7 +51,7 @@ gdt:
 	.quad	0x00cf93000000ffff
 gdtr:
 	.word	gdtr - gdt - 1
-	.long	AT + OFFSET(gdt)
+	.quad	AT + OFFSET(gdt)
 	.balign	8
 fields:
 	.skip	40
@@ -53,4 +60,6 @@ ap_end:
 	.balign	4
 ap_fields_at:
 	.long	OFFSET(fields)
+ap_begin_64_at:
+	.long	OFFSET(begin_64)
 	.section .note.GNU-stack, "", @progbits
