@@ -227,6 +227,24 @@ static void idle(void *ctx)
 		virtio_net_idle(io->net);
 }
 
+static bool set_balloon(void *ctx, u64 bytes)
+{
+	struct virtio_io *io = ctx;
+
+	if (io->balloon)
+		virtio_balloon_target(io->balloon, bytes);
+	return io->balloon;
+}
+
+static bool resize(void *ctx, u16 columns, u16 rows)
+{
+	struct virtio_io *io = ctx;
+
+	if (io->console)
+		virtio_console_resize(io->console, (struct console_size){ columns, rows });
+	return io->console;
+}
+
 static void report(const void *ctx)
 {
 	const struct virtio_io *io = ctx;
@@ -244,6 +262,8 @@ const struct vm_io_ops virtio_io_ops = {
 	.console_in = console_in,
 	.reset = reset,
 	.idle = idle,
+	.balloon = set_balloon,
+	.resize = resize,
 	.report = report,
 	.destroy = destroy,
 };

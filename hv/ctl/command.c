@@ -86,6 +86,9 @@ static bool value_of(const struct arg_spec *spec, struct arg_value *v, char *err
 	case ARG_COUNT:
 		snprintf(err, size, "a number from 1 to %lu", spec->max);
 		return number && v->number >= 1 && v->number <= spec->max;
+	case ARG_SIZE:
+		snprintf(err, size, "a number from 0 to %lu", spec->max);
+		return number && v->number <= spec->max;
 	case ARG_VCPU: snprintf(err, size, "the number of a vcpu, from 0 on,"); return number;
 	default: snprintf(err, size, "a name"); return v->word[0] != '\0';
 	}

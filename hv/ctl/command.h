@@ -28,6 +28,7 @@ enum arg_type {
 	ARG_VCPU,    /* the number of one of its vcpus */
 	ARG_ADDRESS, /* a number */
 	ARG_COUNT,   /* a number from 1 to max */
+	ARG_SIZE,    /* a number from 0 to max */
 	ARG_FILE,    /* a description of a VM */
 };
 

@@ -205,6 +205,31 @@ bool run_create(struct call *c)
 	return true;
 }
 
+bool run_balloon(struct call *c)
+{
+	const struct vm *vm = c->vm;
+	u64 mb = c->arg[1].number;
+
+	if (mb * MB > vm->cfg.mem)
+		return call_fail(c, "VM %s has %lu MB", vm->cfg.name, vm->cfg.mem / MB);
+	if (!vm->io_ops || !vm->io_ops->balloon || !vm->io_ops->balloon(vm->io, mb * MB))
+		return call_fail(c, "VM %s has no balloon", vm->cfg.name);
+	out_number(&c->out, "mb", mb);
+	return true;
+}
+
+bool run_resize(struct call *c)
+{
+	const struct vm *vm = c->vm;
+	u16 columns = (u16)c->arg[1].number, rows = (u16)c->arg[2].number;
+
+	if (!vm->io_ops || !vm->io_ops->resize || !vm->io_ops->resize(vm->io, columns, rows))
+		return call_fail(c, "VM %s has no virtio console", vm->cfg.name);
+	out_number(&c->out, "columns", columns);
+	out_number(&c->out, "rows", rows);
+	return true;
+}
+
 bool run_quit(struct call *c)
 {
 	out_text(&c->out, "quit", "all VMs end");

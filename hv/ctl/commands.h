@@ -8,6 +8,7 @@
 #define EXAMINE_MAX	512u
 #define TRACE_SHOWN_MAX 64u
 #define LOG_LINES_MAX	100u
+#define BALLOON_MB_MAX	(1u << 20)
 
 /* commands.c */
 bool run_vms(struct call *c);
@@ -19,6 +20,8 @@ bool run_resume(struct call *c);
 bool run_reset(struct call *c);
 bool run_destroy(struct call *c);
 bool run_create(struct call *c);
+bool run_balloon(struct call *c);
+bool run_resize(struct call *c);
 bool run_quit(struct call *c);
 bool run_help(struct call *c);
 

@@ -28,6 +28,11 @@
 		"count", ARG_COUNT, true, (m)                                                      \
 	}
 
+#define SIZE(name, m)                                                                              \
+	{                                                                                          \
+		(name), ARG_SIZE, false, (m)                                                       \
+	}
+
 /* clang-format off */
 const struct command commands[] = {
 	{ "vms", { { 0 } }, ON_BOOT_CPU, run_vms, "the VMs, and how they are" },
@@ -39,6 +44,8 @@ const struct command commands[] = {
 	{ "create", { FILE }, ON_BOOT_CPU, run_create, "make a VM from its description: vm3.conf, or its name" },
 	{ "console", { ANY_VM }, ON_BOOT_CPU, monitor_run_console, "back to the console; what is typed is for this VM" },
 	{ "log", { COUNT(LOG_LINES_MAX) }, ON_BOOT_CPU, run_log, "the last lines of the hypervisor's log" },
+	{ "balloon", { VM, SIZE("mb", BALLOON_MB_MAX) }, ON_VM_CPU, run_balloon, "ask the guest for so much of its memory" },
+	{ "resize", { VM, SIZE("columns", UINT16_MAX), SIZE("rows", UINT16_MAX) }, ON_VM_CPU, run_resize, "its console's terminal has another size now" },
 	{ "regs", { VM, VCPU }, ON_VCPU, run_regs, "registers" },
 	{ "walk", { VM, ADDRESS, VCPU }, ON_VCPU, run_walk, "how a linear address is translated, by the guest's tables and by ours" },
 	{ "x", { VM, ADDRESS, COUNT(EXAMINE_MAX), VCPU }, ON_VCPU, run_examine, "bytes at a linear address" },

@@ -26,6 +26,10 @@ struct vm_io_ops {
 	/* A vcpu has halted, with nothing pending: what was left for later is done now. NULL: that
 	 * is nothing. */
 	void (*idle)(void *io);
+	/* Asks the guest for so many bytes; tells it the size of its console's terminal. False, or
+	 * NULL: there is no such device. */
+	bool (*balloon)(void *io, u64 bytes);
+	bool (*resize)(void *io, u16 columns, u16 rows);
 	void (*report)(const void *io); /* counters to the log */
 	void (*destroy)(void *io);	/* before the platform */
 };

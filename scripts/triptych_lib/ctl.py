@@ -38,6 +38,8 @@ COMMANDS = {
     "reset": Command("reset", ("vm",), "start it anew"),
     "stop": Command("destroy", ("vm",), "end it, without its being asked"),
     "create": Command("create", ("file",), "make a VM from a description of the run: vm3.conf, or its name"),
+    "balloon": Command("balloon", ("vm", "mb"), "ask the guest for so many MB of its memory"),
+    "resize": Command("resize", ("vm", "columns", "rows"), "its console's terminal has another size now"),
     "regs": Command("regs", ("vm", "vcpu?"), "registers"),
     "walk": Command("walk", ("vm", "address", "vcpu?"), "how an address is translated, by the guest's tables and by ours"),
     "x": Command("x", ("vm", "address", "count?", "vcpu?"), "bytes at an address"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -178,8 +179,9 @@ def _command(opts: Options, name: str, host_mb: int, work: Path, image: Path, po
 class _Session:
     """What happens between the machine's start and its end."""
 
-    def __init__(self, opts: Options, progress: Progress, log_file: BinaryIO | None) -> None:
+    def __init__(self, opts: Options, progress: Progress, log_file: BinaryIO | None, first: Vm) -> None:
         self.opts = opts
+        self.first = first  # what is typed is for it
         self.progress = progress
         self.log_file = log_file
         self.transcript = protocol.Transcript()
@@ -189,6 +191,7 @@ class _Session:
         self.spoke = False
         self.waits_for_gdb = False
         self.left = False
+        self.resized = False
         self.timed_out = False
         self.stdout_gone = False
 
@@ -248,6 +251,29 @@ class _Session:
         """The clients of the control channel; not while the machine has yet to take what they sent."""
         return [] if self.broker is None or self.machine.log_backlog else self.broker.fds()
 
+    @contextlib.contextmanager
+    def following_the_terminal(self) -> Iterator[None]:
+        """The guest whose console is on this terminal is told when its size changes."""
+
+        def resized(_signal: int, _frame: object) -> None:
+            self.resized = True
+
+        if not self.opts.interactive or self.broker is None or self.first.console != "virtio":
+            yield
+            return
+        before = signal.signal(signal.SIGWINCH, resized)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGWINCH, before)
+
+    def _tell_size(self) -> None:
+        self.resized = False
+        size = os.get_terminal_size(sys.stdin.fileno())
+        where = {"vm": self.first.name, "columns": size.columns, "rows": size.lines}
+        request = {"jsonrpc": "2.0", "method": "resize", "params": where}
+        self.machine.send_log(json.dumps(request).encode() + b"\n")
+
     def loop(self) -> None:
         """Until the machine is gone, time is up, or the user leaves."""
         deadline = time.monotonic() + self.opts.timeout if self.opts.timeout is not None else None
@@ -265,6 +291,8 @@ class _Session:
             clients = self._watched()
             alive, ready = self.machine.step(0.2, [*([] if self.machine.backlog else stdin), *clients])
             self.progress.tick()
+            if self.resized:
+                self._tell_size()
             if stdin and stdin[0] in ready:
                 data = os.read(stdin[0], 4096)
                 if not data:
@@ -328,7 +356,7 @@ def _drive(session: _Session, command: list[str], work: Path, engine_name: str) 
         if session.opts.interactive:
             session.progress.clear()
             sys.stderr.write(f"triptych: {console.how_to_leave(session.opts.monitor)}\r\n")
-        with console.raw_terminal(session.opts.interactive):
+        with console.raw_terminal(session.opts.interactive), session.following_the_terminal():
             session.loop()
     finally:
         session.progress.done()
@@ -373,7 +401,7 @@ def run(opts: Options, vms: list[Vm], progress: Progress) -> Result:
         image = work / "boot.iso"
         with progress.step("building the boot image"):
             iso.make(boot, image, bios_only=True)
-        session = _Session(opts, progress, _log_file(opts.log))
+        session = _Session(opts, progress, _log_file(opts.log), vms[0])
         command = _command(opts, name, host_mb, work, image, session.machine.com_ports)
         start = time.monotonic()
         _drive(session, command, work, "Bochs" if name == "bochs" else f"QEMU ({name})")

@@ -199,7 +199,8 @@ static void the_table_is_sound(void **state)
 			assert_true(ended || !optional || c->arg[k].optional);
 			optional |= c->arg[k].optional;
 			vm |= c->arg[k].type == ARG_VM;
-			assert_true((c->arg[k].type == ARG_COUNT) == (c->arg[k].max != 0));
+			assert_true((c->arg[k].type == ARG_COUNT || c->arg[k].type == ARG_SIZE) ==
+				    (c->arg[k].max != 0));
 		}
 		assert_true(vm || c->place == ON_BOOT_CPU);
 	}
@@ -248,6 +249,12 @@ static void arguments_are_checked(void **state)
 	assert_check("x", "a", "1", "0",
 		"COUNT: a number from 1 to 512 is expected, not \"0\": x VM ADDRESS [COUNT] "
 		"[VCPU]");
+	assert_check("balloon", "a", "0", NULL, "");
+	assert_check("balloon", "a", "1048577", NULL,
+		"MB: a number from 0 to 1048576 is expected, not \"1048577\": balloon VM MB");
+	assert_check("resize", "a", "80", "65536",
+		"ROWS: a number from 0 to 65535 is expected, not \"65536\": resize VM COLUMNS "
+		"ROWS");
 	assert_check("pause", lengthy, NULL, NULL,
 		"VM: a name is expected, not \"aaaaaaaaaaaaaaaaaaaa\": pause VM");
 	assert_check("regs", "a", "-1", NULL,
