@@ -169,11 +169,12 @@ def test_root_file_system_and_fio(in_each_mode: Starter, tmp_path: Path, kernel:
     root = tmp_path / "root.img"
     rootimage.make(root, 768 * MB, [], Progress())
     image = blank(tmp_path / "disk.img", 32 * MB)
+    parts = partitioned(tmp_path / "parts.img")
     run = in_each_mode("--kernel", kernel, "--disk", f"image:{root}", "--disk", f"image:{image}", "--disk", "blank:16M",
-                   "--append", "console=ttyS0 root=LABEL=triptych")  # fmt: skip
+                   "--host-disk", str(parts), "--disk", "part:data", "--append", "console=ttyS0 root=LABEL=triptych")  # fmt: skip
     ready(run)
     assert "/dev/root / ext4" in run.command("grep ' / ' /proc/mounts").replace("/dev/vda", "/dev/root")
-    for device in ("/dev/vdb", "/dev/vdc"):
+    for device in ("/dev/vdb", "/dev/vdc", "/dev/vdd"):
         for depth in (1, 32):
             for direct in (0, 1):
                 for pattern in ("write", "randwrite"):
