@@ -7,12 +7,12 @@
  * as long as it likes, table pages that we have freed included. So whatever changes an entry that
  * was present
  *
- *     changes the tables  ->  mmu.generation++  ->  INVEPT on this CPU  ->  (next VM entry)
+ *     changes the tables  ->  mmu.generation++  ->  INVEPT on this CPU  ->  mmu.narrowed()
  *
  * before it returns, hence before this CPU enters the guest again and before anybody can use a
- * freed table page for something else. A VM runs on one physical CPU, the one that changes its
- * tables; were it to run on more, the others compare generations before each entry (mmu.h). A
- * mapping that becomes present needs no INVEPT: the processor keeps nothing of what is not.
+ * freed table page for something else. narrowed() is for the other CPUs that the VM runs on, if
+ * there are any (hv/mmu/shootdown.h). A mapping that becomes present needs no INVEPT: the processor
+ * keeps nothing of what is not.
  */
 #include "ept/ept.h"
 #include "ept/format.h"
@@ -20,6 +20,7 @@
 #include "hv/lib/printf.h"
 #include "hv/lib/string.h"
 #include "hv/mem/mtrr.h"
+#include "hv/mmu/shootdown.h"
 #include "hv/vm/vm.h"
 
 struct ept {
@@ -27,8 +28,8 @@ struct ept {
 	struct pt pt;
 	unsigned vm_id;
 	u64 eptp;
-	u64 spurious; /* gpa of the last violation that nothing explains, | 1: one in a row is let
-			 pass */
+	u64 spurious; /* gpa and vcpu of the last violation that nothing explains: one in a row is
+			 let pass */
 };
 
 static_assert(sizeof(struct ept) <= PAGE_SIZE, "a struct ept lives in a page of its own");
@@ -135,8 +136,10 @@ static void invalidate(struct ept *ept, u64 changes_before)
 {
 	if (ept->pt.changes == changes_before)
 		return;
-	ept->mmu.generation++;
+	shootdown_announce(&ept->mmu.generation);
 	ept_flush(&ept->mmu);
+	if (ept->mmu.narrowed)
+		ept->mmu.narrowed(ept->mmu.narrowed_ctx);
 }
 
 /* gpa bits above the walk's 48 would be dropped, and alias other memory. */
@@ -318,11 +321,15 @@ static enum mmu_result split(struct ept *ept, const struct mmu_fault *f, const s
 	return st == OK ? MMU_DONE : fatal(ept, f, "no memory for the tables to split its page");
 }
 
-/* The page is there: either the access is not allowed, or the processor knew an older entry. */
+/* Above all bits of an address. */
+#define SPURIOUS_VCPU_SHIFT 48
+
+/* The page is there: either the access is not allowed, or the processor knew an older entry; or
+ * another vcpu had the same violation, and was first. */
 static enum mmu_result fault_present(
-	struct ept *ept, const struct mmu_fault *f, const struct pt_entry *at)
+	struct ept *ept, unsigned vcpu, const struct mmu_fault *f, const struct pt_entry *at)
 {
-	u64 entry = at->entry, key = f->gpa.v | 1;
+	u64 entry = at->entry, key = f->gpa.v | (vcpu + 1ul) << SPURIOUS_VCPU_SHIFT;
 
 	if ((f->access & ~entry) == MMU_W && !f->is_walk)
 		return MMU_DEVICE; /* a write to read-only memory: for the bus to take or to drop */
@@ -376,7 +383,7 @@ static enum mmu_result ept_fault(struct vcpu *vcpu, struct mmu_fault *f)
 		return misconfigured(ept, f);
 	pt_lookup(&ept->pt, f->gpa.v, &end, NULL);
 	if (end.present)
-		return fault_present(ept, f, &end);
+		return fault_present(ept, vcpu->index, f, &end);
 	ept->spurious = 0;
 	return fault_absent(ept, &vcpu->vm->mem, f, end.level);
 }

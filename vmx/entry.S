@@ -40,6 +40,18 @@
 	movq	RDI_(%rdi), %rdi
 .endm
 
+/* At an exit, with the vcpu at the top of the stack, to where RDI points from then on. */
+.macro STORE_VOLATILE
+	pushq	%rdi
+	movq	8(%rsp), %rdi
+	popq	RDI_(%rdi)
+	movq	%rax, RAX_(%rdi)
+	movq	%rcx, RCX_(%rdi)
+	movq	%rdx, RDX_(%rdi)
+	movq	%rbx, RBX_(%rdi)
+	movq	%rsi, RSI_(%rdi)
+.endm
+
 .macro LOAD_R8_R11 v
 	movq	R8_(\v), %r8
 	movq	R9_(\v), %r9
@@ -115,15 +127,20 @@ vmx_enter:
 	.globl	vmx_exit
 	.type	vmx_exit, @function
 vmx_exit:				/* VMCS_HOST_RIP */
-	pushq	%rdi
-	movq	8(%rsp), %rdi
-	popq	RDI_(%rdi)
-	movq	%rax, RAX_(%rdi)
-	movq	%rcx, RCX_(%rdi)
-	movq	%rdx, RDX_(%rdi)
-	movq	%rbx, RBX_(%rdi)
-	movq	%rsi, RSI_(%rdi)
+	STORE_VOLATILE
 	call	vmx_exit_quick
+	testq	%rax, %rax
+	jz	1f
+	movq	%rax, %rdi
+	LOAD_VOLATILE
+	vmresume
+	jmp	2b
+
+/* The same for a vcpu of a VM that runs on several CPUs: what its exits touch takes a lock. */
+	.globl	vmx_exit_shared
+vmx_exit_shared:
+	STORE_VOLATILE
+	call	vmx_exit_quick_shared
 	testq	%rax, %rax
 	jz	1f
 	movq	%rax, %rdi
@@ -147,13 +164,15 @@ vmx_exit:				/* VMCS_HOST_RIP */
 
 /*
  * VMCS_HOST_RIP of a vcpu that is traced: an exit is recorded before anything else is done. All of
- * the guest's registers that C may change are kept; the stack is aligned here.
+ * the guest's registers that C may change are kept; the stack is aligned here. vmx_trace_exit() says
+ * where it goes on.
  */
 	.globl	vmx_exit_traced
 	.type	vmx_exit_traced, @function
 vmx_exit_traced:
+	subq	$8, %rsp		/* for that address */
 	pushq	%rdi
-	movq	8(%rsp), %rdi
+	movq	16(%rsp), %rdi
 	pushq	%rax
 	pushq	%rcx
 	pushq	%rdx
@@ -162,9 +181,8 @@ vmx_exit_traced:
 	pushq	%r9
 	pushq	%r10
 	pushq	%r11
-	subq	$8, %rsp
 	call	vmx_trace_exit
-	addq	$8, %rsp
+	movq	%rax, 72(%rsp)
 	popq	%r11
 	popq	%r10
 	popq	%r9
@@ -174,7 +192,7 @@ vmx_exit_traced:
 	popq	%rcx
 	popq	%rax
 	popq	%rdi
-	jmp	vmx_exit
+	ret
 	.size	vmx_exit_traced, . - vmx_exit_traced
 
 /*

@@ -27,22 +27,12 @@ struct vcpu *vmx_quick_cpuid(struct vcpu *v)
 	return v;
 }
 
-/*
- * Called by entry.S. v: the exit is dealt with and no work is pending, run on. NULL: vmx_enter()
- * returns to vmx_run().
- */
-struct vcpu *vmx_exit_quick(struct vcpu *v)
+/* The way back into the guest, if nothing stands against it. */
+static inline struct vcpu *go_on(struct vcpu *v)
 {
-	u32 reason, now;
+	u32 now;
 	s32 left;
 
-	vmx_account_exit(v);
-	reason = (u32)vmread_hot(VMCS_EXIT_REASON);
-	if (unlikely(reason >= REASON_COUNT) || !vmx_exit_rows[reason].quick)
-		return NULL;
-	v = vmx_exit_rows[reason].quick(v);
-	if (!v)
-		return NULL;
 	if (unlikely(v->work)) {
 		v->handled = true;
 		return NULL;
@@ -56,4 +46,31 @@ struct vcpu *vmx_exit_quick(struct vcpu *v)
 	vmx_arm_timer(v, left);
 	vmx_account_entry(v, now);
 	return v;
+}
+
+/*
+ * Called by entry.S. v: the exit is dealt with and no work is pending, run on. NULL: vmx_enter()
+ * returns to vmx_run().
+ */
+struct vcpu *vmx_exit_quick(struct vcpu *v)
+{
+	u32 reason;
+
+	vmx_account_exit(v);
+	reason = (u32)vmread_hot(VMCS_EXIT_REASON);
+	if (unlikely(reason >= REASON_COUNT) || !vmx_exit_rows[reason].quick)
+		return NULL;
+	v = vmx_exit_rows[reason].quick(v);
+	return v ? go_on(v) : NULL;
+}
+
+/* The same for a vcpu whose VM runs on other CPUs too: what they share has a lock, which the run
+ * loop takes. The constant leaves of CPUID need none. */
+struct vcpu *vmx_exit_quick_shared(struct vcpu *v)
+{
+	vmx_account_exit(v);
+	if ((u32)vmread_hot(VMCS_EXIT_REASON) != REASON_CPUID ||
+		!cpuid_is_constant((u32)v->gpr[RAX]))
+		return NULL;
+	return go_on(vmx_quick_cpuid(v));
 }

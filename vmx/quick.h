@@ -34,10 +34,11 @@ struct vcpu *vmx_quick(
 	struct vcpu *v); /* entry.S: vmx_quick_common() with all that C may change put away */
 struct vcpu *vmx_quick_all(
 	struct vcpu *v); /* entry.S: vmx_quick_page_fault() with all registers in *v */
-struct vcpu *vmx_quick_page_fault(struct vcpu *v); /* exits.c */
-struct vcpu *vmx_quick_common(struct vcpu *v);	   /* exits.c */
-struct vcpu *vmx_quick_cpuid(struct vcpu *v);	   /* quick.c */
-struct vcpu *vmx_exit_quick(struct vcpu *v);	   /* quick.c: called by entry.S */
+struct vcpu *vmx_quick_page_fault(struct vcpu *v);  /* exits.c */
+struct vcpu *vmx_quick_common(struct vcpu *v);	    /* exits.c */
+struct vcpu *vmx_quick_cpuid(struct vcpu *v);	    /* quick.c */
+struct vcpu *vmx_exit_quick(struct vcpu *v);	    /* quick.c: called by entry.S */
+struct vcpu *vmx_exit_quick_shared(struct vcpu *v); /* the same, for vcpus of shared VMs */
 
 /* Ticks until the head of the deadline queue, which is less than 2^31 ticks away. */
 static inline s32 vmx_ticks_left(const struct vcpu *v, u32 now)

@@ -5,11 +5,11 @@
  */
 #include "hv/ctl/ledger.h"
 #include "hv/ctl/trace.h"
-#include "hv/vm/vcpu.h"
+#include "hv/vm/vm.h"
 #include "vmx/quick.h"
 #include "vmx/vmx.h"
 
-void vmx_trace_exit(struct vcpu *v)
+const char *vmx_trace_exit(struct vcpu *v)
 {
 	u64 start = rdtsc();
 	u32 reason = vmread32(VMCS_EXIT_REASON);
@@ -23,4 +23,5 @@ void vmx_trace_exit(struct vcpu *v)
 	/* Exit and entry are still those of the exit before this. */
 	trace_record(v->trace, &e, (u32)(v->entry_tsc - v->exit_tsc));
 	v->entry_tsc += ledger_trace(start);
+	return v->vm->shared ? vmx_exit_shared : vmx_exit;
 }

@@ -460,7 +460,9 @@ static u64 sidt_base(void)
 /* cpu_ops.trace */
 static void set_exit_address(const struct vcpu *v)
 {
-	vmwrite(VMCS_HOST_RIP, v->trace ? (u64)vmx_exit_traced : (u64)vmx_exit);
+	vmwrite(VMCS_HOST_RIP, (u64)(v->trace	       ? vmx_exit_traced
+				       : v->vm->shared ? vmx_exit_shared
+						       : vmx_exit));
 }
 
 /* "Host-State Area": the state of this physical CPU; what entry.S needs is written there. */
@@ -574,13 +576,22 @@ static void load(struct vcpu *v, const struct vcpu_state *s)
 	v->exit_tsc = (u32)rdtsc();
 }
 
+/* cpu_ops.unload */
+static void unload(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+
+	if (!vmclear(hva_to_hpa(x->vmcs)))
+		vmx_insn_failed("VMCLEAR", hva_to_hpa(x->vmcs).v);
+}
+
 /* cpu_ops.destroy */
 static void destroy(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);
 
-	if (x->vmcs && !vmclear(hva_to_hpa(x->vmcs)))
-		vmx_insn_failed("VMCLEAR", hva_to_hpa(x->vmcs).v);
+	if (x->vmcs)
+		unload(v);
 	if (x->vmcs)
 		page_free(x->vmcs, PAGE_ORDER_4K, PAGE_HV);
 	if (x->msr_bitmap)
@@ -694,6 +705,7 @@ const struct cpu_ops vmx_cpu_ops = {
 	.lacks = lacks,
 	.create = create,
 	.destroy = destroy,
+	.unload = unload,
 	.load = load,
 	.switch_out = vmx_switch_out,
 	.switch_in = vmx_switch_in,

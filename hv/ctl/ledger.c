@@ -81,12 +81,14 @@ bool ledger_omits(const char *kind)
 
 void ledger_close(const struct vcpu *v)
 {
-	struct ledger *l = &this_cpu()->ledger;
+	struct ledger *l = &v->sched.cpu->ledger;
+	u64 exits = 0;
 
-	l->guest += v->guest_ticks;
 	for (unsigned k = 0; k < EXIT_KINDS; k++)
 		if (!ledger_omits(exit_handlers[k].name))
-			l->exits += v->exits[k].ticks;
+			exits += v->exits[k].ticks;
+	__atomic_fetch_add(&l->guest, v->guest_ticks, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&l->exits, exits, __ATOMIC_RELAXED);
 }
 
 static u64 hundredths(u64 part, u64 whole)

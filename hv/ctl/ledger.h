@@ -59,7 +59,7 @@ u32 ledger_trace(u64 since);
 void ledger_omit(const char *kind, size_t len);
 bool ledger_omits(const char *kind);
 
-/* Adds a vcpu's accounts to those of its CPU; it will not run again. On that CPU. */
+/* Adds a vcpu's accounts to those of its CPU; it will not run again. */
 void ledger_close(const struct vcpu *v);
 
 /* One line "@stats" a CPU, and one for people. */

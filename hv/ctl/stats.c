@@ -59,7 +59,7 @@ void stats_vm(const struct vm *vm)
 		if (vm->end != VM_END_CRASH) /* or it is in the log already */
 			trace_print(vm->vcpu[i]);
 		trace_report(vm->vcpu[i]);
-		if (vm->vcpu[i]->trace &&
+		if (vm->vcpu[i]->trace && !vm->shared &&
 			vm->vcpu[i]
 				->trace->at_end) /* where its kernel is: it may have moved itself */
 			log_machine(

@@ -435,12 +435,17 @@ static struct wire gsi_wire(struct platform *p, unsigned gsi)
 	return (struct wire){ .set = set_gsi, .ctx = p, .line = gsi };
 }
 
+static struct timerq *apic_timers(struct platform *p, unsigned vcpu)
+{
+	return p->cfg.apic_timers ? p->cfg.apic_timers(p->host.ctx, vcpu) : p->tq;
+}
+
 static void init_interrupts(struct platform *p)
 {
 	pic_init(&p->pic, pic_output_changed, p);
 	ioapic_init(&p->ioapic, ioapic_send, p);
 	for (unsigned i = 0; i < p->cfg.vcpus; i++)
-		lapic_init(&p->lapic[i], i, i == BSP, p->tq, &lapic_host, p);
+		lapic_init(&p->lapic[i], i, i == BSP, apic_timers(p, i), &lapic_host, p);
 	lapic_virtual_wire(&p->lapic[BSP]);
 }
 
@@ -477,7 +482,7 @@ static enum status put_tables(struct platform *p)
 void platform_destroy(struct platform *p)
 {
 	for (unsigned i = 0; i < p->cfg.vcpus; i++)
-		timer_cancel(p->tq, &p->lapic[i].timer);
+		timer_cancel(p->lapic[i].tq, &p->lapic[i].timer);
 	timer_cancel(p->tq, &p->pit.timer);
 	timer_cancel(p->tq, &p->rtc.update);
 	timer_cancel(p->tq, &p->rtc.periodic);

@@ -54,6 +54,8 @@ struct platform_config {
 	bool testdev;		/* ports 0xE0.., 0x2000.., MMIO 0xFF000000 */
 	bool debug_exit;	/* port 0xF4 */
 	u64 (*wallclock)(void); /* seconds since 1970, for the RTC */
+	/* Where the timer of that local APIC goes; NULL: to the queue of all other devices. */
+	struct timerq *(*apic_timers)(void *ctx, unsigned vcpu);
 };
 
 struct platform;

@@ -109,10 +109,12 @@ struct mmu {
 	const struct mmu_ops *ops;
 	/*
 	 * Goes up whenever a mapping was taken away or narrowed. map() and unmap() drop the
-	 * translations of the CPU that they run on; any other CPU that finds a newer generation
-	 * than it last entered the VM with calls ops->flush() before it enters again.
+	 * translations of the CPU that they run on; where the VM runs on others too, narrowed() has
+	 * them do the same before it returns (hv/mmu/shootdown.h). NULL: it runs on one.
 	 */
 	u64 generation;
+	void (*narrowed)(void *ctx);
+	void *narrowed_ctx;
 };
 
 #endif

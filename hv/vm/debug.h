@@ -25,6 +25,7 @@ void debug_init(struct uart *port);
 /* debug_attach(): vm is made and has not begun; if it is to be debugged, it will stop at its first
  * instruction. debug_detach(): it is over, and its memory goes. */
 void debug_attach(struct vm *vm);
+bool debug_wants(const struct vm *vm); /* will it be attached? Then it must be on one CPU */
 void debug_detach(struct vm *vm);
 
 /* For the run loop, with v->vm->debug set. debug_may_enter(): false: the slice is over at once.

@@ -169,11 +169,16 @@ void debug_init(struct uart *port)
 	uart_on_input(port, on_input, the_debug);
 }
 
+bool debug_wants(const struct vm *vm)
+{
+	return the_debug && !the_debug->begun && vm->first;
+}
+
 void debug_attach(struct vm *vm)
 {
 	struct debug *d = the_debug;
 
-	if (!d || d->begun || !vm->first)
+	if (!debug_wants(vm))
 		return;
 	d->vm = vm;
 	d->cpu = vm->cpu;

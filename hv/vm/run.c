@@ -21,8 +21,11 @@
 
 #define HEARTBEAT_HZ 100
 
+/* Once for VMs on one CPU, which must not pay for the others, and once for these. */
+#define INLINED inline __attribute__((always_inline))
+
 /* To the guest's console, which is its UART unless one of its other devices says so. */
-static size_t give_input(struct vm *vm)
+static INLINED size_t give_input(struct vm *vm)
 {
 	size_t took;
 
@@ -32,7 +35,7 @@ static size_t give_input(struct vm *vm)
 }
 
 /* Hands on the bytes typed at the machine's console, as far as there is room. */
-static void feed_console(struct vm *vm)
+static INLINED void feed_console(struct vm *vm)
 {
 	size_t took;
 
@@ -51,7 +54,7 @@ static void feed_console(struct vm *vm)
 	}
 }
 
-static bool inject_nmi(struct vcpu *v)
+static INLINED bool inject_nmi(struct vcpu *v)
 {
 	static const struct event nmi = { .type = EVENT_NMI, .vector = VEC_NMI };
 
@@ -67,7 +70,7 @@ static bool inject_nmi(struct vcpu *v)
 	return true;
 }
 
-static bool inject_irq(struct vcpu *v)
+static INLINED bool inject_irq(struct vcpu *v)
 {
 	struct platform *p = v->vm->platform;
 	struct event irq = { .type = EVENT_IRQ };
@@ -91,7 +94,7 @@ static bool inject_irq(struct vcpu *v)
 
 /* Injects what is pending, in the order of "Priority Among Concurrent Events". True: something was.
  */
-static bool deliver_events(struct vcpu *v)
+static INLINED bool deliver_events(struct vcpu *v)
 {
 	unsigned long work = v->work;
 	bool injected = false;
@@ -121,7 +124,7 @@ static void heartbeat(struct timer *t)
 }
 
 /* Nobody else could run here: HLT in the guest's place. The time is the guest's, not ours. */
-static void idle(struct vcpu *v)
+static INLINED void idle(struct vcpu *v)
 {
 	u64 from, ticks;
 
@@ -147,7 +150,7 @@ static bool io_made_work(struct vcpu *v)
 }
 
 /* In HLT, with nothing pending but that the slice is over, perhaps. */
-static enum vcpu_slice halted(struct vcpu *v)
+static INLINED enum vcpu_slice halted(struct vcpu *v)
 {
 	bool if_flag = (v->ops->get(v, VREG_RFLAGS) & RFLAGS_IF) != 0;
 
@@ -157,16 +160,11 @@ static enum vcpu_slice halted(struct vcpu *v)
 		if (v->work & WORK_END)
 			return SLICE_ON;
 	}
-	if (io_made_work(v))
-		return SLICE_ON;
-	if ((v->work & WORK_RESCHED) || !sched_alone())
-		return SLICE_HALTED;
-	idle(v);
-	return SLICE_ON;
+	return io_made_work(v) ? SLICE_ON : SLICE_HALTED;
 }
 
-/* What is pending, once. */
-static enum vcpu_slice do_work_once(struct vcpu *v)
+/* What is pending, once. SLICE_HALTED: nothing is, and the guest does not want to run. */
+static INLINED enum vcpu_slice attend(struct vcpu *v)
 {
 	if ((v->work & (WORK_INIT | WORK_SIPI | WORK_PARKED)) && !(v->work & WORK_END) &&
 		!vcpu_startup(v))
@@ -184,13 +182,34 @@ static enum vcpu_slice do_work_once(struct vcpu *v)
 	return v->work & WORK_RESCHED ? SLICE_PREEMPTED : SLICE_ON;
 }
 
+/* The same with the lock that several CPUs take. */
+static __attribute__((noinline)) enum vcpu_slice attend_locked(struct vcpu *v)
+{
+	enum vcpu_slice how;
+
+	vcpu_lock(v);
+	if (v->work & WORK_TIMERS) {
+		vcpu_work_clear(v, WORK_TIMERS);
+		vcpu_set_alarm(v);
+	}
+	how = attend(v);
+	vcpu_unlock(v);
+	return how;
+}
+
 /* Whether and why the slice is over. */
-static enum vcpu_slice do_work(struct vcpu *v)
+static INLINED enum vcpu_slice do_work(struct vcpu *v, const bool shared)
 {
 	enum vcpu_slice how = SLICE_ON;
 
-	while (v->work && how == SLICE_ON)
-		how = do_work_once(v);
+	while (v->work && how == SLICE_ON) {
+		how = shared ? attend_locked(v) : attend(v);
+		if (how == SLICE_HALTED && !(v->work & (WORK_RESCHED | WORK_PARKED)) &&
+			sched_alone()) {
+			idle(v);
+			how = SLICE_ON;
+		}
+	}
 	if (how != SLICE_ON)
 		vcpu_work_clear(v, WORK_RESCHED);
 	return how;
@@ -198,7 +217,6 @@ static enum vcpu_slice do_work(struct vcpu *v)
 
 void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
 {
-	v->work = (v->index ? WORK_PARKED : 0) | (v->vm->end ? WORK_END : 0);
 	v->kind = EXIT_NONE;
 	timer_init(&v->heartbeat, heartbeat);
 	v->ops->load(v, s);
@@ -220,7 +238,7 @@ static bool run_once(struct vcpu *v)
 	return complete;
 }
 
-/* A slice of a vcpu that a debugger has in its hands. */
+/* A slice of a vcpu that a debugger has in its hands: its VM is on one CPU. */
 static enum vcpu_slice run_debugged(struct vcpu *v)
 {
 	enum vcpu_slice how;
@@ -231,7 +249,7 @@ static enum vcpu_slice run_debugged(struct vcpu *v)
 			return SLICE_PREEMPTED;
 		later = debug_withheld(v);
 		vcpu_work_clear(v, later);
-		how = do_work(v);
+		how = do_work(v, false);
 		vcpu_work_set(v, later);
 		if (how != SLICE_ON)
 			return how;
@@ -240,24 +258,63 @@ static enum vcpu_slice run_debugged(struct vcpu *v)
 	}
 }
 
-enum vcpu_slice vcpu_run(struct vcpu *v)
+static INLINED enum vcpu_slice run(struct vcpu *v)
 {
 	enum vcpu_slice how = SLICE_ON;
 	struct vcpu_exit e;
 	enum exit_kind kind;
 
-	heartbeat(&v->heartbeat);
 	platform_set_current(v->vm->platform, v->index);
-	if (unlikely(v->vm->debug)) {
-		how = run_debugged(v);
-		timer_cancel(v->timers, &v->heartbeat);
-		return how;
-	}
-	while (!v->work || (how = do_work(v)) == SLICE_ON) {
+	if (unlikely(v->vm->debug))
+		return run_debugged(v);
+	while (!v->work || (how = do_work(v, false)) == SLICE_ON) {
 		kind = v->ops->run(v, &e);
 		if (exit_handlers[kind].handle(v, &e))
 			v->ops->skip(v);
 	}
+	return how;
+}
+
+/* Their handlers touch nothing that vcpus share; timers are those of other VMs too, with locks of
+ * their own. */
+#define EXITS_UNLOCKED                                                                             \
+	(BIT(EXIT_NONE) | BIT(EXIT_INTERRUPT) | BIT(EXIT_NMI) | BIT(EXIT_WINDOW) |                 \
+		BIT(EXIT_TIMER) | BIT(EXIT_HLT) | BIT(EXIT_PAUSE))
+
+static bool handle_locked(struct vcpu *v, enum exit_kind kind, const struct vcpu_exit *e)
+{
+	bool complete;
+
+	if (EXITS_UNLOCKED & BIT(kind))
+		return exit_handlers[kind].handle(v, e);
+	vcpu_lock(v);
+	complete = exit_handlers[kind].handle(v, e);
+	vcpu_unlock(v);
+	return complete;
+}
+
+static __attribute__((noinline)) enum vcpu_slice run_shared(struct vcpu *v)
+{
+	enum vcpu_slice how = SLICE_ON;
+	struct vcpu_exit e;
+	enum exit_kind kind;
+
+	while (!v->work || (how = do_work(v, true)) == SLICE_ON) {
+		vcpu_enter_shared(v);
+		kind = v->ops->run(v, &e);
+		vcpu_leave_shared(v);
+		if (handle_locked(v, kind, &e))
+			v->ops->skip(v);
+	}
+	return how;
+}
+
+enum vcpu_slice vcpu_run(struct vcpu *v)
+{
+	enum vcpu_slice how;
+
+	heartbeat(&v->heartbeat);
+	how = v->vm->shared ? run_shared(v) : run(v);
 	timer_cancel(v->timers, &v->heartbeat);
 	return how;
 }

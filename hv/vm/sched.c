@@ -21,7 +21,7 @@
 static struct sched_cpu {
 	struct spinlock lock; /* the queue, the weight, and the place of the CPU's vcpus */
 	struct runq q;
-	unsigned weight; /* of all VMs placed here */
+	unsigned weight; /* of all vcpus placed here */
 	struct share chores;
 	/* Of this CPU alone: */
 	struct vcpu *running;
@@ -193,18 +193,34 @@ static void bring_in(struct percpu *cpu, struct vcpu *v)
 		v->vm->mmu->ops->resume(v);
 }
 
-void vcpu_start(struct vcpu *v, const struct vcpu_state *s)
+static void start_here(struct vcpu *v)
 {
 	struct sched_cpu *c = sched_of(v->sched.cpu);
 
-	BUG_ON(v->sched.cpu != this_cpu() || v->sched.place != VCPU_OUT);
+	BUG_ON(v->sched.place != VCPU_OUT);
 	(void)put_away(v->sched.cpu, v);
 	v->sched.away = false;
-	vcpu_load(v, s);
+	vcpu_sit(v);
+	vcpu_load(v, &v->vm->first_state);
 	v->sched.since = rdtsc();
 	spin_lock(&c->lock);
 	enqueue(c, v, true);
 	spin_unlock(&c->lock);
+}
+
+static void start_task(struct task *t)
+{
+	start_here(container_of(t, struct vcpu, errand));
+}
+
+void vcpu_start(struct vcpu *v)
+{
+	if (v->sched.cpu == this_cpu()) {
+		start_here(v);
+		return;
+	}
+	task_init(&v->errand, start_task);
+	task_post(&v->errand, v->sched.cpu);
 }
 
 void vcpu_gone(struct vcpu *v)
@@ -212,6 +228,8 @@ void vcpu_gone(struct vcpu *v)
 	BUG_ON(v->sched.cpu != this_cpu() || v->sched.place != VCPU_OUT);
 	if (v->sched.cpu->vcpu == v)
 		v->sched.cpu->vcpu = NULL;
+	if (v->vm->shared)
+		v->ops->unload(v);
 }
 
 /* ---- a slice ---- */

@@ -17,8 +17,9 @@
  *
  * From all places but OUT, sched_hold() leads to VCPU_HELD, and sched_release() back.
  *
- * A vcpu stays on the CPU that it was given at its creation, and with it all of its VM: memory
- * maps, devices and timers are touched on that CPU only. Others reach it by vcpu_post().
+ * A vcpu stays on the CPU that it was given at its creation. If the VM has no other, or all are on
+ * that CPU, its memory map, devices and timers are touched there only; otherwise they have a lock
+ * (hv/vm/shared.h). Others reach a vcpu by vcpu_post().
  * docs/scheduler.md has the reasons and the order of locks.
  */
 #ifndef HV_VM_SCHED_H
@@ -28,7 +29,6 @@
 #include "hv/vm/runq.h"
 
 struct vcpu;
-struct vcpu_state;
 
 #define SCHED_ANY_CPU (~0u)
 
@@ -56,16 +56,17 @@ struct sched_vcpu {
 /* Once, when all CPUs are up and before any of them calls sched_step(). */
 void sched_init(void);
 
-/* The CPU for a new VM of that weight: pin, which there must be; or, for SCHED_ANY_CPU, the one
+/* The CPU for a new vcpu of that weight: pin, which there must be; or, for SCHED_ANY_CPU, the one
  * with the least weight so far. sched_unplace() takes the weight off it again. */
 struct percpu *sched_place(unsigned weight, unsigned pin);
 void sched_unplace(const struct percpu *cpu, unsigned weight);
 
 /*
- * vcpu_start(): brings the vcpu in with the state that its VM is to begin with, and queues it.
- * vcpu_gone(): it will not run again, and its state is of no use. Both on its CPU.
+ * vcpu_start(): brings the vcpu in with the state that its VM is to begin with (vm->first_state),
+ * and queues it; on its CPU, soon, if that is another. vcpu_gone(): it has stopped, and its state
+ * is of no use; on its CPU.
  */
-void vcpu_start(struct vcpu *v, const struct vcpu_state *s);
+void vcpu_start(struct vcpu *v);
 void vcpu_gone(struct vcpu *v);
 
 /*

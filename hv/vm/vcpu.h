@@ -17,6 +17,7 @@
 #include "hv/vm/fetch.h"
 #include "hv/vm/regs.h"
 #include "hv/vm/sched.h"
+#include "hv/vm/task.h"
 
 struct vm;
 struct vcpu;
@@ -96,6 +97,7 @@ struct event {
 #define WORK_PARKED  BIT(9)  /* after INIT: heeds a start-up IPI, and nothing else */
 #define WORK_DEBUG   BIT(10) /* a debugger's step: each exit is looked at by the run loop */
 #define WORK_DEAF    BIT(11) /* with WORK_HALTED: only another vcpu of its VM can wake it */
+#define WORK_TIMERS  BIT(10) /* of a shared VM: vcpu_set_alarm() */
 
 /* With nothing but these a vcpu has nothing to do. */
 #define WORK_REST (WORK_HALTED | WORK_PARKED | WORK_DEAF)
@@ -121,6 +123,8 @@ struct cpu_ops {
 	unsigned (*lacks)(bool two_level);
 	enum status (*create)(struct vcpu *v);
 	void (*destroy)(struct vcpu *v);
+	/* Nothing of the vcpu stays in this CPU: another may destroy it, or load it. */
+	void (*unload)(struct vcpu *v);
 	/* All registers, as a boot protocol says; this vcpu's state is the CPU's after it. */
 	void (*load)(struct vcpu *v, const struct vcpu_state *s);
 	/* What the processor holds of this vcpu, to memory, and back: between the two other vcpus
@@ -209,6 +213,7 @@ struct vcpu {
 	unsigned index;	 /* = initial APIC ID */
 	unsigned order;	 /* of the allocation that this struct lies in */
 	struct sched_vcpu sched;
+	struct task errand; /* on its CPU, for whoever makes it and takes it apart */
 	u64 start_at;	    /* with WORK_SIPI: number of a page, in real mode; or an address, */
 	bool start_in_64;   /* in 64-bit mode */
 	bool nmi_waits;	    /* an NMI is pending, and the window for it is asked for */

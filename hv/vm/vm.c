@@ -46,9 +46,10 @@ void vm_end(struct vm *vm, enum vm_end why, u8 status)
 		vcpu_post(v, WORK_END);
 }
 
-bool vm_has_stopped(struct vm *vm)
+bool vcpu_has_stopped(struct vcpu *v)
 {
-	return !--vm->running;
+	vcpu_rise(v);
+	return __atomic_sub_fetch(&v->vm->running, 1, __ATOMIC_SEQ_CST) == 0;
 }
 
 void vm_check_halt(struct vm *vm)
@@ -204,6 +205,25 @@ static enum status add_memory(struct vm *vm, char *err)
 	return OK;
 }
 
+/* Where its vcpus are, and with that its timers. */
+static enum status make_shared(struct vm *vm, char *err)
+{
+	enum status s = shared_create(vm);
+
+	if (s != OK)
+		snprintf(err, LOADER_ERR_MAX, "no memory for a VM on several processors");
+	vm->timers = vm->shared ? &vm->shared->seat[0].timers : &vm->cpu->timers;
+	vmconsole_init(&vm->console, vm->cfg.name, !vm->shared_console, vm->timers);
+	return s;
+}
+
+static struct timerq *apic_timers(void *ctx, unsigned vcpu)
+{
+	struct vm *vm = ctx;
+
+	return vm->shared ? &vm->shared->seat[vcpu].timers : vm->timers;
+}
+
 static enum status make_platform(struct vm *vm, char *err)
 {
 	struct platform_config cfg = {
@@ -214,6 +234,7 @@ static enum status make_platform(struct vm *vm, char *err)
 		.testdev = vm->cfg.testdev,
 		.debug_exit = vm->cfg.debugexit || vm->cfg.testdev,
 		.wallclock = wallclock,
+		.apic_timers = apic_timers,
 	};
 	struct platform_host host = platform_callbacks;
 	enum status s;
@@ -277,10 +298,10 @@ static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char
 	cfg.lacks = with->cpu->lacks(view.two_level);
 	v->index = vm->vcpus;
 	v->ops = with->cpu;
-	v->sched.cpu = vm->cpu;
+	v->sched.cpu = vm->place[v->index];
 	v->sched.away = true;
 	share_init(&v->sched.share, vm->cfg.weight, vm->cfg.cap);
-	v->timers = vm->timers;
+	v->timers = &v->sched.cpu->timers;
 	v->order = order;
 	v->trace = trace_create();
 	v->cpuid = (void *)((u8 *)v + table);
@@ -394,14 +415,14 @@ enum status vm_create(struct vm *vm, const struct vm_providers *with, char *err)
 	enum status s;
 	u64 misc;
 
-	vm->timers = &vm->cpu->timers;
-	vmconsole_init(&vm->console, vm->cfg.name, !vm->shared_console, vm->timers);
 	vm->fast_strings = rdmsr_safe(MSR_MISC_ENABLE, &misc) && (misc & MISC_ENABLE_FAST_STRINGS);
 	s = find_image(vm, err);
 	if (s == OK)
 		s = add_memory(vm, err);
 	if (s == OK)
 		s = make_mmu(vm, with, err);
+	if (s == OK)
+		s = make_shared(vm, err);
 	if (s == OK)
 		s = make_platform(vm, err);
 	if (s == OK)
@@ -420,7 +441,8 @@ void vm_destroy(struct vm *vm)
 	struct vcpu *v;
 
 	for_each_vcpu (v, vm) {
-		vcpu_gone(v);
+		if (!vm->shared)
+			vcpu_gone(v);
 		v->ops->destroy(v);
 		trace_destroy(v->trace);
 		page_free(v, v->order, PAGE_HV);
@@ -434,25 +456,28 @@ void vm_destroy(struct vm *vm)
 	if (vm->no_rom)
 		page_free(vm->no_rom, PAGE_ORDER_4K, PAGE_HV);
 	guestmem_destroy(&vm->mem);
-	vmconsole_destroy(&vm->console);
+	if (vm->timers)
+		vmconsole_destroy(&vm->console);
+	shared_destroy(vm);
 }
 
 /* ---- running ---- */
 
 bool vm_start(struct vm *vm)
 {
-	struct vcpu_state state = { 0 };
 	struct vcpu *v;
 
 	vm->end = VM_END_NONE;
-	if (load_image(vm->cfg.boot, &vm->image, &state, vm->end_why) != OK) {
+	if (load_image(vm->cfg.boot, &vm->image, &vm->first_state, vm->end_why) != OK) {
 		log_err("%s: %s", vm->cfg.name, vm->end_why);
 		vm->end = VM_END_CRASH;
 		return false;
 	}
 	vm->running = vm->vcpus;
 	for_each_vcpu (v, vm)
-		vcpu_start(v, &state);
+		v->work = v->index ? WORK_PARKED : 0;
+	for_each_vcpu (v, vm)
+		vcpu_start(v);
 	return true;
 }
 

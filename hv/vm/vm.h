@@ -8,6 +8,7 @@
 #include "hv/mem/guestmem.h"
 #include "hv/mmu/mmu.h"
 #include "hv/vm/manifest.h"
+#include "hv/vm/shared.h"
 #include "hv/vm/task.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vmconsole.h"
@@ -41,11 +42,13 @@ struct vm {
 	unsigned id; /* 1..VM_ID_MAX; also the VPID base */
 	struct manifest cfg;
 	struct list_node node, arrival; /* in the list of VMs, and in that of VMs not begun yet */
-	struct percpu *cpu;		/* on which all of it happens */
-	unsigned runs_left;		/* of cfg.repeat, this one included */
-	unsigned pins;			/* it is not destroyed before they are taken back */
-	bool gone;			/* from the list */
-	bool again;			/* it is to be made once more */
+	struct percpu *place[PLATFORM_MAX_VCPUS]; /* by vcpu */
+	struct percpu *cpu;    /* of the first vcpu: it makes the VM, and takes it apart */
+	struct shared *shared; /* NULL: all of it happens on `cpu` */
+	unsigned runs_left;    /* of cfg.repeat, this one included */
+	unsigned pins;	       /* it is not destroyed before they are taken back */
+	bool gone;	       /* from the list */
+	bool again;	       /* it is to be made once more */
 	struct task burial;
 	bool first;	     /* of the descriptions */
 	bool shared_console; /* there are other VMs */
@@ -58,11 +61,12 @@ struct vm {
 	const struct vm_io_ops *io_ops; /* NULL: there are no devices but the platform's */
 	void *io;
 	bool fast_strings;     /* of the machine: IA32_MISC_ENABLE bit 0 */
-	struct timerq *timers; /* of its CPU */
+	struct timerq *timers; /* of its devices */
 	struct debug *debug;   /* a debugger's control of it (hv/vm/debug.h), or NULL */
 	struct vcpu *vcpu[PLATFORM_MAX_VCPUS];
 	unsigned vcpus;
 	unsigned running; /* vcpus that the scheduler has */
+	struct vcpu_state first_state;
 	struct load_request image;
 	enum vm_end end;
 	u8 end_status;
@@ -90,7 +94,7 @@ struct vm_providers {
 struct vm *vm_alloc(void);
 void vm_free(struct vm *vm); /* NULL is not allowed; after vm_destroy(), if it was created */
 
-/* The rest happens on the VM's CPU. */
+/* The rest happens on the VM's CPU, vm->cpu. */
 
 /*
  * vm_create(): makes all that the VM consists of; its images are looked up by name among the boot
@@ -107,8 +111,8 @@ bool vm_restart(struct vm *vm) __must_check;
 
 /* Ends the VM: the first reason given stands. Its vcpus stop soon. */
 void vm_end(struct vm *vm, enum vm_end why, u8 status);
-/* A vcpu has stopped, as vm->end is set. True: it was the last. */
-bool vm_has_stopped(struct vm *vm) __must_check;
+/* A vcpu has stopped, as vm->end is set; on its CPU. True: it was the last. */
+bool vcpu_has_stopped(struct vcpu *v) __must_check;
 /* If no vcpu can run unless another wakes it, the VM is at its end. */
 void vm_check_halt(struct vm *vm);
 

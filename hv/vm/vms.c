@@ -201,6 +201,25 @@ static unsigned pin_of(const struct manifest *cfg)
 	return wants_boot_cpu(cfg) ? 0 : SCHED_ANY_CPU;
 }
 
+/* Shadow tables are one CPU's business; so are a debugger, and what belongs to CPU 0. */
+static bool may_spread(const struct vm *vm)
+{
+	bool ept = vm->cfg.mmu == VM_MMU_EPT || vm->cfg.mmu == VM_MMU_AUTO;
+
+	return ept && vms.with->mmu[VM_MMU_EPT] && pin_of(&vm->cfg) == SCHED_ANY_CPU &&
+	       !debug_wants(vm);
+}
+
+static void place(struct vm *vm)
+{
+	const struct manifest *cfg = &vm->cfg;
+
+	vm->cpu = vm->place[0] = sched_place(cfg->weight, pin_of(cfg));
+	for (unsigned i = 1; i < cfg->vcpus; i++)
+		vm->place[i] =
+			sched_place(cfg->weight, may_spread(vm) ? SCHED_ANY_CPU : vm->cpu->index);
+}
+
 /* Gives the VM a number and a CPU, on whose list it then waits. */
 static enum status enlist(struct vm *vm, char *err)
 {
@@ -216,7 +235,7 @@ static enum status enlist(struct vm *vm, char *err)
 			vm->id > VM_ID_MAX ? "too many VMs" : "there is a VM of that name");
 		return ERR_EXIST;
 	}
-	vm->cpu = sched_place(vm->cfg.weight, pin_of(&vm->cfg));
+	place(vm);
 	list_add_tail(&vms.list, &vm->node);
 	list_add_tail(&vms.arrivals[vm->cpu->index], &vm->arrival);
 	spin_unlock(&vms.lock);
@@ -341,11 +360,11 @@ static bool delist(struct vm *vm)
 	pinned = vm->pins;
 	choose_input();
 	spin_unlock(&vms.lock);
-	sched_unplace(vm->cpu, vm->cfg.weight);
+	for (unsigned i = 0; i < vm->cfg.vcpus; i++)
+		sched_unplace(vm->place[i], vm->cfg.weight);
 	return !pinned;
 }
 
-/* What is left when nobody can know it any more. */
 static void bury(struct task *t)
 {
 	struct vm *vm = container_of(t, struct vm, burial);
@@ -359,6 +378,36 @@ static void bury(struct task *t)
 	admit_more();
 }
 
+/* On the vcpu's CPU: nothing of it stays there. After the last, the VM can be taken apart. */
+static void part(struct task *t)
+{
+	struct vcpu *v = container_of(t, struct vcpu, errand);
+	struct vm *vm = v->vm;
+
+	vcpu_gone(v);
+	if (__atomic_sub_fetch(&vm->running, 1, __ATOMIC_SEQ_CST))
+		return;
+	task_init(&vm->burial, bury);
+	task_post(&vm->burial, vm->cpu);
+}
+
+/* What is left when nobody can know it any more: first the vcpus leave their CPUs. */
+static void wind_up(struct task *t)
+{
+	struct vm *vm = container_of(t, struct vm, burial);
+	struct vcpu *v;
+
+	if (!vm->shared) {
+		bury(t);
+		return;
+	}
+	vm->running = vm->vcpus;
+	for_each_vcpu (v, vm) {
+		task_init(&v->errand, part);
+		task_post(&v->errand, v->sched.cpu);
+	}
+}
+
 static void finish(struct vm *vm)
 {
 	bool clean = ended_cleanly(vm);
@@ -369,9 +418,9 @@ static void finish(struct vm *vm)
 	if (!vm->again)
 		report(vm, clean);
 	tell(vm);
-	task_init(&vm->burial, bury);
+	task_init(&vm->burial, wind_up);
 	if (delist(vm))
-		bury(&vm->burial);
+		wind_up(&vm->burial);
 }
 
 /* A VM that has not been created. */
@@ -415,14 +464,31 @@ static void begin(struct vm *vm)
 		vm_end(vm, VM_END_DESTROYED, 0);
 }
 
-/* One of its vcpus has stopped since vm->end is set. */
+/* All of its vcpus have stopped since vm->end is set. */
 static void over(struct vm *vm)
 {
-	if (!vm_has_stopped(vm))
-		return;
 	log_info("%s: %s", vm->cfg.name, vm_end_name(vm->end));
 	if (vm->end != VM_END_RESET || !vm->cfg.reboot || !vm_restart(vm))
 		finish(vm);
+}
+
+static void over_at_home(struct task *t)
+{
+	over(container_of(t, struct vm, burial));
+}
+
+static void stopped(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+
+	if (!vcpu_has_stopped(v))
+		return;
+	if (vm->cpu == this_cpu()) {
+		over(vm);
+		return;
+	}
+	task_init(&vm->burial, over_at_home);
+	task_post(&vm->burial, vm->cpu);
 }
 
 static struct vm *next_arrival(void)
@@ -464,7 +530,7 @@ static void serve(void *arg)
 
 		since = rdtsc();
 		if (v)
-			over(v->vm);
+			stopped(v);
 		else if (chores)
 			chore();
 		if (v || chores)

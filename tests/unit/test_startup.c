@@ -17,6 +17,7 @@
 #include "hv/dev/layout.h"
 #include "hv/vm/cpuid.h"
 #include "hv/vm/cr.h"
+#include "hv/vm/debug.h"
 #include "hv/vm/vm.h"
 
 #define VERSION 0x50654u
@@ -52,6 +53,11 @@ void vm_check_halt(struct vm *of)
 {
 	(void)of;
 	f.halt_checks++;
+}
+
+void debug_loaded(struct vcpu *of)
+{
+	(void)of;
 }
 
 bool vcpu_can_run_with(struct vcpu *of, u64 cr0)
