@@ -338,6 +338,12 @@ def test_what_was_measured_otherwise_is_not_compared(more: dict[str, Any]) -> No
     assert not changes and len(said) == 1 and "not comparable" in said[0]
 
 
+@pytest.mark.parametrize(("old", "new", "listed"), [(0.0, 0.07, False), (2.0, 2.07, False), (0.0, 1.0, True), (2.0, 3.0, True)])
+def test_what_the_timer_adds_is_no_change(old: float, new: float, listed: bool) -> None:
+    change = against.Change("nano", "cpuid", "hw", "exits", old, new)
+    assert (abs(change.share) >= against.SHOWN) is listed
+
+
 def test_a_cell_that_fails_now_is_said() -> None:
     bad = made.record("nano", "hw")
     bad["operations"][0] = {"name": "cpuid", "error": "gone"}

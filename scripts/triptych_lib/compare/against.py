@@ -12,6 +12,8 @@ from .summary import number
 
 Data = dict[str, Any]
 SHOWN = 0.01  # changes of less are counted, and not listed
+# Exits an operation: fewer come from interrupts of the timer that happened to fall into it.
+EXITS_NOISE = 0.1
 SAME = ("engine", "engine_version", "cpu_model", "unit", "kernel", "mitigations", "vm")
 
 
@@ -26,6 +28,8 @@ class Change:
 
     @property
     def share(self) -> float:
+        if self.what == "exits" and abs(self.new - self.old) < EXITS_NOISE:
+            return 0.0
         return (self.new - self.old) / self.old if self.old else (0.0 if self.new == self.old else float("inf"))
 
     def sentence(self) -> str:
