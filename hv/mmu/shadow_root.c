@@ -169,8 +169,10 @@ void root_find(struct shadow *s, struct vcpu *v)
 
 void root_find_if_here(struct shadow *s)
 {
-	if (s->vm->vcpus && !s->vm->vcpu[0]->sched.away)
-		root_find(s, s->vm->vcpu[0]);
+	struct vcpu *v = s->vm->vcpu[s->vcpu];
+
+	if (s->vcpu < s->vm->vcpus && !v->sched.away)
+		root_find(s, v);
 }
 
 /* ---- before the guest runs on -------------------------------------------------------------------

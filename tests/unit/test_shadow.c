@@ -739,6 +739,33 @@ static void test_memory_that_moves(void **state)
 	reads(VA, 1000);
 }
 
+/* Of two vcpus on one CPU, one has its registers there; each has tables of its own, and a root. */
+static void test_a_mapping_goes_for_each_vcpu(void **state)
+{
+	struct vcpu other = { .vm = &m.vm, .ops = &mock_ops, .index = 1 };
+
+	(void)state;
+	m.vm.cfg.vcpus = 2;
+	m.vm.vcpu[1] = &other;
+	assert_int_equal(m.vm.mmu->ops->add(&other), OK);
+	m.vm.vcpus = 2;
+	reads(VA, 1000);
+	m.vm.mmu->ops->suspend(&m.v);
+	m.v.sched.away = true;
+	m.reg[VREG_CR3] = SECOND;
+	other.mmu->ops->paging_changed(&other);
+	for (unsigned here = 0; here < 2; here++) {
+		m.v.sched.away = here != 0;
+		other.sched.away = here != 1;
+		m.reg[VREG_CR3] = here ? SECOND : ROOT;
+		assert_int_equal(
+			m.vm.mmu->ops->unmap(m.vm.mmu, GPA(PAGE + here * PAGE_SIZE), PAGE_SIZE),
+			OK);
+	}
+	m.v.sched.away = false;
+	m.reg[VREG_CR3] = ROOT;
+}
+
 /* ---- the virtual TLB ---- */
 
 static void test_vtlb(void **state)
@@ -1410,6 +1437,7 @@ int main(void)
 		TEST(test_unknown_instructions_write_to_tables),
 		TEST(test_memory_that_comes_back),
 		TEST(test_memory_that_moves),
+		TEST(test_a_mapping_goes_for_each_vcpu),
 		TEST(test_vtlb),
 		TEST(test_32_bit_tables),
 		TEST(test_pae_tables),
