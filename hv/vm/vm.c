@@ -56,9 +56,13 @@ void vm_check_halt(struct vm *vm)
 {
 	const struct vcpu *v;
 
-	for_each_vcpu (v, vm)
-		if (!(v->work & (WORK_DEAF | WORK_PARKED)))
+	for_each_vcpu (v, vm) {
+		unsigned long work = v->work & ~(unsigned long)WORK_RESCHED;
+
+		/* What was sent to one that waits may wake it: it has yet to look. */
+		if (!(work & (WORK_DEAF | WORK_PARKED)) || (work & ~(unsigned long)WORK_REST))
 			return;
+	}
 	vm_end(vm, VM_END_HALT, 0);
 }
 

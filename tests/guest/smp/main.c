@@ -299,6 +299,32 @@ static void stop_and_start(void)
 	}
 }
 
+/* ---- nobody is left to run but one that has been woken ---- */
+
+static void wake_and_halt(unsigned id)
+{
+	u64 end = rdtsc() + 5 * MS;
+
+	(void)id;
+	while (rdtsc() < end)
+		__builtin_ia32_pause();
+	smp_ipi(0, NMI);
+	for (;;)
+		__asm__ volatile("hlt");
+}
+
+/* All others are parked, or in HLT with interrupts off; the first is, too, but an NMI is under way
+ * to it. */
+static void woken_at_last(void)
+{
+	for (unsigned i = 1; i < cpus; i++)
+		smp_init_ipi(i);
+	nmis[0] = 0;
+	check(smp_start(1, wake_and_halt), "one that wakes the first");
+	__asm__ volatile("hlt" ::: "memory");
+	check_eq(nmis[0], 1, "the NMI");
+}
+
 static void serve(unsigned id)
 {
 	accept_xapic(id);
@@ -326,6 +352,7 @@ void test_main(void)
 	wide = true;
 	messages();
 	stop_and_start();
+	woken_at_last();
 	say("%u processors", cpus);
 	pass();
 }
