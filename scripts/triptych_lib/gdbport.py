@@ -8,6 +8,8 @@ import socket
 
 from .ui import UsageError
 
+PATIENCE_S = 2.0  # with a debugger that takes no more bytes
+
 
 class GdbPort:
     """One debugger at a time; the next may come when it has left. What the stub says to nobody is dropped."""
@@ -37,22 +39,29 @@ class GdbPort:
         """What the debugger says; called when readable() is."""
         if self._client is None:
             self._client, _ = self._listener.accept()
+            self._client.settimeout(PATIENCE_S)
             self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return b""
         data = b""
         with contextlib.suppress(OSError):
             data = self._client.recv(4096)
         if not data:
-            self._client.close()
-            self._client = None
+            self._drop()
         return data
 
     def send(self, data: bytes) -> None:
-        if self._client is not None:
-            with contextlib.suppress(OSError):  # that it is gone, receive() will hear
-                self._client.sendall(data)
+        if self._client is None:
+            return
+        try:
+            self._client.sendall(data)
+        except OSError:  # it is gone, or does not listen
+            self._drop()
 
-    def close(self) -> None:
+    def _drop(self) -> None:
         if self._client is not None:
             self._client.close()
+            self._client = None
+
+    def close(self) -> None:
+        self._drop()
         self._listener.close()

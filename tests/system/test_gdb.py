@@ -14,6 +14,7 @@ GUEST = ROOT / "build/guest/debugged.elf"
 START_S = 120
 GDB_S = 300
 WAITS = re.compile(r"VM \S+ waits for gdb: target remote localhost:(\d+)")
+NO_FILE = Path("/dev/null")
 
 
 class Session:
@@ -109,17 +110,55 @@ def test_single_steps(in_each_mode: Starter) -> None:
     assert "PASS" in session.run.text
 
 
-def test_interrupt_and_a_second_session(in_each_mode: Starter) -> None:
-    """gdb stops a VM that sleeps, is killed without a word, and comes again."""
+@quick
+def test_much_memory_at_once(in_each_mode: Starter, tmp_path: Path) -> None:
+    """64 KB there and back, in packets as long as they get."""
+    there, back = tmp_path / "there", tmp_path / "back"
+    there.write_bytes(bytes(range(256)) * 256)
+    session = small(in_each_mode)
+    session.gdb(GUEST, f"restore {there} binary 0x400000", f"dump binary memory {back} 0x400000 0x410000", "detach")
+    assert there.read_bytes() == back.read_bytes()
+    assert session.run.finish() == 0
+
+
+def test_processors_are_threads(triptych: Starter) -> None:
+    """By EPT: processors but the first start in real mode."""
+    smp = ROOT / "build/guest/smp.elf"
+    session = Session(
+        triptych, "--kernel", str(smp), "--boot", "elf", "--initrd", "", "--append", "", "--mem", "16M", "--testdev",
+        "--vcpus", "4", "--mmu", "ept",
+    )  # fmt: skip
+    said = session.gdb(
+        smp, "info threads", "hbreak beat", "continue", "info threads", "bt 1", "stepi", "thread 1", "print $rip",
+        "delete", "continue",
+    )  # fmt: skip
+    before, then = answers(said, "info threads")
+    assert re.findall(r"Thread (\d) \(vcpu \d, ([^)]*)\)", before)[1:] == [(str(n), "waits for a start-up IPI") for n in (2, 3, 4)]
+    (current,) = re.findall(r"^\* (\d)", then, re.M)
+    assert current != "1" and len(re.findall(r"^[* ] \d", then, re.M)) == 4
+    assert "beat (id=" in answers(said, "bt 1")[0]
+    assert "exited normally" in said
+    assert session.run.finish() == 0
+    assert "PASS" in session.run.text
+
+
+def test_interrupt_and_other_sessions(in_each_mode: Starter) -> None:
+    """gdb stops a VM that sleeps; one is killed without a word, with a breakpoint in place; the next begins anew."""
     session = Session(in_each_mode, "--append", "console=ttyS0 nokaslr")
-    first = session.gdb(Path("/dev/null"), "break *0xffffffff81000000", "detach")
-    assert "Cannot insert" not in first
+    session.gdb(NO_FILE, "detach")
     session.run.prompt()
-    second = session.gdb(Path("/dev/null"), "print $cs", "info threads", "detach")
-    assert re.search(r"\$1 = (16|51)", second)
+    said = session.gdb(NO_FILE, "print/x $cs & 0xfff8", "info threads", "detach")
+    assert "$1 = 0x" in said and "vcpu 0, halted" in said
+    command = ["gdb", "-q", "-nx", "-ex", f"target remote localhost:{session.port}", "-ex", "hbreak *$pc", "-ex", "continue"]
+    rude = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert rude.stdout is not None
+    while "Continuing" not in (line := rude.stdout.readline()):
+        assert line
+    rude.kill()
+    rude.wait()
+    assert "No breakpoints" in session.gdb(NO_FILE, "info breakpoints", "detach")
     assert session.run.command("echo a$((40+2))b") == "a42b"
-    third = session.gdb(Path("/dev/null"), "kill")
-    assert "killed" in third
+    assert "killed" in session.gdb(NO_FILE, "kill")
     assert session.run.finish() == 0
 
 
