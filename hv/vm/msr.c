@@ -25,7 +25,7 @@ static void move_tsc(struct vcpu *v, u64 by)
 
 	v->tsc_adjust += by;
 	v->ops->set(v, VREG_TSC_OFFSET, offset);
-	platform_set_tsc_offset(v->vm->platform, v->index, offset);
+	platform_set_tsc_offset(v->vm->platform, v->index, offset + v->vm->tsc_lag);
 	kvm_clock_update(v);
 }
 

@@ -15,6 +15,7 @@
 #include "hv/mem/page.h"
 #include "hv/mmu/ram.h"
 #include "hv/vm/cpuid.h"
+#include "hv/vm/debug.h"
 #include "hv/vm/msr.h"
 #include "hv/vm/vm.h"
 
@@ -216,7 +217,7 @@ static enum status make_shared(struct vm *vm, char *err)
 
 	if (s != OK)
 		snprintf(err, LOADER_ERR_MAX, "no memory for a VM on several processors");
-	vm->timers = vm->shared ? &vm->shared->seat[0].timers : &vm->cpu->timers;
+	vm->timers = vm->shared ? &vm->shared->seat[0].timers : debug_timers(vm);
 	vmconsole_init(&vm->console, vm->cfg.name, !vm->shared_console, vm->timers);
 	return s;
 }

@@ -61,7 +61,8 @@ struct vm {
 	const struct vm_io_ops *io_ops; /* NULL: there are no devices but the platform's */
 	void *io;
 	bool fast_strings;     /* of the machine: IA32_MISC_ENABLE bit 0 */
-	struct timerq *timers; /* of its devices */
+	struct timerq *timers; /* of its devices: its first vcpu's CPU's, or a debugger's */
+	u64 tsc_lag;	       /* ticks that its devices' time is behind the CPU's */
 	struct debug *debug;   /* a debugger's control of it (hv/vm/debug.h), or NULL */
 	struct vcpu *vcpu[PLATFORM_MAX_VCPUS];
 	unsigned vcpus;

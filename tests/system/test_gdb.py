@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from conftest import ROOT, Starter, quick
+from conftest import ROOT, Starter, own_mode, quick
 
 GUEST = ROOT / "build/guest/debugged.elf"
 START_S = 120
@@ -121,8 +121,8 @@ def test_much_memory_at_once(in_each_mode: Starter, tmp_path: Path) -> None:
     assert session.run.finish() == 0
 
 
+@own_mode("processors but the first start in real mode, which shadow paging has not")
 def test_processors_are_threads(triptych: Starter) -> None:
-    """By EPT: processors but the first start in real mode."""
     smp = ROOT / "build/guest/smp.elf"
     session = Session(
         triptych, "--kernel", str(smp), "--boot", "elf", "--initrd", "", "--append", "", "--mem", "16M", "--testdev",
