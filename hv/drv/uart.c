@@ -63,6 +63,7 @@ struct uart {
 	unsigned stop; /* the byte that readers do not get past, or UART_NO_STOP */
 	void (*input)(void *ctx);
 	void *input_ctx;
+	struct uart *partner; /* on its interrupt line; or NULL */
 };
 
 static u8 tx_com1[TX_CONSOLE], tx_com2[TX_LOG], tx_com3[TX_DEBUG];
@@ -208,18 +209,26 @@ static bool serve(struct uart *u)
 	return any;
 }
 
-/* COM1 and COM3 share a line, on which an edge is seen only when neither has anything. */
+/* Two that share a line: an edge is seen on it only when neither has anything. */
 static void uart_irq(void *ctx)
 {
-	const struct uart *first = ctx;
-	bool any = true;
+	struct uart *u = ctx;
+	bool any = serve(u);
 
-	for (unsigned round = 0; any && round < IRQ_ROUNDS; round++) {
-		any = false;
-		for (size_t i = 0; i < ARRAY_SIZE(ports); i++)
-			if (ports[i].irq && ports[i].isa_irq == first->isa_irq)
-				any |= serve(&ports[i]);
-	}
+	if (!u->partner)
+		return;
+	for (unsigned round = 0; round < IRQ_ROUNDS && (serve(u->partner) || any); round++)
+		any = serve(u);
+}
+
+/* COM1 and COM3 have the same line. */
+static void find_partner(struct uart *u)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++)
+		if (&ports[i] != u && ports[i].irq && ports[i].isa_irq == u->isa_irq) {
+			u->partner = &ports[i];
+			ports[i].partner = u;
+		}
 }
 
 static void use_irq(struct uart *u)
@@ -228,6 +237,7 @@ static void use_irq(struct uart *u)
 		log_warn("serial port %x: no interrupt line, polled; it takes no input", u->base);
 		return;
 	}
+	find_partner(u);
 	lock(u);
 	u->irq = true;
 	ier_update(u);
