@@ -8,12 +8,13 @@ import subprocess
 import time
 from pathlib import Path
 
-from conftest import ROOT, Starter, own_mode, quick
+from conftest import ROOT, Starter, complaints, own_mode, quick
 
 GUEST = ROOT / "build/guest/debugged.elf"
 START_S = 120
 GDB_S = 300
 WAITS = re.compile(r"VM \S+ waits for gdb: target remote localhost:(\d+)")
+STOPPED_S = 60  # more than what passes between two commands, and less than in a long stop
 NO_FILE = Path("/dev/null")
 
 
@@ -147,8 +148,12 @@ def test_interrupt_and_other_sessions(in_each_mode: Starter) -> None:
     session = Session(in_each_mode, "--append", "console=ttyS0 nokaslr")
     session.gdb(NO_FILE, "detach")
     session.run.prompt()
-    said = session.gdb(NO_FILE, "print/x $cs & 0xfff8", "info threads", "detach")
+    before = float(session.run.command("cut -d. -f1 /proc/uptime"))
+    said = session.gdb(NO_FILE, "print/x $cs & 0xfff8", "info threads", "shell sleep 5", "detach")
     assert "$1 = 0x" in said and "vcpu 0, halted" in said
+    # 5 seconds of the emulator with nothing to run are minutes: they are not the guest's.
+    assert float(session.run.command("cut -d. -f1 /proc/uptime")) - before < STOPPED_S
+    assert not complaints(session.run.command("dmesg"))
     command = ["gdb", "-q", "-nx", "-ex", f"target remote localhost:{session.port}", "-ex", "hbreak *$pc", "-ex", "continue"]
     rude = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert rude.stdout is not None
