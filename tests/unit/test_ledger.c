@@ -184,7 +184,7 @@ static void test_back_ends(void **state)
 
 static struct vcpu finished(void)
 {
-	struct vcpu v = { .guest_ticks = 700 };
+	struct vcpu v = { .guest_ticks = 700, .sched.cpu = &cpus[0] };
 
 	v.exits[EXIT_IO].ticks = 200;
 	v.exits[EXIT_CPUID].ticks = 60;
