@@ -16,8 +16,8 @@ struct bench {
 	void (*setup)(void);	  /* once, before all batches; or none */
 	void (*before)(void);	  /* before each batch, and not timed; or none */
 	void (*once)(unsigned i); /* an operation; i counts them in the batch */
-	void (*all)(unsigned n);  /* n operations that overlap, in place of once */
 	void (*after)(void);	  /* after each batch, and not timed; or none */
+	void (*all)(unsigned n);  /* n operations that overlap, in place of once */
 };
 
 struct benches {
