@@ -206,7 +206,7 @@ $(B)/guest/%.o: %.S
 	@$(CC) $(GUEST_CFLAGS) -c -o $@ $<
 
 # Guests with more than one processor.
-$(B)/guest/smp.elf: $(B)/guest/tests/guest/lib/smp.o $(B)/guest/tests/guest/lib/start_ap.o
+$(B)/guest/smp.elf $(B)/guest/sipi.elf: $(B)/guest/tests/guest/lib/smp.o $(B)/guest/tests/guest/lib/start_ap.o
 
 $(GUEST_ELFS): $(B)/guest/%.elf: $(B)/guest/tests/guest/%/main.o $(GUEST_LIB) tests/guest/lib/link.ld
 	@echo "  GUEST   $@"

@@ -106,14 +106,16 @@ static void begin(struct vcpu *v)
 		long_mode_state(v->start_at, &s);
 	else
 		real_mode_state(v, (u8)v->start_at, &s);
+	vcpu_work_clear(v, LOST_BY_INIT | WORK_PARKED);
+	if (!vcpu_can_run_with(v, s.cr0))
+		return; /* the VM is over; its MMU still has what the registers say */
 	v->ops->load(v, &s);
 	if (v->vm->debug)
 		debug_loaded(v);
 	v->ops->set(v, VREG_TSC_OFFSET, offset);
 	v->exit_tsc = open;
 	v->nmi_waits = false;
-	vcpu_work_clear(v, LOST_BY_INIT | WORK_PARKED);
-	if (vcpu_can_run_with(v, s.cr0) && v->vm->mmu->ops->paging_changed)
+	if (v->vm->mmu->ops->paging_changed)
 		v->vm->mmu->ops->paging_changed(v);
 }
 

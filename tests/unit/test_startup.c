@@ -26,6 +26,7 @@
 static struct {
 	struct vcpu_state loaded;
 	unsigned loads, checks;
+	bool cannot_run;
 	u64 tsc_offset;
 	enum vm_end end;
 	unsigned halt_checks;
@@ -64,7 +65,7 @@ bool vcpu_can_run_with(struct vcpu *of, u64 cr0)
 {
 	(void)of, (void)cr0;
 	f.checks++;
-	return true;
+	return !f.cannot_run;
 }
 
 void cpuid_lookup(const struct cpuid_table *t, u32 leaf, u32 subleaf, u64 cr4, u64 xcr0,
@@ -135,6 +136,20 @@ static void begins_in_real_mode(void **state)
 	/* What INIT leaves alone. */
 	assert_int_equal(f.tsc_offset, OFFSET);
 	assert_int_equal(v.exit_tsc, 77);
+}
+
+/* Where there is no real mode the VM is over, and nothing has changed that its MMU does not know.
+ */
+static void is_refused_with_its_registers_as_they_were(void **state)
+{
+	(void)state;
+	f.cannot_run = true;
+	v.work = WORK_PARKED;
+	vcpu_signal_sipi(&v, 0x9a);
+	assert_true(vcpu_startup(&v));
+	assert_int_equal(f.checks, 1);
+	assert_int_equal(f.loads, 0);
+	assert_int_equal(f.tsc_offset, OFFSET);
 }
 
 static void waits_and_hears_nothing_else(void **state)
@@ -225,6 +240,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(begins_in_real_mode, setup),
+		cmocka_unit_test_setup(is_refused_with_its_registers_as_they_were, setup),
 		cmocka_unit_test_setup(waits_and_hears_nothing_else, setup),
 		cmocka_unit_test_setup(init_parks_one_that_runs, setup),
 		cmocka_unit_test_setup(one_that_runs_heeds_no_sipi, setup),

@@ -158,7 +158,7 @@ bool smp_start(unsigned id, void (*fn)(unsigned id))
 		smp_sipi(id);
 	}
 	while (!begun[id] && rdtsc() < end)
-		__builtin_ia32_pause();
+		smp_wait();
 	return begun[id];
 }
 
@@ -183,7 +183,7 @@ void smp_serve(unsigned id, bool halts)
 			if (halts)
 				sti_hlt_cli();
 			else
-				sti_nop_cli();
+				smp_wait();
 		seen = work.round;
 		work.fn(id);
 		__atomic_fetch_add(&work.done, 1, __ATOMIC_SEQ_CST);
@@ -194,7 +194,7 @@ bool smp_all(void (*fn)(unsigned id), unsigned ms)
 {
 	u64 end = rdtsc() + tsc_per_second() / 1000 * ms;
 
-	while (__atomic_load_n(&work.servants, __ATOMIC_SEQ_CST) != smp_count() - 1)
+	for (; __atomic_load_n(&work.servants, __ATOMIC_SEQ_CST) != smp_count() - 1; smp_wait())
 		if (rdtsc() > end)
 			return false;
 	work.fn = fn;
@@ -202,7 +202,7 @@ bool smp_all(void (*fn)(unsigned id), unsigned ms)
 	__atomic_fetch_add(&work.round, 1, __ATOMIC_SEQ_CST);
 	smp_ipi(0, ICR_TO_OTHERS | WORK_VECTOR);
 	fn(smp_self());
-	while (__atomic_load_n(&work.done, __ATOMIC_SEQ_CST) != smp_count() - 1)
+	for (; __atomic_load_n(&work.done, __ATOMIC_SEQ_CST) != smp_count() - 1; smp_wait())
 		if (rdtsc() > end)
 			return false;
 	return true;

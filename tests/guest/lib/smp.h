@@ -30,6 +30,17 @@ void smp_ipi(u32 dest, u32 low);
 __noreturn void smp_serve(unsigned id, bool halts);
 bool smp_all(void (*fn)(unsigned id), unsigned ms) __must_check;
 
+/*
+ * While one waits for another: interrupts are let in, since both may be on one physical processor.
+ * It is taken away from a guest at any time, but by Bochs, which lets no interrupt of the machine
+ * in while a guest has them off; where there is no VMX-preemption timer either, such a wait would
+ * last for ever.
+ */
+static inline void smp_wait(void)
+{
+	sti_nop_cli();
+}
+
 struct lock {
 	unsigned taken;
 };
@@ -38,7 +49,7 @@ static inline void lock(struct lock *l)
 {
 	while (__atomic_exchange_n(&l->taken, 1, __ATOMIC_ACQUIRE))
 		while (__atomic_load_n(&l->taken, __ATOMIC_RELAXED))
-			__builtin_ia32_pause();
+			smp_wait();
 }
 
 static inline void unlock(struct lock *l)

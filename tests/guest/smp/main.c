@@ -256,7 +256,7 @@ static volatile unsigned beats;
 static void beat(unsigned id)
 {
 	(void)id;
-	for (;;)
+	for (;; smp_wait())
 		beats++;
 }
 
@@ -266,7 +266,7 @@ static bool moves(void)
 	u64 end = rdtsc() + 50 * MS;
 
 	while (beats == was && rdtsc() < end)
-		__builtin_ia32_pause();
+		smp_wait();
 	return beats != was;
 }
 
@@ -279,7 +279,7 @@ static bool stops(void)
 		if (!moves())
 			return true;
 		while (rdtsc() < end)
-			__builtin_ia32_pause();
+			smp_wait();
 	}
 	return false;
 }
