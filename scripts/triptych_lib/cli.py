@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     _add_hypervisor_options(p)
     p.add_argument(
         "--gdb", type=int, metavar="PORT",
-        help="the first VM stands still at its first instruction, until gdb has connected to this TCP port of localhost "
+        help="the first VM stands still at its first instruction, until gdb has connected to this TCP port of 127.0.0.1 "
         "and continues (docs/gdb.md); 0: any free port, which standard error names",
     )
     how = p.add_mutually_exclusive_group()

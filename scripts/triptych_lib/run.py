@@ -179,9 +179,10 @@ def _command(opts: Options, name: str, host_mb: int, work: Path, image: Path, po
 class _Session:
     """What happens between the machine's start and its end."""
 
-    def __init__(self, opts: Options, progress: Progress, log_file: BinaryIO | None, first: Vm) -> None:
+    def __init__(self, opts: Options, progress: Progress, log_file: BinaryIO | None, first: Vm | None) -> None:
         self.opts = opts
-        self.first = first  # what is typed is for it
+        # The VM whose virtio console this terminal is: what is typed is for the first. None: capabilities are reported.
+        self.sized = first.name if opts.interactive and first is not None and first.console == "virtio" else ""
         self.progress = progress
         self.log_file = log_file
         self.transcript = protocol.Transcript()
@@ -224,7 +225,7 @@ class _Session:
         self.progress.clear()
         end = "\r\n" if self.opts.interactive else "\n"
         sys.stderr.write(
-            f"triptych: VM {self.transcript.gdb} waits for gdb: target remote localhost:{self.gdb.number}{end}"
+            f"triptych: VM {self.transcript.gdb} waits for gdb: target remote 127.0.0.1:{self.gdb.number}{end}"
         )
         sys.stderr.flush()
 
@@ -258,7 +259,7 @@ class _Session:
         def resized(_signal: int, _frame: object) -> None:
             self.resized = True
 
-        if not self.opts.interactive or self.broker is None or self.first.console != "virtio":
+        if not self.sized or self.broker is None:
             yield
             return
         before = signal.signal(signal.SIGWINCH, resized)
@@ -270,7 +271,7 @@ class _Session:
     def _tell_size(self) -> None:
         self.resized = False
         size = os.get_terminal_size(sys.stdin.fileno())
-        where = {"vm": self.first.name, "columns": size.columns, "rows": size.lines}
+        where = {"vm": self.sized, "columns": size.columns, "rows": size.lines}
         request = {"jsonrpc": "2.0", "method": "resize", "params": where}
         self.machine.send_log(json.dumps(request).encode() + b"\n")
 
@@ -401,7 +402,7 @@ def run(opts: Options, vms: list[Vm], progress: Progress) -> Result:
         image = work / "boot.iso"
         with progress.step("building the boot image"):
             iso.make(boot, image, bios_only=True)
-        session = _Session(opts, progress, _log_file(opts.log), vms[0])
+        session = _Session(opts, progress, _log_file(opts.log), vms[0] if vms else None)
         command = _command(opts, name, host_mb, work, image, session.machine.com_ports)
         start = time.monotonic()
         _drive(session, command, work, "Bochs" if name == "bochs" else f"QEMU ({name})")

@@ -13,7 +13,7 @@ from conftest import ROOT, Starter, complaints, own_mode, quick
 GUEST = ROOT / "build/guest/debugged.elf"
 START_S = 120
 GDB_S = 300
-WAITS = re.compile(r"VM \S+ waits for gdb: target remote localhost:(\d+)")
+WAITS = re.compile(r"VM \S+ waits for gdb: target remote 127.0.0.1:(\d+)")
 STOPPED_S = 60  # more than what passes between two commands, and less than in a long stop
 NO_FILE = Path("/dev/null")
 
@@ -34,7 +34,7 @@ class Session:
 
     def gdb(self, file: Path, *commands: str) -> str:
         """What gdb says, each command in a line of its own behind "(gdb) "."""
-        script = ["set pagination off", "set confirm off", f"target remote localhost:{self.port}", *commands]
+        script = ["set pagination off", "set confirm off", f"target remote 127.0.0.1:{self.port}", *commands]
         args = [word for line in script for word in ("-ex", f"echo (gdb) {line}\\n", "-ex", line)]
         done = subprocess.run(
             ["gdb", "-q", "-nx", "-batch", *args, str(file)], capture_output=True, text=True, timeout=GDB_S
@@ -154,7 +154,7 @@ def test_interrupt_and_other_sessions(in_each_mode: Starter) -> None:
     # 5 seconds of the emulator with nothing to run are minutes: they are not the guest's.
     assert float(session.run.command("cut -d. -f1 /proc/uptime")) - before < STOPPED_S
     assert not complaints(session.run.command("dmesg"))
-    command = ["gdb", "-q", "-nx", "-ex", f"target remote localhost:{session.port}", "-ex", "hbreak *$pc", "-ex", "continue"]
+    command = ["gdb", "-q", "-nx", "-ex", f"target remote 127.0.0.1:{session.port}", "-ex", "hbreak *$pc", "-ex", "continue"]
     rude = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert rude.stdout is not None
     while "Continuing" not in (line := rude.stdout.readline()):

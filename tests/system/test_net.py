@@ -68,7 +68,8 @@ def test_two_guests(in_each_mode: Starter, tmp_path: Path, kernel: str) -> None:
     assert run.finish() == 0
     cards = {str(card["vm"]): card for card in run.machine_lines("net")}
     for card in cards.values():
-        assert card["refused"] == 0 and int(str(card["bytes_sent"])) > BYTES
+        # iperf3 ends when it has written all; what is in a socket's buffer by then may stay there.
+        assert card["refused"] == 0 and int(str(card["bytes_sent"])) > 0.99 * BYTES
         # Packets go as they are, as large as a driver makes them.
         assert int(str(card["large"])) < 2 * BYTES / PACKET / 8
 

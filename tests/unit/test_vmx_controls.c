@@ -48,7 +48,9 @@ static void words(void **state)
 			assert_int_equal(c.word[w].must & ~out.word[w], 0);
 			assert_int_equal(out.word[w] & ~c.word[w].may, 0);
 		}
-		assert_int_equal(out.dynamic[VMX_PROC], PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW);
+		assert_int_equal(out.dynamic[VMX_PROC],
+			PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW |
+				((PROC_MOV_DR | PROC_MONITOR_TRAP) & c.word[VMX_PROC].may));
 		assert_int_equal(out.dynamic[VMX_ENTRY], VMENTRY_IA32E_GUEST);
 		assert_true(vmx_controls_have(&out, VMX_PROC, PROC_NMI_WINDOW));
 		assert_true(vmx_controls_have(&out, VMX_PROC2, PROC2_EPT));
