@@ -106,7 +106,7 @@ RUNGS = ["core2_penryn_t9600", "corei7_sandy_bridge_2600k", "corei7_skylake_x"]
 LACKS: dict[str, dict[str, str]] = {
     "core2_penryn_t9600": {"enable VPID": "TLB", "activate VMX-preemption timer": "APIC"},
     "corei7_sandy_bridge_2600k": {"1 GB pages in EPT": "TLB", "EPT accessed and dirty bits": "pages", "enable INVPCID": "#UD"},
-    "corei7_skylake_x": {},
+    "corei7_skylake_x": {"monitor trap flag": "RFLAGS.TF"},  # no processor of Bochs' has it; and this one lacks nothing else
 }
 
 
@@ -119,7 +119,7 @@ def test_preflight(rung: str) -> None:
     missing = dict(re.findall(r"preflight: missing +(.*?): (.*)", done.stdout))
     assert len(found) > 20 and "MISSING" not in done.stdout and "FORCED" not in done.stdout
     assert all(cost in missing[name] for name, cost in LACKS[rung].items())
-    assert bool(missing) == bool(LACKS[rung])
+    assert rung != "corei7_skylake_x" or set(missing) == set(LACKS[rung])
     assert not set(found) & set(missing)
     without_ept = re.findall(r'preflight: no EPT guests: this CPU does not have "enable EPT".* cost exits', done.stdout)
     assert len(without_ept) == (1 if rung == "core2_penryn_t9600" else 0)
