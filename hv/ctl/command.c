@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 
+#include "hv/lib/hex.h"
 #include "hv/lib/printf.h"
 #include "hv/lib/string.h"
 
@@ -41,17 +42,6 @@ void command_usage(const struct command *cmd, char *buf, size_t size)
 	}
 }
 
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Decimal, or hexadecimal behind 0x. */
 static bool read_number(const char *s, u64 *out)
 {
@@ -65,7 +55,7 @@ static bool read_number(const char *s, u64 *out)
 	if (!*s)
 		return false;
 	for (; *s; s++) {
-		int d = digit(*s);
+		int d = hex_digit(*s);
 
 		if (d < 0 || (unsigned)d >= base || n > (~0ul - (unsigned)d) / base)
 			return false;

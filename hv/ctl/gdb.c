@@ -5,6 +5,7 @@
  */
 #include "hv/ctl/gdb.h"
 #include "hv/ctl/gdb_priv.h"
+#include "hv/lib/hex.h"
 #include "hv/lib/string.h"
 
 #define INTERRUPT   0x03
@@ -17,17 +18,6 @@
 static const char digits[] = "0123456789abcdef";
 
 /* ---- what is read ---- */
-
-static int digit(u8 c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 bool gdb_take(struct gdb_in *in, char c)
 {
@@ -52,10 +42,10 @@ bool gdb_take_number(struct gdb_in *in, u64 *n)
 	unsigned count = 0;
 
 	*n = 0;
-	for (; in->p != in->end && digit(*in->p) >= 0; in->p++) {
+	for (; in->p != in->end && hex_digit(*in->p) >= 0; in->p++) {
 		if (++count > HEX_DIGITS)
 			return false;
-		*n = *n << 4 | (unsigned)digit(*in->p);
+		*n = *n << 4 | (unsigned)hex_digit(*in->p);
 	}
 	return count != 0;
 }
@@ -65,7 +55,7 @@ bool gdb_take_hex(struct gdb_in *in, u8 *bytes, size_t len)
 	if (gdb_left(in) / 2 < len)
 		return false;
 	for (size_t i = 0; i < len; i++, in->p += 2) {
-		int high = digit(in->p[0]), low = digit(in->p[1]);
+		int high = hex_digit(in->p[0]), low = hex_digit(in->p[1]);
 
 		if (high < 0 || low < 0)
 			return false;
@@ -209,7 +199,7 @@ static void body(struct gdb *g, u8 c)
 
 static void checksum(struct gdb *g, u8 c)
 {
-	int high = digit(g->sum_high), low = digit(c);
+	int high = hex_digit(g->sum_high), low = hex_digit(c);
 
 	g->receiving = GDB_BETWEEN;
 	if (high >= 0 && low >= 0 && g->sum == (high << 4 | low))

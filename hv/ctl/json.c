@@ -3,6 +3,7 @@
  * A state for what may come next, and a stack of the containers that are open.
  */
 #include "hv/ctl/json.h"
+#include "hv/lib/hex.h"
 #include "hv/lib/string.h"
 
 #define TEXT_LIMIT 0xffffu
@@ -34,14 +35,6 @@ static int peek(const struct reader *r)
 static bool is_digit(int c)
 {
 	return c >= '0' && c <= '9';
-}
-
-static int hex_digit(int c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c |= 'a' ^ 'A';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static void skip_blanks(struct reader *r)

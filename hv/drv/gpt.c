@@ -10,6 +10,7 @@
  */
 #include "hv/drv/gpt.h"
 
+#include "hv/lib/hex.h"
 #include "hv/lib/printf.h"
 #include "hv/lib/string.h"
 
@@ -203,15 +204,6 @@ void gpt_guid_text(const u8 guid[GPT_GUID], char *text)
 		snprintf(text, 3, "%02x", guid[text_order[i]]);
 		text += 2;
 	}
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 bool gpt_guid_parse(const char *text, u8 guid[GPT_GUID])
