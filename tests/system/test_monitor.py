@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import select
 import socket
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 
 from conftest import BOOT_TIMEOUT_S, COMMAND_TIMEOUT_S, ROOT, own_mode
+from terminal import Terminal
 from triptych_lib import control, crash, ctl
 
 READY = b"triptych> \x1b[K"  # the prompt with nothing typed
@@ -49,30 +49,12 @@ def description(folder: Path, name: str, words: str, *more: str) -> str:
     return str(path)
 
 
-class Terminal:
-    """`triptych run` on a pseudo-terminal."""
+class Monitored(Terminal):
+    """A run with the monitor, on a terminal and with a log."""
 
     def __init__(self, folder: Path, *args: str) -> None:
-        self.ours, theirs = pty.openpty()
-        self.errors = folder / "stderr"
         self.log = folder / "log"
-        command = [str(ROOT / "scripts/triptych"), "run", "--interactive", "--log", str(self.log), *args]
-        with self.errors.open("wb") as err:
-            self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=err, start_new_session=True)
-        os.close(theirs)
-        self.text = b""
-
-    def expect(self, what: bytes, timeout: float = COMMAND_TIMEOUT_S) -> str:
-        end = time.monotonic() + timeout
-        while what not in self.text:
-            assert time.monotonic() < end, f"no {what!r}; the terminal ends: {self.text[-600:]!r}"
-            if select.select([self.ours], [], [], 1.0)[0]:
-                self.text += os.read(self.ours, 65536)
-        before, _, self.text = self.text.partition(what)
-        return before.decode(errors="replace")
-
-    def type(self, keys: bytes) -> None:
-        os.write(self.ours, keys)
+        super().__init__(folder, "--interactive", "--log", str(self.log), "--monitor", *args)
 
     def command(self, line: str) -> str:
         """What the monitor answers, after the whole line was shown; the prompt may have been shown anew before."""
@@ -80,23 +62,17 @@ class Terminal:
         self.expect(line[-30:].encode() + b"\x1b[K\r\n")
         return self.expect(READY)
 
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(30)
-        os.close(self.ours)
-
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
+def terminal(tmp_path: Path) -> Iterator[Monitored]:
     files = [description(tmp_path, name, FOREVER, *more) for name, more in (("a", ("vcpus = 2",)), ("b", ('mmu = "shadow"',)))]
     spare = description(tmp_path, "c", "garbage", "reboot = false")
-    found = Terminal(tmp_path, "--monitor", "--stay", "--vm", files[0], "--vm", files[1], "--spare", spare)
+    found = Monitored(tmp_path, "--stay", "--vm", files[0], "--vm", files[1], "--spare", spare)
     yield found
     found.close()
 
 
-def connect(terminal: Terminal) -> ctl.Client:
+def connect(terminal: Monitored) -> ctl.Client:
     """When both VMs have begun."""
     end = time.monotonic() + BOOT_TIMEOUT_S
     path = control.directory() / f"{terminal.process.pid}.sock"
@@ -170,7 +146,7 @@ TYPED = [
 ]
 
 
-def check_terminal(terminal: Terminal) -> None:
+def check_terminal(terminal: Monitored) -> None:
     terminal.type(CTRL_BRACKET)
     terminal.expect(b"The monitor: ")
     terminal.expect(READY)
@@ -226,7 +202,7 @@ def check_channel(client: ctl.Client) -> None:
     assert refused(lambda: client.call("vms", vm="a"))[0] == -32602
 
 
-def check_commands(terminal: Terminal) -> None:
+def check_commands(terminal: Monitored) -> None:
     """`triptych ctl` as a person calls it."""
 
     def run(*args: str) -> tuple[int, str]:
@@ -254,7 +230,7 @@ def check_events(client: ctl.Client) -> None:
     assert [vm["name"] for vm in client.call("vms")["vms"]] == ["a", "b"]
 
 
-def check_hostile_bytes(terminal: Terminal, client: ctl.Client) -> None:
+def check_hostile_bytes(terminal: Monitored, client: ctl.Client) -> None:
     """Whatever is sent, whoever asks properly afterwards is answered, and the VMs run on."""
     before = client.call("stats", vm="a")["vcpus"][0]["exits"]
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as raw:
@@ -277,7 +253,7 @@ def check_hostile_bytes(terminal: Terminal, client: ctl.Client) -> None:
     assert client.call("audit", vm="b") == {"mistakes": 0}
 
 
-def check_end(terminal: Terminal, client: ctl.Client) -> None:
+def check_end(terminal: Monitored, client: ctl.Client) -> None:
     assert client.call("destroy", vm="a") == {"destroyed": "a"}
     assert client.call("create", file="vm0.conf") == {"created": "vm0.conf"}
     assert "end all VMs" in str(client.call("help"))
@@ -293,7 +269,7 @@ def check_end(terminal: Terminal, client: ctl.Client) -> None:
 
 
 @own_mode("a VM of each memory mode is in it")
-def test_monitor(terminal: Terminal) -> None:
+def test_monitor(terminal: Monitored) -> None:
     client = connect(terminal)
     check_terminal(terminal)
     check_channel(client)
