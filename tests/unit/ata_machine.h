@@ -6,22 +6,12 @@
 #ifndef TESTS_UNIT_ATA_MACHINE_H
 #define TESTS_UNIT_ATA_MACHINE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
-#include "hv/cpu/tsc.h"
 #include "hv/cpu/idle.h"
 #include "hv/drv/ata.h"
-#include "hv/mem/page.h"
+#include "tests/unit/disk_util.h"
 #include "tests/unit/host.h"
 
-#define HZ	1000000000ul
-#define BM	0xc000u
-#define SECTORS 4096u
-#define SECOND	HZ
+#define BM 0xc000u
 
 /* ---- the machine ---- */
 
@@ -45,7 +35,6 @@ struct mock_channel {
 
 static struct {
 	struct mock_channel ch[2];
-	u64 now;
 	u32 config_address;
 	u16 pci_command;
 	u32 class_code;
@@ -60,19 +49,9 @@ static struct {
 	u8 last_opcode;
 } m;
 
-u64 tsc_now(void)
-{
-	return m.now;
-}
-
 void delay_us(u64 us)
 {
-	m.now += us * 1000;
-}
-
-u64 tsc_hz(void)
-{
-	return HZ;
+	clock_now += us * 1000;
 }
 
 /* Interrupts that are due, or none until the deadline. */
@@ -83,16 +62,8 @@ void cpu_idle(u64 deadline)
 			m.irq[14 + i](m.irq_ctx[14 + i]);
 			return;
 		}
-	m.now = deadline;
+	clock_now = deadline;
 }
-
-static u64 clock_now(const struct timerq *q)
-{
-	(void)q;
-	return m.now;
-}
-
-static struct timerq tq;
 
 static struct mock_drive *selected(struct mock_channel *c)
 {
@@ -131,9 +102,6 @@ struct mock_prd {
 	u16 count, flags;
 };
 
-/* Physical addresses are pointers here, and a table's address has 32 bits of one. */
-static u64 high_half;
-
 static void do_dma(struct mock_channel *c)
 {
 	struct mock_drive *d = selected(c);
@@ -141,9 +109,9 @@ static void do_dma(struct mock_channel *c)
 	     write = c->opcode & 0x10 || c->opcode == 0xca;
 	u64 at = lba(c, ext);
 	u32 n = ext ? (u32)(c->reg[2] | c->high[2] << 8) : c->reg[2];
-	struct mock_prd *p = (void *)(high_half | c->bm_table);
+	struct mock_prd *p = dma_at(c->bm_table);
 	u32 count = p->count ? p->count : 65536;
-	u8 *mem = (void *)(high_half | p->address);
+	u8 *mem = dma_at(p->address);
 
 	write = c->opcode == 0xca || c->opcode == 0x35;
 	if (!n)
@@ -233,7 +201,7 @@ static u8 in8(u16 port)
 		return 0;
 	c = channel_of(port, &reg);
 	d = selected(c);
-	m.now += 100;
+	clock_now += 100;
 	switch (reg) {
 	case 1: return d->error;
 	case 4: return d->atapi ? 0x14 : c->reg[4];
@@ -351,23 +319,6 @@ static void found(const struct pci_function *f, void *ctx)
 	*n += ata_attach(f, &tq, irq_fn);
 }
 
-static u8 *dma_memory; /* below it all lies in one 4 GB window */
-static size_t dma_used;
-
-/* One window, so that 32 bits of an address are enough. */
-void *page_alloc_below(unsigned order, hpa_t limit, enum page_owner owner)
-{
-	size_t bytes = PAGE_SIZE << order;
-	u8 *p;
-
-	(void)limit;
-	(void)owner;
-	dma_used = ALIGN_UP(dma_used, bytes);
-	p = dma_memory + dma_used;
-	dma_used += bytes;
-	return p;
-}
-
 static void put_text(u16 *words, const char *text, unsigned len)
 {
 	for (unsigned i = 0; i < len; i++) {
@@ -401,10 +352,7 @@ static int setup_all(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	dma_memory = aligned_alloc(1 * MB, 1 * MB);
-	memset(dma_memory, 0, 1 * MB);
-	high_half = (u64)dma_memory & ~0xfffffffful;
-	timerq_init(&tq, HZ, clock_now);
+	disk_util_begin();
 	m.class_code = 0x010180;
 	m.ch[0].drive[0] = (struct mock_drive){ .there = true, .atapi = true, .status = 0x50 };
 	add_disk(&m.ch[0].drive[1], SECTORS, false);
@@ -419,7 +367,7 @@ static int teardown_all(void **state)
 	(void)state;
 	free(m.ch[0].drive[1].data);
 	free(m.ch[1].drive[0].data);
-	free(dma_memory);
+	disk_util_end();
 	return 0;
 }
 

@@ -5,24 +5,14 @@
  *
  * Sources: hv/drv/ahci.c hv/drv/disk.c hv/cpu/timer.c
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "hv/cpu/idle.h"
-#include "hv/cpu/tsc.h"
 #include "hv/drv/ahci.h"
-#include "hv/mem/page.h"
+#include "tests/unit/disk_util.h"
 #include "tests/unit/host.h"
 
-#define HZ	1000000000ul
-#define SECOND	HZ
-#define SECTORS 4096u
-#define PORTS	4u
-#define DISK	1u /* the port with the disk */
-#define SLOTS	32u
+#define PORTS 4u
+#define DISK  1u /* the port with the disk */
+#define SLOTS 32u
 
 enum {
 	CLB = 0,
@@ -41,7 +31,6 @@ enum {
 static struct {
 	u32 ghc, is, bohc;
 	u32 port[PORTS][0x80 / 4];
-	u64 now;
 	u8 (*data)[512];
 	u16 identify[256];
 	bool hang;     /* commands stay where they are */
@@ -54,57 +43,16 @@ static struct {
 	void *ctx;
 } m;
 
-static struct timerq tq;
-static u8 *dma_memory;
-static size_t dma_used;
-static u64 high_half;
-
-u64 tsc_now(void)
-{
-	return m.now;
-}
-
-u64 tsc_hz(void)
-{
-	return HZ;
-}
-
-static u64 clock_now(const struct timerq *q)
-{
-	(void)q;
-	m.now += 100;
-	return m.now;
-}
-
-/* One window, so that 32 bits of an address are enough. */
-void *page_alloc_below(unsigned order, hpa_t limit, enum page_owner owner)
-{
-	size_t bytes = PAGE_SIZE << order;
-	u8 *p;
-
-	(void)limit;
-	(void)owner;
-	dma_used = ALIGN_UP(dma_used, bytes);
-	p = dma_memory + dma_used;
-	dma_used += bytes;
-	return p;
-}
-
 static u32 *reg(unsigned r)
 {
 	return &m.port[DISK][r / 4];
 }
 
-static void *at(u32 address)
-{
-	return (void *)(high_half | address);
-}
-
 /* True: done; false: it failed, and the port stops there. */
 static bool execute(unsigned slot)
 {
-	u32 *h = at(*reg(CLB) + slot * 32);
-	u8 *t = at(h[2]);
+	u32 *h = dma_at(*reg(CLB) + slot * 32);
+	u8 *t = dma_at(h[2]);
 	u32 *prd = (u32 *)(void *)(t + 128);
 	bool ext = t[2] == 0x25 || t[2] == 0x35 || t[2] == 0xea;
 	u64 lba = t[4] | t[5] << 8 | t[6] << 16;
@@ -118,7 +66,7 @@ static bool execute(unsigned slot)
 	m.last = t[2];
 	if (t[2] == 0xec) {
 		assert_int_equal(bytes, 512);
-		memcpy(at(prd[0]), m.identify, 512);
+		memcpy(dma_at(prd[0]), m.identify, 512);
 		h[1] = 512;
 		return true;
 	}
@@ -138,9 +86,9 @@ static bool execute(unsigned slot)
 	if (m.bad && m.bad >= lba && m.bad < lba + n)
 		return false;
 	if (h[0] & 0x40)
-		memcpy(m.data[lba % SECTORS], at(prd[0]), bytes);
+		memcpy(m.data[lba % SECTORS], dma_at(prd[0]), bytes);
 	else
-		memcpy(at(prd[0]), m.data[lba % SECTORS], bytes);
+		memcpy(dma_at(prd[0]), m.data[lba % SECTORS], bytes);
 	h[1] = m.short_of ? bytes - 512 : bytes;
 	return true;
 }
@@ -177,13 +125,13 @@ static bool interrupt(void)
 void cpu_idle(u64 deadline)
 {
 	if (!interrupt())
-		m.now = deadline;
+		clock_now = deadline;
 }
 
 static u32 read_reg(void *base, u32 offset)
 {
 	assert_ptr_equal(base, &m);
-	m.now += 100;
+	clock_now += 100;
 	switch (offset) {
 	case 0x00: return 31u << 8;
 	case 0x04: return m.ghc;
@@ -254,10 +202,7 @@ static int setup_all(void **state)
 	struct ahci_regs regs = { &m, read_reg, write_reg };
 
 	(void)state;
-	dma_memory = aligned_alloc(2 * MB, 2 * MB);
-	memset(dma_memory, 0, 2 * MB);
-	high_half = (u64)dma_memory & ~0xfffffffful;
-	timerq_init(&tq, HZ, clock_now);
+	disk_util_begin();
 	m.data = calloc(SECTORS + 128, 512);
 	m.identify[49] = 3 << 8;
 	m.identify[83] = 1 << 14 | 1 << 13 | 1 << 12 | 1 << 10;
@@ -277,57 +222,8 @@ static int teardown_all(void **state)
 {
 	(void)state;
 	free(m.data);
-	free(dma_memory);
+	disk_util_end();
 	return 0;
-}
-
-struct request {
-	struct disk_cmd cmd;
-	u8 *data;
-	bool refuse;
-	unsigned over;
-	bool ok;
-};
-
-static bool data(struct disk_cmd *c, void *buf)
-{
-	struct request *r = container_of(c, struct request, cmd);
-
-	if (c->op == DISK_WRITE)
-		memcpy(buf, r->data, c->sectors * 512ul);
-	else
-		memcpy(r->data, buf, c->sectors * 512ul);
-	return !r->refuse;
-}
-
-static void done(struct disk_cmd *c, bool ok)
-{
-	struct request *r = container_of(c, struct request, cmd);
-
-	r->over++;
-	r->ok = ok;
-}
-
-static void submit(struct request *r, enum disk_op op, u64 sector, u32 sectors, void *memory)
-{
-	bool refuse = r->refuse;
-
-	*r = (struct request){ .data = memory, .refuse = refuse };
-	r->cmd = (struct disk_cmd){
-		.op = op, .sector = sector, .sectors = sectors, .data = data, .done = done
-	};
-	disk_submit(disk_at(0), &r->cmd);
-}
-
-static void pass_time(u64 t)
-{
-	u64 end = m.now + t;
-
-	while (tq.next <= end) {
-		m.now = MAX(m.now, tq.next);
-		timerq_run(&tq);
-	}
-	m.now = MAX(m.now, end);
 }
 
 static void test_found(void **state)
@@ -348,15 +244,15 @@ static void test_write_and_read(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof(a); i++)
 		a[i] = (u8)(i * 5 + i / 512);
-	submit(&r, DISK_WRITE, 7, 128, a);
+	submit(&r, disk_at(0), DISK_WRITE, 7, 128, a);
 	assert_int_equal(r.over, 0);
 	assert_true(interrupt());
 	assert_true(r.over == 1 && r.ok && m.last == 0xca);
 	assert_memory_equal(m.data[7], a, sizeof(a));
-	submit(&r, DISK_READ, (1ul << 32) - 1, 1, b);
+	submit(&r, disk_at(0), DISK_READ, (1ul << 32) - 1, 1, b);
 	assert_true(interrupt());
 	assert_true(r.over == 1 && r.ok && m.last == 0x25);
-	submit(&r, DISK_READ, 7, 128, b);
+	submit(&r, disk_at(0), DISK_READ, 7, 128, b);
 	assert_true(interrupt());
 	assert_memory_equal(a, b, sizeof(a));
 	assert_int_equal(disk_read(disk_at(0), 7, 1, b), OK);
@@ -370,7 +266,7 @@ static void test_flush(void **state)
 	struct request r = { 0 };
 
 	(void)state;
-	submit(&r, DISK_FLUSH, 0, 0, NULL);
+	submit(&r, disk_at(0), DISK_FLUSH, 0, 0, NULL);
 	assert_true(interrupt());
 	assert_true(r.over == 1 && r.ok && m.last == 0xea && m.flushes == 1);
 }
@@ -386,7 +282,7 @@ static void test_many(void **state)
 	for (unsigned i = 0; i < SECTORS; i++)
 		memset(m.data[i], (int)(i + i / 256), 512);
 	for (unsigned i = 0; i < 20; i++)
-		submit(&r[i], DISK_READ, 10 * i, 1, a[i]);
+		submit(&r[i], disk_at(0), DISK_READ, 10 * i, 1, a[i]);
 	assert_int_equal(__builtin_popcount(*reg(CI)), 8);
 	assert_true(interrupt());
 	assert_int_equal(m.commands, before + 8);
@@ -410,7 +306,7 @@ static void test_error(void **state)
 	(void)state;
 	m.bad = 103;
 	for (unsigned i = 0; i < 12; i++)
-		submit(&r[i], DISK_READ, 100 + i, 1, a[i]);
+		submit(&r[i], disk_at(0), DISK_READ, 100 + i, 1, a[i]);
 	while (interrupt())
 		;
 	for (unsigned i = 0; i < 12; i++) {
@@ -429,15 +325,15 @@ static void test_short(void **state)
 
 	(void)state;
 	m.short_of = true;
-	submit(&r, DISK_READ, 1, 2, a);
+	submit(&r, disk_at(0), DISK_READ, 1, 2, a);
 	assert_true(interrupt());
 	assert_true(r.over == 1 && !r.ok);
 	m.short_of = false;
 	r.refuse = true;
-	submit(&r, DISK_READ, 1, 2, a);
+	submit(&r, disk_at(0), DISK_READ, 1, 2, a);
 	assert_true(interrupt());
 	assert_true(r.over == 1 && !r.ok);
-	submit(&r, DISK_WRITE, 1, 2, a);
+	submit(&r, disk_at(0), DISK_WRITE, 1, 2, a);
 	assert_true(r.over == 1 && !r.ok);
 	assert_false(interrupt());
 }
@@ -449,25 +345,25 @@ static void test_hang(void **state)
 
 	(void)state;
 	m.hang = true;
-	submit(&r, DISK_READ, 1, 1, a);
+	submit(&r, disk_at(0), DISK_READ, 1, 1, a);
 	pass_time(29 * SECOND);
 	assert_int_equal(r.over, 0);
 	pass_time(2 * SECOND);
 	assert_true(r.over == 1 && !r.ok);
 	assert_int_equal(m.resets, 0);
 	m.hang = false;
-	submit(&next, DISK_READ, 2, 1, a);
+	submit(&next, disk_at(0), DISK_READ, 2, 1, a);
 	assert_true(interrupt());
 	assert_true(next.over == 1 && next.ok);
 	/* One that stays busy needs its link reset. */
 	m.busy = true;
 	*reg(TFD) = 0x80;
-	submit(&r, DISK_READ, 1, 1, a);
-	submit(&next, DISK_READ, 2, 1, a);
+	submit(&r, disk_at(0), DISK_READ, 1, 1, a);
+	submit(&next, disk_at(0), DISK_READ, 2, 1, a);
 	pass_time(32 * SECOND);
 	assert_true(r.over == 1 && !r.ok && next.over == 1 && !next.ok);
 	assert_int_equal(m.resets, 1);
-	submit(&next, DISK_READ, 2, 1, a);
+	submit(&next, disk_at(0), DISK_READ, 2, 1, a);
 	assert_true(interrupt());
 	assert_true(next.over == 1 && next.ok);
 }
@@ -482,11 +378,11 @@ static void test_dead(void **state)
 	m.busy = m.gone = true;
 	*reg(TFD) = 0x80;
 	for (unsigned i = 0; i < 10; i++)
-		submit(&r[i], DISK_READ, i, 1, a);
+		submit(&r[i], disk_at(0), DISK_READ, i, 1, a);
 	pass_time(100 * SECOND);
 	for (unsigned i = 0; i < 10; i++)
 		assert_true(r[i].over == 1 && !r[i].ok);
-	submit(&r[0], DISK_READ, 0, 1, a);
+	submit(&r[0], disk_at(0), DISK_READ, 0, 1, a);
 	assert_true(r[0].over == 1 && !r[0].ok);
 	assert_int_equal(disk_read(disk_at(0), 0, 1, a), ERR_TIMEOUT);
 	assert_int_equal(tq.next, TIMER_NEVER);

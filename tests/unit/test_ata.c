@@ -7,63 +7,9 @@
  */
 #include "tests/unit/ata_machine.h"
 
-/* ---- commands ---- */
-
-struct request {
-	struct disk_cmd cmd;
-	u8 *data;
-	bool refuse; /* what data() says */
-	unsigned over;
-	bool ok;
-	struct request *then; /* submitted when this one is done */
-	struct disk *disk;
-};
-
-static bool data(struct disk_cmd *c, void *buf)
-{
-	struct request *r = container_of(c, struct request, cmd);
-
-	if (c->op == DISK_WRITE)
-		memcpy(buf, r->data, c->sectors * 512ul);
-	else
-		memcpy(r->data, buf, c->sectors * 512ul);
-	return !r->refuse;
-}
-
-static void done(struct disk_cmd *c, bool ok)
-{
-	struct request *r = container_of(c, struct request, cmd);
-
-	r->over++;
-	r->ok = ok;
-	if (r->then)
-		disk_submit(r->disk, &r->then->cmd);
-}
-
-static void submit(
-	struct request *r, struct disk *d, enum disk_op op, u64 sector, u32 sectors, void *memory)
-{
-	*r = (struct request){ .data = memory, .disk = d, .then = r->then, .refuse = r->refuse };
-	r->cmd = (struct disk_cmd){
-		.op = op, .sector = sector, .sectors = sectors, .data = data, .done = done
-	};
-	disk_submit(d, &r->cmd);
-}
-
 static void irq(unsigned n)
 {
 	m.irq[n](m.irq_ctx[n]);
-}
-
-static void pass_time(u64 ticks)
-{
-	u64 end = m.now + ticks;
-
-	while (tq.next <= end) {
-		m.now = MAX(m.now, tq.next);
-		timerq_run(&tq);
-	}
-	m.now = end;
 }
 
 static void test_found(void **state)
