@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * gdb's protocol, by the bytes that go over the line, against a target that is two processors and a
- * page of memory.
+ * gdb's protocol, by the bytes that go over the line, against the target of gdb_target.h.
  *
  * Sources: hv/ctl/gdb.c hv/ctl/gdb_commands.c hv/ctl/gdb_regs.c
  */
@@ -14,169 +13,14 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "hv/ctl/gdb.h"
-#include "hv/lib/util.h"
-
-#define THREADS 2u
-#define MEMORY	0x1000ul /* the only page, and its address */
-#define POINTS	4
-
-static struct {
-	struct gdb gdb;
-	u8 regs[THREADS][GDB_REGS][GDB_REG_MAX];
-	u8 memory[MEMORY];
-	struct {
-		enum gdb_point p;
-		u64 address, len;
-	} point[POINTS];
-	unsigned points;
-	enum gdb_action action[THREADS];
-	unsigned resumed, stops, kills, clears;
-	char out[2 * GDB_PACKET_MAX];
-	size_t out_len;
-} t;
-
-static unsigned threads(void *ctx)
-{
-	(void)ctx;
-	return THREADS;
-}
-
-static const char *state(void *ctx, unsigned thread)
-{
-	(void)ctx;
-	return thread ? "halted" : "running";
-}
-
-static void read_reg(void *ctx, unsigned thread, enum gdb_reg r, u8 *value)
-{
-	(void)ctx;
-	memcpy(value, t.regs[thread][r], gdb_reg_size(r));
-}
-
-static bool write_reg(void *ctx, unsigned thread, enum gdb_reg r, const u8 *value)
-{
-	(void)ctx;
-	if (r == GDB_CR3)
-		return false;
-	memcpy(t.regs[thread][r], value, gdb_reg_size(r));
-	return true;
-}
-
-static size_t in_memory(u64 address, size_t len)
-{
-	return address - MEMORY >= MEMORY ? 0 : MIN(len, 2 * MEMORY - address);
-}
-
-static size_t mem_read(void *ctx, unsigned thread, u64 address, u8 *buf, size_t len)
-{
-	(void)ctx;
-	(void)thread;
-	len = in_memory(address, len);
-	if (len)
-		memcpy(buf, t.memory + address - MEMORY, len);
-	return len;
-}
-
-static bool mem_write(void *ctx, unsigned thread, u64 address, const u8 *buf, size_t len)
-{
-	(void)ctx;
-	(void)thread;
-	if (in_memory(address, len) < len)
-		return false;
-	memcpy(t.memory + address - MEMORY, buf, len);
-	return true;
-}
-
-static enum gdb_result insert(void *ctx, unsigned thread, enum gdb_point p, u64 address, u64 len)
-{
-	(void)ctx;
-	(void)thread;
-	if (p == GDB_WATCH_READ)
-		return GDB_UNSUPPORTED;
-	if (t.points == POINTS)
-		return GDB_FAILED;
-	t.point[t.points].p = p;
-	t.point[t.points].address = address;
-	t.point[t.points++].len = len;
-	return GDB_DONE;
-}
-
-static enum gdb_result del(void *ctx, unsigned thread, enum gdb_point p, u64 address, u64 len)
-{
-	(void)ctx;
-	(void)thread;
-	(void)p;
-	(void)address;
-	(void)len;
-	t.points--;
-	return GDB_DONE;
-}
-
-static void clear(void *ctx)
-{
-	(void)ctx;
-	t.points = 0;
-	t.clears++;
-}
-
-static void resume(void *ctx, const enum gdb_action *action)
-{
-	(void)ctx;
-	memcpy(t.action, action, sizeof(t.action));
-	t.resumed++;
-}
-
-static void stop(void *ctx)
-{
-	(void)ctx;
-	t.stops++;
-}
-
-static void kill_target(void *ctx)
-{
-	(void)ctx;
-	t.kills++;
-}
-
-static void send_bytes(void *ctx, const u8 *buf, size_t len)
-{
-	(void)ctx;
-	assert_true(t.out_len + len < sizeof(t.out));
-	memcpy(t.out + t.out_len, buf, len);
-	t.out_len += len;
-	t.out[t.out_len] = 0;
-}
-
-static const struct gdb_ops ops = {
-	.threads = threads,
-	.state = state,
-	.read_reg = read_reg,
-	.write_reg = write_reg,
-	.read = mem_read,
-	.write = mem_write,
-	.insert = insert,
-	.remove = del,
-	.clear = clear,
-	.resume = resume,
-	.stop = stop,
-	.kill = kill_target,
-	.send = send_bytes,
-};
+#define CHECK(x) assert_true(x)
+#include "tests/unit/gdb_target.h"
 
 static int setup(void **s)
 {
 	(void)s;
-	memset(&t, 0, sizeof(t));
-	gdb_init(&t.gdb, &ops, NULL);
+	target_begin();
 	return 0;
-}
-
-static void bytes(const void *p, size_t len)
-{
-	t.out_len = 0;
-	t.out[0] = 0;
-	gdb_receive(&t.gdb, p, len);
 }
 
 static size_t frame(char *to, const char *body, size_t len)
@@ -197,7 +41,7 @@ static const char *ask_bytes(const char *body, size_t len)
 	static char packet[3 * GDB_PACKET_MAX], want[2 * GDB_PACKET_MAX], reply[2 * GDB_PACKET_MAX];
 	size_t n;
 
-	bytes(packet, frame(packet, body, len));
+	target_hears(packet, frame(packet, body, len));
 	if (t.out_len < 5)
 		return t.out[0] == '+' ? "none" : "not even an ack";
 	assert_int_equal(t.out[0], '+');
@@ -215,34 +59,25 @@ static const char *ask(const char *body)
 	return ask_bytes(body, strlen(body));
 }
 
-static void halt(enum gdb_why why, unsigned thread, u64 address)
-{
-	struct gdb_event e = { why, thread, address };
-
-	t.out_len = 0;
-	t.out[0] = 0;
-	gdb_stopped(&t.gdb, &e);
-}
-
 static void test_packets(void **s)
 {
 	static const char bad[] = "$qC#00", twice[] = "$q$qC#b4", zeros[8];
 
 	(void)s;
 	assert_string_equal(ask("qC"), "QC1");
-	bytes(bad, strlen(bad));
+	target_hears(bad, strlen(bad));
 	assert_string_equal(t.out, "-");
-	bytes("$qC#zz", 6);
+	target_hears("$qC#zz", 6);
 	assert_string_equal(t.out, "-");
 	/* A packet whose end was lost does not spoil the next. */
-	bytes(twice, strlen(twice));
+	target_hears(twice, strlen(twice));
 	assert_string_equal(t.out, "+$QC1#c5");
 	/* What stands between packets is nothing. */
-	bytes(zeros, sizeof(zeros));
-	bytes("+++\x03#00", 7);
+	target_hears(zeros, sizeof(zeros));
+	target_hears("+++\x03#00", 7);
 	assert_string_equal(t.out, "");
 	/* gdb did not understand. */
-	bytes("-", 1);
+	target_hears("-", 1);
 	assert_string_equal(t.out, "$QC1#c5");
 	/* Byte by byte is the same. */
 	for (const char *p = "$qC#b4"; *p; p++)
@@ -254,9 +89,9 @@ static void test_no_acks(void **s)
 {
 	(void)s;
 	assert_string_equal(ask("QStartNoAckMode"), "OK");
-	bytes("$qC#b4", 6);
+	target_hears("$qC#b4", 6);
 	assert_string_equal(t.out, "$QC1#c5");
-	bytes("$qC#00-", 7);
+	target_hears("$qC#00-", 7);
 	assert_string_equal(t.out, "");
 	/* A new session begins with acknowledgements. */
 	assert_non_null(strstr(ask("qSupported:swbreak+"), "PacketSize=1000;"));
@@ -428,7 +263,7 @@ static void test_go(void **s)
 	assert_int_equal(t.action[0], GDB_CONTINUE);
 	assert_int_equal(t.action[1], GDB_STEP);
 	assert_true(gdb_is_running(&t.gdb));
-	halt(GDB_WHY_STOP, 1, 0);
+	target_stops(GDB_WHY_STOP, 1, 0);
 	assert_non_null(strstr(t.out, "$T05"));
 	assert_non_null(strstr(t.out, "thread:2;"));
 	assert_string_equal(ask("qC"), "QC2");
@@ -436,17 +271,17 @@ static void test_go(void **s)
 	assert_string_equal(ask("vCont;S05:2;c:2"), "none");
 	assert_int_equal(t.action[0], GDB_STAY);
 	assert_int_equal(t.action[1], GDB_STEP);
-	halt(GDB_WHY_STOP, 1, 0);
+	target_stops(GDB_WHY_STOP, 1, 0);
 	assert_string_equal(ask("Hc1"), "OK");
 	assert_string_equal(ask("c"), "none");
 	assert_int_equal(t.action[0], GDB_CONTINUE);
 	assert_int_equal(t.action[1], GDB_STAY);
-	halt(GDB_WHY_STOP, 0, 0);
+	target_stops(GDB_WHY_STOP, 0, 0);
 	assert_string_equal(ask("Hc-1"), "OK");
 	assert_string_equal(ask("s"), "none");
 	assert_int_equal(t.action[0], GDB_STEP);
 	assert_int_equal(t.action[1], GDB_CONTINUE);
-	halt(GDB_WHY_STOP, 0, 0);
+	target_stops(GDB_WHY_STOP, 0, 0);
 	assert_int_equal(t.resumed, 4);
 }
 
@@ -481,7 +316,7 @@ static void test_reasons(void **s)
 
 		ask(i & 1 ? "qSupported:x+;swbreak+;hwbreak+" : "qSupported:xswbreak+;hwbreak-");
 		ask("c");
-		halt(rows[i / 2].why, 0, 0x1abc);
+		target_stops(rows[i / 2].why, 0, 0x1abc);
 		assert_memory_equal(t.out, want, strlen(want));
 	}
 	/* The last one is there to be asked for. */
@@ -492,13 +327,13 @@ static void test_interrupt(void **s)
 {
 	(void)s;
 	ask("c");
-	bytes("\x03", 1);
+	target_hears("\x03", 1);
 	assert_int_equal(t.stops, 1);
 	assert_string_equal(t.out, "");
-	halt(GDB_WHY_ASKED, 0, 0);
+	target_stops(GDB_WHY_ASKED, 0, 0);
 	assert_memory_equal(t.out, "$T02", 4);
 	/* When it stands still there is nothing to stop. */
-	bytes("\x03", 1);
+	target_hears("\x03", 1);
 	assert_int_equal(t.stops, 1);
 }
 
@@ -507,12 +342,12 @@ static void test_new_session_while_running(void **s)
 {
 	(void)s;
 	ask("QStartNoAckMode");
-	bytes("$c#63", 5);
+	target_hears("$c#63", 5);
 	assert_string_equal(ask("qSupported:swbreak+"), "none");
 	assert_int_equal(t.stops, 1);
-	bytes("$qC#b4\x03", 7); /* it should wait for its answer */
+	target_hears("$qC#b4\x03", 7); /* it should wait for its answer */
 	assert_string_equal(t.out, "");
-	halt(GDB_WHY_ASKED, 1, 0);
+	target_stops(GDB_WHY_ASKED, 1, 0);
 	assert_memory_equal(t.out, "$PacketSize", 11);
 	assert_memory_equal(ask("?"), "T02", 3);
 	assert_string_equal(ask("qC"), "QC2");
@@ -528,7 +363,7 @@ static void test_detach(void **s)
 	assert_int_equal(t.action[1], GDB_CONTINUE);
 	assert_true(gdb_is_running(&t.gdb));
 	/* Nobody waits for this. */
-	halt(GDB_WHY_STOP, 0, 0);
+	target_stops(GDB_WHY_STOP, 0, 0);
 	assert_string_equal(t.out, "");
 }
 
@@ -536,8 +371,7 @@ static void test_end(void **s)
 {
 	(void)s;
 	ask("c");
-	t.out_len = 0;
-	gdb_ended(&t.gdb, 0);
+	target_ends(0);
 	assert_string_equal(t.out, "$W00#b7");
 	assert_string_equal(ask("?"), "W00");
 	assert_string_equal(ask("g"), "E04");
@@ -552,7 +386,7 @@ static void test_crash_and_kill(void **s)
 	(void)s;
 	assert_string_equal(ask("vKill;1"), "OK");
 	assert_int_equal(t.kills, 1);
-	gdb_ended(&t.gdb, 1);
+	target_ends(1);
 	assert_string_equal(ask("?"), "X06");
 	setup(NULL);
 	assert_string_equal(ask("k"), "none");
