@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hv/cpu/tsc.h"
 #include "hv/ctl/commands.h"
 #include "hv/ctl/monitor.h"
 #include "hv/vm/vm.h"
@@ -25,30 +24,10 @@ static struct {
 	unsigned calls;
 } cm;
 
-u64 tsc_now(void)
-{
-	return 0;
-}
-
-u64 tsc_hz(void)
-{
-	return 1;
-}
-
-u64 uptime_us(void)
-{
-	return 0;
-}
-
 struct percpu *cpu_by_index(unsigned index)
 {
 	(void)index;
 	return NULL;
-}
-
-void task_init(struct task *t, void (*run)(struct task *t))
-{
-	t->run = run;
 }
 
 void task_post(struct task *t, struct percpu *cpu)

@@ -2,16 +2,18 @@
 /*
  * What the hypervisor's sources expect around them, for unit tests on the host: the log goes to
  * standard error, panic() aborts, pages come from the C library (and are counted, so that a test
- * can see a leak).
+ * can see a leak), and the clock stands.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "hv/cpu/tsc.h"
 #include "hv/ctl/ledger.h"
 #include "hv/ctl/log.h"
 #include "hv/mem/page.h"
+#include "hv/vm/task.h"
 #include "tests/unit/host.h"
 
 __attribute__((weak)) enum log_level log_level = LOG_INFO;
@@ -130,4 +132,24 @@ __attribute__((weak)) struct ledger_mark ledger_backend_begin(void)
 __attribute__((weak)) void ledger_backend_end(struct ledger_mark m)
 {
 	(void)m;
+}
+
+__attribute__((weak)) u64 tsc_now(void)
+{
+	return 0;
+}
+
+__attribute__((weak)) u64 tsc_hz(void)
+{
+	return 1;
+}
+
+__attribute__((weak)) u64 uptime_us(void)
+{
+	return 0;
+}
+
+__attribute__((weak)) void task_init(struct task *t, void (*run)(struct task *t))
+{
+	t->run = run;
 }

@@ -14,7 +14,6 @@
 
 #include <cmocka.h>
 
-#include "hv/cpu/tsc.h"
 #include "hv/ctl/command.h"
 #include "hv/vm/vm.h"
 #include "hv/vm/vms.h"
@@ -35,29 +34,9 @@ static unsigned done_count;
 static char answer[ANSWER];
 static struct call c;
 
-u64 tsc_now(void)
-{
-	return 0;
-}
-
-u64 tsc_hz(void)
-{
-	return 1;
-}
-
-u64 uptime_us(void)
-{
-	return 0;
-}
-
 struct percpu *cpu_by_index(unsigned index)
 {
 	return &cpus[index];
-}
-
-void task_init(struct task *t, void (*run)(struct task *t))
-{
-	t->run = run;
 }
 
 void task_post(struct task *t, struct percpu *cpu)

@@ -63,11 +63,6 @@ void uart_write(struct uart *u, const u8 *buf, size_t len, bool now)
 	line.out[line.out_len] = 0;
 }
 
-void task_init(struct task *t, void (*fn)(struct task *t))
-{
-	t->run = fn;
-}
-
 void task_post(struct task *t, struct percpu *on)
 {
 	(void)on;

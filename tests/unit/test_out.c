@@ -12,26 +12,10 @@
 
 #include <cmocka.h>
 
-#include "hv/cpu/tsc.h"
 #include "hv/ctl/out.h"
 
 static char buf[1024];
 static struct out o;
-
-u64 tsc_now(void)
-{
-	return 0;
-}
-
-u64 tsc_hz(void)
-{
-	return 1;
-}
-
-u64 uptime_us(void)
-{
-	return 0;
-}
 
 static void compose(void)
 {

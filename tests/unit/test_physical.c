@@ -14,7 +14,6 @@
 
 #include "hv/blk/physical.h"
 #include "hv/cpu/idle.h"
-#include "hv/cpu/tsc.h"
 #include "hv/drv/disk.h"
 #include "hv/mem/page.h"
 #include "tests/unit/gpt_util.h"
@@ -79,16 +78,6 @@ static void mock_poll(struct disk *d)
 static const struct disk_ops mock_ops = {
 	.name = "mock", .submit = mock_submit, .poll = mock_poll
 };
-
-u64 tsc_now(void)
-{
-	return 0;
-}
-
-u64 tsc_hz(void)
-{
-	return 1;
-}
 
 void cpu_idle(u64 deadline)
 {
