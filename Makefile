@@ -176,7 +176,7 @@ bench: deps $(B)/triptych.elf $(BENCH)
 # The same guests natively and in each mode: build/compare/report.html. QUICK=1 for a small set.
 COMPARE_OUT := $(B)/compare
 .PHONY: compare
-compare: deps $(B)/triptych.elf $(BENCH) $(B)/nano.elf $(SAME_NUMBERS)
+compare: deps $(B)/triptych.elf counting $(BENCH) $(B)/nano.elf $(SAME_NUMBERS)
 	@$(TRIPTYCH) compare --out $(COMPARE_OUT) $(if $(QUICK),--quick)
 
 # docs/numbers.md from the results beside it; `make compare` makes such results.

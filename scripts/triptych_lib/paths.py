@@ -7,6 +7,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 SAME_NUMBERS = BUILD / "same-numbers.so"
 HYPERVISOR = BUILD / "triptych.elf"
+COUNTING = BUILD / "counting" / "triptych.elf"  # `make counting`
 BENCH = BUILD / "guest-images" / "linux" / "bench"
 NANO = BUILD / "nano.elf"
 IOBENCH = BENCH.with_name("iobench")

@@ -36,6 +36,18 @@ def stats(mode: str, scale: int = 1) -> list[Record]:
     return rows
 
 
+def traced(mode: str) -> Record:
+    """A boot each exit of which was recorded, with VMREADs and VMWRITEs by reason."""
+    rows = stats(mode)
+    for row in rows:
+        if "exit" in row:
+            row |= {"vmreads": row["count"] * 3, "vmwrites": row["count"]}
+    rows.append({"vm": "g", "rip": "0xffffffff81000010", "reason": "CPUID", "times": 600, "spent": 58_800, "symbol": "native_cpuid+0x2"})
+    rows.append({"vm": "g", "rip": "0x401000", "reason": "EPT violation", "times": 40, "spent": 52_000})
+    rows.append({"vm": "g", "rip": "0xffffffff81000020", "reason": "CPUID", "times": 400, "spent": 39_200, "symbol": "<odd>+0x2"})
+    return record("boot", mode, operations=[], stats=rows, traced=True, images={"kernel": "aa", "hypervisor": "cc"})
+
+
 def operations(mode: str) -> list[Record]:
     by = TICKS[mode]
     exits = {} if mode in ("native", "hw") else {"memory": 1.5}
@@ -67,9 +79,10 @@ def cannot(workload: str, mode: str, why: str = NO_PARA) -> Record:
 
 
 def full(engine: str = "bochs") -> list[Record]:
-    """Two workloads, in most modes, twice; one mode that there is not and one that failed."""
+    """Two workloads, in most modes, twice; one mode that there is not and one that failed; a boot that was traced."""
     found = [record(w, m, r, engine) for w in ("nano", "linux") for m in TICKS for r in (1, 2)]
     found += [cannot(w, "para") for w in ("nano", "linux")]
+    found += [traced(mode) for mode in ("hw", "pure-oos")]
     for r in found:
         if r["workload"] == "linux" and r["mode"] == "pure-sync" and r["repetition"] == 2:
             r |= {"status": "failed", "why": "timed out", "operations": []}

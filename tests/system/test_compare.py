@@ -293,6 +293,18 @@ def test_the_ledger_adds_up_to_the_ticks_that_passed() -> None:
     assert figures.ledger(made.record("nano", "native")) is None
 
 
+def test_a_traced_run_says_where_its_exits_come_from() -> None:
+    data = figures.figures(made.full())
+    assert data["mixed"] == [], "the hypervisor that counts is a build of its own"
+    (boot,) = (w for w in data["workloads"] if w["name"] == "boot")
+    run = boot["runs"]["pure-oos"]
+    assert run["exits"]["memory"] == {"count": 40, "ticks": 52_000, "vmreads": 120, "vmwrites": 40}
+    assert [p["place"] for p in run["places"]] == ["native_cpuid+0x2", "<odd>+0x2", "0x401000"], "most exits first"
+    text = summary.markdown(data)
+    assert "| cpuid | 1,000 | 98 | 3 | 1 |" in text and "| `native_cpuid+0x2` | CPUID | 600 | 98 |" in text
+    assert "VMREADs" not in summary.reasons(data["workloads"][0], ["hw"]), "no column for what was not counted"
+
+
 def test_what_is_not_of_one_kind_is_said() -> None:
     records = [made.record("nano", "hw"), made.record("nano", "native", engine="kvm")]
     data = figures.figures(records)

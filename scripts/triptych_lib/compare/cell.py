@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import bochs, qemu, run
-from ..paths import HYPERVISOR, ROOT
+from ..paths import ROOT
 from ..ui import STATUS_CRASHED, STATUS_TIMEOUT, Progress
 from . import facts, lines, matrix, store
 from .matrix import Cell
@@ -64,6 +64,7 @@ def plan(cell: Cell, setting: Setting, progress: Progress) -> Planned:
         "cpu_model": setting.cpu_model,
         "vm": {k: v.removeprefix(f"{ROOT}/") if isinstance(v, str) else v for k, v in keys.items()},
         "why": cell.why,
+        "traced": cell.workload.traced,
     }
     if not cell.why:
         found = run.gather(vm, progress)
@@ -71,7 +72,7 @@ def plan(cell: Cell, setting: Setting, progress: Progress) -> Planned:
         about["images"] = {
             "kernel": facts.sha256(found.kernel),
             "initrd": facts.sha256(found.initrd),
-            "hypervisor": "" if cell.mode.native else facts.sha256(HYPERVISOR),
+            "hypervisor": "" if cell.mode.native else facts.sha256(cell.workload.hypervisor),
         }
     return Planned(cell, store.key_of(about), keys, about)
 
@@ -84,6 +85,8 @@ def command(planned: Planned, setting: Setting) -> list[str]:
              "--stats-json", f"{stem}.stats.json"]  # fmt: skip
     if setting.engine == "bochs":
         words += ["--rtc", str(matrix.RTC_START)]
+    if planned.cell.workload.traced:
+        words += ["--trace", str(matrix.TRACE_KEPT), "--hypervisor", str(planned.cell.workload.hypervisor.relative_to(ROOT))]
     return [*words, "--mode", "native"] if planned.cell.mode.native else words
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from .. import engine
-from ..paths import BUILD, HYPERVISOR
+from ..paths import BUILD
 from ..ui import STATUS_CRASHED, STATUS_OK, Progress, UsageError
 from . import against, budget, charts, facts, figures, matrix, numbers, page, runner, store, summary
 from .cell import Planned, Runs, Setting, default_cpu_model, measure, plan
@@ -61,8 +61,6 @@ def _plans(args: argparse.Namespace, setting: Setting, progress: Progress) -> li
     for missing in {w.name: matrix.missing_file(w) for w in (c.workload for c in cells)}.values():
         if missing:
             raise UsageError(missing)
-    if not HYPERVISOR.exists():
-        raise UsageError(f"{HYPERVISOR} is not there: run 'make'")
     return [plan(c, setting, progress) for c in cells]
 
 

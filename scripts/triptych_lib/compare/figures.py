@@ -11,9 +11,11 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
+from .. import trace
 from . import matrix
 from .store import CANNOT, FAILED, OK, Record
 
+PLACES = 20  # the instructions of a guest with most exits, of a run that was traced
 MODEL_E = (500, 1000, 2000)  # assumed ticks of one exit and entry of a processor
 Data = dict[str, Any]
 
@@ -99,14 +101,24 @@ def _row(name: str, by_mode: dict[str, list[Record]], counted: bool) -> Data:
 
 
 def exits_by_reason(record: Record) -> dict[str, dict[str, int]]:
-    """Of a whole run, all vCPUs together."""
+    """Of a whole run, all vCPUs together; with VMREADs and VMWRITEs where they were counted."""
     result: dict[str, dict[str, int]] = {}
     for row in record.get("stats") or []:
         if "exit" in row:
-            sums = result.setdefault(str(row["exit"]), {"count": 0, "ticks": 0})
-            sums["count"] += int(row["count"])
-            sums["ticks"] += int(row["ticks"])
+            sums = result.setdefault(str(row["exit"]), {})
+            for key in ("count", "ticks", "vmreads", "vmwrites"):
+                if key in row:
+                    sums[key] = sums.get(key, 0) + int(row[key])
     return result
+
+
+def places(record: Record) -> list[Data]:
+    """The guest's instructions with most exits, of a run that was traced: exits, ticks, reason, symbol or address."""
+    rows = trace.places(record.get("stats") or [])[:PLACES]
+    return [
+        {"place": r.get("symbol", r["rip"]), "reason": r["reason"], "count": int(r["times"]), "ticks": int(r["spent"])}
+        for r in rows
+    ]
 
 
 # Accounts of a physical CPU (hv/ctl/ledger.h); what its vCPUs have is told row by row.
@@ -144,6 +156,7 @@ def _run(runs: list[Record], repeatable: bool) -> Data:
     if status != OK:
         return result
     result["exits"] = exits_by_reason(first)
+    result["places"] = places(first)
     book = ledger(first)
     if book is not None:
         result["ledger"] = book
@@ -202,7 +215,9 @@ def mixed(records: list[Record]) -> list[str]:
         values = sorted({str(r.get(key)) for r in records})
         if len(values) > 1:
             said.append(f"{key}: {', '.join(values)}")
-    builds = {r["images"]["hypervisor"] for r in records if r.get("images", {}).get("hypervisor")}
-    if len(builds) > 1:
-        said.append(f"{len(builds)} builds of the hypervisor")
+    for traced in (False, True):  # each has its build
+        of = [r for r in records if bool(r.get("traced")) == traced]
+        builds = {r["images"]["hypervisor"] for r in of if r.get("images", {}).get("hypervisor")}
+        if len(builds) > 1:
+            said.append(f"{len(builds)} builds of the hypervisor")
     return said

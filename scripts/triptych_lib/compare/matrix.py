@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import vmconfig
-from ..paths import BENCH, NANO
+from ..paths import BENCH, COUNTING, HYPERVISOR, NANO
 from ..ui import UsageError, nearest
 from ..vmconfig import Vm
 
@@ -65,6 +65,7 @@ class Workload:
     modes: tuple[str, ...] = MODE_NAMES  # of a full set
     quick: tuple[str, ...] = ()  # modes of a quick set
     prints: bool = True  # lines of results; else only its accounts count
+    traced: bool = False  # each exit is recorded, and its VMREADs and VMWRITEs are counted
     absent: dict[str, str] = field(default_factory=dict, hash=False)  # mode: why there is no such cell
     repeatable: str = ""  # on its command line under Bochs only
     words: str = ""  # for the program in it
@@ -75,6 +76,10 @@ class Workload:
         words = self.mode_words.get(mode, self.words)
         parts = [str(self.vm.get("append", "")), self.repeatable if engine == "bochs" else "", words]
         return " ".join(p for p in parts if p)
+
+    @property
+    def hypervisor(self) -> Path:
+        return COUNTING if self.traced else HYPERVISOR
 
 
 def _linux(kernel: str, run: str = "loglevel=0 rdinit=/bin/bench") -> dict[str, Any]:
@@ -88,6 +93,8 @@ def _disk(kernel: str, io: str = "virtio") -> dict[str, Any]:
 NO_SUCH_DISK = "natively there is no such disk"
 FEWER = "at most 3 batches of an operation instead of 40: it is a hundred times slower here"
 NO_ACCOUNTS = "natively nobody keeps accounts"
+TRACE_KEPT = 16  # exits in the ring; what matters here is that all are counted by place
+TRACED = "each exit is recorded, and its VMREADs and VMWRITEs are counted, which takes ticks: those of the account trace, and more"
 WORKLOADS = (
     Workload("nano", "single operations of the processor, with no operating system around them",
              {"kernel": str(NANO), "boot": "multiboot", "initrd": "", "mem": "256M", "counters": True, "kvmclock": True},
@@ -100,7 +107,7 @@ WORKLOADS = (
              mode_words={"pure-vtlb": "-- --batches=3 --budget=1"}, notes={"pure-vtlb": FEWER}),
     Workload("boot", "Debian's cloud kernel from its first instruction to its init and power-off",
              _linux("debian:cloud-amd64", "triptych.run=/bin/true"), 0.7, modes=("native", "hw", "pure-oos"),
-             prints=False, absent={NATIVE: NO_ACCOUNTS}),
+             prints=False, traced=True, absent={NATIVE: NO_ACCOUNTS}, notes={"hw": TRACED, "pure-oos": TRACED}),
     Workload("disk", "requests to a disk past all caches: virtio, on memory of the hypervisor's", _disk("debian:cloud-amd64"),
              0.7, modes=("native", "hw", "pure-oos"), repeatable=REPEATABLE, absent={NATIVE: NO_SUCH_DISK}),
     Workload("disk-ide", "the same requests and the same memory behind an emulated IDE disk",
@@ -186,5 +193,8 @@ def toml(keys: dict[str, Any]) -> str:
 def missing_file(workload: Workload) -> str:
     """What must be built before the workload can run, or nothing."""
     kernel = str(workload.vm["kernel"])
-    need = BENCH if kernel.startswith("debian:") else Path(kernel)
-    return "" if need.exists() else f"{need} is not there: run 'make'"
+    guest = BENCH if kernel.startswith("debian:") else Path(kernel)
+    for need, how in ((guest, "make"), (workload.hypervisor, "make counting" if workload.traced else "make")):
+        if not need.exists():
+            return f"{need} is not there: run '{how}'"
+    return ""

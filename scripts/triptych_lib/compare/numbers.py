@@ -4,7 +4,8 @@
     {{about}}                                   engine, tick, commit, host
     {{ticks WORKLOAD MODE,MODE}}                a table of ticks an operation; modes but for native with their ratios
     {{exits WORKLOAD MODE,MODE}}                a table of exits an operation
-    {{reasons WORKLOAD MODE,MODE}}              a table of a whole run's exits by reason, and their ticks
+    {{reasons WORKLOAD MODE,MODE}}              a table of a whole run's exits by reason, and what each takes
+    {{places WORKLOAD MODE,MODE}}               a table of the guest's instructions with most exits, of a traced run
     {{ledger WORKLOAD MODE,MODE}}               a table of every account of a whole run
     {{agreement WORKLOAD}}                      do repetitions agree?
     {{WORKLOAD OPERATION MODE KEY}}             one figure, in a sentence: ticks, ratio, minimum, maximum, exits, REASON
@@ -110,24 +111,6 @@ def _of_run(data: Data, words: list[str]) -> str:
     raise _Missing(f"{' '.join(words)}: no such key")
 
 
-def _reasons(workload: Data, modes: list[str]) -> str:
-    runs = {m: workload["runs"][m] for m in modes}
-    names: dict[str, int] = {}
-    for run in runs.values():
-        for name, row in run.get("exits", {}).items():
-            if name != "none":
-                names[name] = names.get(name, 0) + row["count"]
-    rows = []
-    for name in sorted(names, key=lambda n: -names[n]):
-        row = [name]
-        for run in runs.values():
-            of = run.get("exits", {}).get(name)
-            row += [f"{of['count']:,}", f"{of['ticks']:,}", f"{of['ticks'] / of['count']:,.0f}"] if of else ["", "", ""]
-        rows.append(row)
-    head = [h for m in modes for h in (f"{m}: exits", "ticks", "ticks an exit")]
-    return summary.table(["reason", *head], rows).rstrip()
-
-
 def _ledger(workload: Data, modes: list[str]) -> str:
     books = {m: workload["runs"][m].get("ledger") for m in modes}
     if not all(books.values()):
@@ -150,7 +133,7 @@ def _fill(data: Data, words: list[str]) -> str:
         return (_over if kind == "over" else _spent)(data, rest)
     if kind == "agreement" and len(rest) == 1:
         return summary.agreement(_workload(data, rest[0])).rstrip()
-    tables = {"ticks": summary.operations, "exits": summary.exits, "reasons": _reasons, "ledger": _ledger}
+    tables = {"ticks": summary.operations, "exits": summary.exits, "reasons": summary.reasons, "places": summary.places, "ledger": _ledger}
     if kind in tables and len(rest) == 2:
         workload = _workload(data, rest[0])
         return tables[kind](workload, _modes(workload, rest[1])).rstrip()

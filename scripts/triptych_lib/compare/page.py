@@ -119,6 +119,36 @@ def exits_table(workload: Data, modes: list[str]) -> str:
     return grid(["exits an operation", *modes], rows)
 
 
+def reasons_table(workload: Data) -> str:
+    """Exits of the whole run by reason, and what one takes."""
+    runs = {m: r for m, r in workload["runs"].items() if r.get("exits") and m in charts.STYLE}
+    names, known = summary.by_reason(runs)
+    rows = []
+    for name in names:
+        row = [esc(name)]
+        for mode, run in runs.items():
+            of = run["exits"].get(name)
+            where = f"{workload['name']}/run/{mode}/exits/{name}"
+            row.append(figure(where, of["count"], f"{of['count']:,}") if of else "")
+            row += [esc(number(of[key] / of["count"])) if of else "" for key in known[mode]]
+        rows.append(row)
+    head = [h for mode in runs for h in (f"{mode}: exits", *(summary.EACH[key] for key in known[mode]))]
+    return grid(["reason", *head], rows) if rows else ""
+
+
+def places_tables(workload: Data) -> str:
+    """Where the exits of traced runs came from."""
+    parts = []
+    for mode, run in workload["runs"].items():
+        rows = []
+        for n, place in enumerate(run.get("places", [])):
+            where = f"{workload['name']}/run/{mode}/place/{n}"
+            shown = [figure(f"{where}/{key}", place[key], f"{place[key]:,}") for key in ("count", "ticks")]
+            rows.append([f"<code>{esc(place['place'])}</code>", esc(place["reason"]), *shown])
+        parts += [grid([f"{mode}: the guest's instruction", "reason", "exits", "ticks"], rows)] if rows else []
+    return "".join(parts)
+
+
 def model_table(workload: Data, modes: list[str]) -> str:
     rows = []
     for op in workload["operations"]:
@@ -216,7 +246,10 @@ def section(workload: Data) -> str:
              plot(charts.entries, workload)),
         card("Ticks", "The median of an operation, and as a multiple of native." + _notes(workload), ticks_table(workload, main)),
         card("Exits by reason", "Of the whole run, boot included; each bar is as long as the others.",
-             plot(charts.exits, workload), folded("Exits of each operation", exits_table(workload, rest))),
+             plot(charts.exits, workload), folded("Every reason, and what an exit takes", reasons_table(workload)),
+             folded("Exits of each operation", exits_table(workload, rest))),
+        card("Where the exits come from", "The guest's instructions with most exits, of a run in which each was recorded.",
+             places_tables(workload)),
         card("The ledger", "Every tick of the run stands in one account; each bar adds up to the number beside it.",
              plot(charts.ledger, workload), folded("Every account", ledger_table(workload))),
         card("Shadow paging without its fast paths", "What each of them gains: the mode without it.",

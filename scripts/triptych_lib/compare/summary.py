@@ -125,6 +125,49 @@ def exits(workload: Data, modes: list[str]) -> str:
     return table(["exits an operation", *with_any], picked)
 
 
+EACH = {"ticks": "ticks an exit", "vmreads": "VMREADs", "vmwrites": "VMWRITEs"}  # the last two where they were counted
+
+
+def by_reason(runs: dict[str, Data]) -> tuple[list[str], dict[str, list[str]]]:
+    """Whole runs: the reasons for which they exited, the most frequent first; and what is known of an exit, by mode."""
+    count: dict[str, int] = {}
+    known: dict[str, list[str]] = {}
+    for mode, run in runs.items():
+        rows = {name: row for name, row in run.get("exits", {}).items() if name != "none"}
+        known[mode] = [key for key in EACH if rows and all(key in row for row in rows.values())]
+        for name, row in rows.items():
+            count[name] = count.get(name, 0) + row["count"]
+    return sorted(count, key=lambda n: -count[n]), known
+
+
+def reasons(workload: Data, modes: list[str]) -> str:
+    """Exits of whole runs by reason, and what one takes."""
+    runs = {m: workload["runs"][m] for m in modes if workload["runs"][m].get("exits")}
+    names, known = by_reason(runs)
+    rows = []
+    for name in names:
+        row = [name]
+        for mode, run in runs.items():
+            of = run["exits"].get(name)
+            row.append(f"{of['count']:,}" if of else "")
+            row += [number(of[key] / of["count"]) if of else "" for key in known[mode]]
+        rows.append(row)
+    head = [h for mode in runs for h in (f"{mode}: exits", *(EACH[key] for key in known[mode]))]
+    return table(["reason", *head], rows) if rows else ""
+
+
+def places(workload: Data, modes: list[str]) -> str:
+    """Where most exits of a traced run came from, a table a mode."""
+    tables = []
+    for mode in modes:
+        rows = [
+            [f"`{p['place']}`", p["reason"], f"{p['count']:,}", number(p["ticks"] / p["count"])]
+            for p in workload["runs"][mode].get("places", [])
+        ]
+        tables += [table([f"{mode}: the guest's instruction", "reason", "exits", "ticks an exit"], rows)] if rows else []
+    return "\n".join(tables)
+
+
 def model(workload: Data, modes: list[str]) -> str:
     """The model's figures, as ratios to native, so that nobody takes them for ticks that were counted."""
     rows = []
@@ -188,6 +231,8 @@ def markdown(data: Data) -> str:
         parts.append("\n".join([*lines, _mitigations(w)]).strip() + "\n")
         parts.append(statuses(w))
         if not w["operations"]:
+            ran = main_modes(w["modes"])
+            parts += [agreement(w), reasons(w, ran), places(w, ran)]
             continue
         parts.append(operations(w, main_modes(w["modes"])))
         without = [m for m in variants(w["modes"]) if m in w["modes"]]
