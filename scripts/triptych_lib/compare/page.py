@@ -95,7 +95,7 @@ def ticks_table(workload: Data, modes: list[str]) -> str:
             elif n == 0:  # one cell for the whole column
                 row.append(_no(run).replace("<td", f'<td rowspan="{len(workload["operations"])}"', 1))
         rows.append(row)
-    return grid(["ticks an operation", *modes], rows)
+    return grid(["ticks an operation", *modes], rows) if rows else ""
 
 
 def exits_table(workload: Data, modes: list[str]) -> str:
@@ -248,8 +248,7 @@ def section(workload: Data) -> str:
         card("Exits by reason", "Of the whole run, boot included; each bar is as long as the others.",
              plot(charts.exits, workload), folded("Every reason, and what an exit takes", reasons_table(workload)),
              folded("Exits of each operation", exits_table(workload, rest))),
-        card("Where the exits come from", "The guest's instructions with most exits, of a run in which each was recorded.",
-             places_tables(workload)),
+        card("Where the exits come from", "The guest's instructions with most exits." + _notes(workload), places_tables(workload)),
         card("The ledger", "Every tick of the run stands in one account; each bar adds up to the number beside it.",
              plot(charts.ledger, workload), folded("Every account", ledger_table(workload))),
         card("Shadow paging without its fast paths", "What each of them gains: the mode without it.",
