@@ -208,6 +208,9 @@ $(B)/guest/%.o: %.S
 # Guests with more than one processor.
 $(B)/guest/smp.elf $(B)/guest/sipi.elf: $(B)/guest/tests/guest/lib/smp.o $(B)/guest/tests/guest/lib/start_ap.o
 
+# Guests that drive a virtio device.
+$(B)/guest/virtio.elf $(B)/guest/relay.elf: $(B)/guest/tests/guest/lib/virtio.o
+
 $(GUEST_ELFS): $(B)/guest/%.elf: $(B)/guest/tests/guest/%/main.o $(GUEST_LIB) tests/guest/lib/link.ld
 	@echo "  GUEST   $@"
 	@$(LD) -nostdlib -static -z noexecstack --no-warn-rwx-segments --build-id=none -T tests/guest/lib/link.ld -o $@ \

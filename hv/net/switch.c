@@ -64,8 +64,8 @@ static unsigned place_for(struct net_switch *s, const struct switch_port *from)
 
 	for (unsigned i = 0; i < SWITCH_ADDRESSES; i++) {
 		own += s->known[i].port == from;
-		if (!s->known[i].port)
-			free = i;
+		if (!s->known[i].port && free == SWITCH_ADDRESSES)
+			free = i; /* the first: find() looks from the start */
 	}
 	if (own >= SWITCH_PORT_MAX)
 		return oldest(s, from);

@@ -13,7 +13,7 @@
 #include "hv/lib/list.h"
 #include "hv/net/frame.h"
 
-#define SWITCH_ADDRESSES 64u  /* that it remembers */
+#define SWITCH_ADDRESSES 256u /* that it remembers */
 #define SWITCH_PORT_MAX	 16u  /* of one port: who sends from many drives out its own, not others' */
 #define SWITCH_AGE	 300u /* seconds after which an address is forgotten */
 

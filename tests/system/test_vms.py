@@ -166,6 +166,20 @@ def test_64_at_once(in_each_mode: Starter, tmp_path: Path) -> None:
     assert lost_pages(run) == [0]
 
 
+def test_a_message_round_64(in_each_mode: Starter, tmp_path: Path) -> None:
+    """64 VMs of 4 MB on the switch: a message goes from each to the next, and comes back with the mark of every one."""
+    args = []
+    for i in range(64):
+        args += tiny(tmp_path, f"vm{i + 1}", "of=64 laps=3", 'net = "switch"', guest="relay")
+    run = in_each_mode("--host-cpus", "2", "--host-mem", "1G", *args)
+    assert run.finish(BOOT_TIMEOUT_S) == 0
+    assert list(ends(run).values()) == ["exit 1"] * 64
+    assert re.findall(r"^vm1\| lap (\d): (\d+) marks", run.text, re.M) == [(str(lap), "64") for lap in (1, 2, 3)]
+    passed_on = re.findall(r"^vm(\d+)\| VM (\d+) of 64: 3 laps", run.text, re.M)
+    assert sorted(passed_on, key=lambda p: int(p[0])) == [(str(i), str(i)) for i in range(2, 65)]
+    assert lost_pages(run) == [0]
+
+
 def test_lines_of_several_vms(in_each_mode: Starter, tmp_path: Path) -> None:
     """Each line on the console is one VM's."""
     names = [f"f{i}" for i in range(4)]

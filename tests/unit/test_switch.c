@@ -85,7 +85,7 @@ static void the_switch_forgets(void **state)
 /* Ports enough to fill the table: who was not heard of for longest goes. */
 static void the_table_is_full(void **state)
 {
-	static struct tap more[5];
+	static struct tap more[SWITCH_ADDRESSES / SWITCH_PORT_MAX + 1];
 	struct net_frame f = { .len = 64 };
 	u8 frame[64];
 
@@ -106,6 +106,38 @@ static void the_table_is_full(void **state)
 	assert_false(knows(0, 1, 7));
 	for (unsigned i = 0; i < ARRAY_SIZE(more); i++)
 		switch_leave(&t.sw, &more[i].port);
+}
+
+/* Many VMs of one address each: a frame for one of them goes to it alone. */
+static void the_switch_has_many_ports(void **state)
+{
+	static struct tap vm[200];
+	struct net_frame f = { .len = 64 };
+	unsigned before;
+	u8 frame[64];
+
+	(void)state;
+	f.data = frame;
+	for (unsigned i = 0; i < ARRAY_SIZE(vm); i++) {
+		mac_t own = { 2, 'T', 'P', 0, 0, (u8)i };
+
+		vm[i].port.receive = tapped;
+		switch_join(&t.sw, &vm[i].port);
+		make_frame(frame, everybody, own, sizeof(frame));
+		switch_send(&t.sw, &vm[i].port, &f);
+	}
+	before = t.tap[0].count;
+	for (unsigned i = 0; i < ARRAY_SIZE(vm); i++) {
+		unsigned next = (i + 1) % ARRAY_SIZE(vm), had = vm[next].count;
+		mac_t own = { 2, 'T', 'P', 0, 0, (u8)i }, to = { 2, 'T', 'P', 0, 0, (u8)next };
+
+		make_frame(frame, to, own, sizeof(frame));
+		switch_send(&t.sw, &vm[i].port, &f);
+		assert_int_equal(vm[next].count, had + 1);
+	}
+	assert_int_equal(t.tap[0].count, before);
+	for (unsigned i = 0; i < ARRAY_SIZE(vm); i++)
+		switch_leave(&t.sw, &vm[i].port);
 }
 
 static void the_switch_ages(void **state)
@@ -141,6 +173,7 @@ int main(void)
 		TEST(the_switch_learns),
 		TEST(the_switch_forgets),
 		TEST(the_table_is_full),
+		TEST(the_switch_has_many_ports),
 		TEST(the_switch_ages),
 		TEST(the_switch_drops_odd_sizes),
 	};

@@ -4,39 +4,10 @@
  * disks. (disks: 2) After each the device says that it needs a reset, nothing was used, its second
  * queue and the other disk still work; and so does the first queue after the reset.
  */
-#include "tests/guest/lib/lib.h"
+#include "tests/guest/lib/virtio.h"
 
-#define CONFIG_ADDRESS 0xcf8
-#define CONFIG_DATA    0xcfc
-#define DISK_ID	       0x10421af4u /* device 0x1042 of vendor 0x1af4 */
-#define COMMAND	       0x04
-#define BAR0	       0x10
-#define DECODE	       7 /* ports, memory, bus master */
-
-/* The common structure is at the start of BAR 0, notifications are in its fourth page. */
-#define FEATURE_SELECT 0x08
-#define FEATURE	       0x0c
-#define STATUS	       0x14
-#define QUEUE_SELECT   0x16
-#define QUEUE_SIZE     0x18
-#define QUEUE_ENABLE   0x1c
-#define QUEUE_DESC     0x20
-#define QUEUE_DRIVER   0x28
-#define QUEUE_DEVICE   0x30
-#define NOTIFY	       0x3000
-#define NOTIFY_STEP    4
-
-#define ACKNOWLEDGED 3
-#define FEATURES_OK  11
-#define DRIVER_OK    15
-#define NEEDS_RESET  0x40
 #define INDIRECT_BIT BIT(28)
 
-#define NEXT	 1
-#define WRITE	 2
-#define INDIRECT 4
-
-#define SIZE	  8
 #define QUEUES	  2
 #define DISKS	  2
 #define SECTOR	  512
@@ -45,27 +16,8 @@
 #define IOERR	  1
 #define NO_STATUS 0xee
 
-struct desc {
-	u64 addr;
-	u32 len;
-	u16 flags, next;
-};
-
-struct ring {
-	struct desc desc[SIZE];
-	struct {
-		u16 flags, idx, ring[SIZE];
-	} avail;
-	struct {
-		u16 flags, idx;
-		struct {
-			u32 id, len;
-		} ring[SIZE];
-	} used __aligned(4);
-} __aligned(16);
-
-static struct ring rings[DISKS][QUEUES];
-static struct desc table[SIZE] __aligned(16);
+static struct vring rings[DISKS][QUEUES];
+static struct vring_desc table[VRING_SIZE] __aligned(16);
 static u64 bar[DISKS];
 static struct {
 	u32 type, reserved;
@@ -73,105 +25,51 @@ static struct {
 } header;
 static u8 data[SECTOR], status;
 
-static u32 config_read(unsigned slot, unsigned reg)
-{
-	outl(CONFIG_ADDRESS, 0x80000000u | slot << 11 | reg);
-	return inl(CONFIG_DATA);
-}
-
-static void reg8(unsigned disk, unsigned offset, u8 value)
-{
-	*(volatile u8 *)(bar[disk] + offset) = value;
-}
-
-static void reg16(unsigned disk, unsigned offset, u16 value)
-{
-	*(volatile u16 *)(bar[disk] + offset) = value;
-}
-
-static void reg64(unsigned disk, unsigned offset, u64 value)
-{
-	mmio_write(bar[disk] + offset, (u32)value);
-	mmio_write(bar[disk] + offset + 4, (u32)(value >> 32));
-}
-
 static u8 device_status(unsigned disk)
 {
-	return *(volatile u8 *)(bar[disk] + STATUS);
+	return virtio_status(bar[disk]);
 }
 
 static void kick(unsigned disk, unsigned queue)
 {
-	reg16(disk, NOTIFY + queue * NOTIFY_STEP, (u16)queue);
-}
-
-/* From a reset to FEATURES_OK. */
-static void negotiate(unsigned disk)
-{
-	reg8(disk, STATUS, 0);
-	check_eq(device_status(disk), 0, "a reset");
-	reg8(disk, STATUS, ACKNOWLEDGED);
-	mmio_write(bar[disk] + FEATURE_SELECT, 0);
-	mmio_write(bar[disk] + FEATURE, INDIRECT_BIT);
-	mmio_write(bar[disk] + FEATURE_SELECT, 1);
-	mmio_write(bar[disk] + FEATURE, 1); /* version 1 */
-	reg8(disk, STATUS, FEATURES_OK);
-	check_eq(device_status(disk), FEATURES_OK, "the features");
+	virtio_kick(bar[disk], queue);
 }
 
 static void set_queue(unsigned disk, unsigned queue, u16 size, u64 used)
 {
-	struct ring *r = &rings[disk][queue];
-
-	memset(r, 0, sizeof(*r));
-	reg16(disk, QUEUE_SELECT, (u16)queue);
-	reg16(disk, QUEUE_SIZE, size);
-	reg64(disk, QUEUE_DESC, (u64)r->desc);
-	reg64(disk, QUEUE_DRIVER, (u64)&r->avail);
-	reg64(disk, QUEUE_DEVICE, used);
-	reg16(disk, QUEUE_ENABLE, 1);
+	virtio_queue(bar[disk], queue, &rings[disk][queue], size, used);
 }
 
 static void start(unsigned disk)
 {
-	negotiate(disk);
+	virtio_negotiate(bar[disk], INDIRECT_BIT);
 	for (unsigned q = 0; q < QUEUES; q++)
-		set_queue(disk, q, SIZE, (u64)&rings[disk][q].used);
-	reg8(disk, STATUS, DRIVER_OK);
-	check_eq(device_status(disk), DRIVER_OK, "the start");
+		set_queue(disk, q, VRING_SIZE, (u64)&rings[disk][q].used);
+	virtio_go(bar[disk]);
 }
 
 static void offer(unsigned disk, unsigned queue, u16 head)
 {
-	struct ring *r = &rings[disk][queue];
-
-	r->avail.ring[r->avail.idx % SIZE] = head;
-	barrier();
-	r->avail.idx++;
+	vring_offer(&rings[disk][queue], head);
 	kick(disk, queue);
-}
-
-static void set_desc(struct desc *d, u64 addr, u32 len, u16 flags, u16 next)
-{
-	*d = (struct desc){ addr, len, flags, next };
 }
 
 /* One request, done when the notification is; its status. */
 static u8 request(unsigned disk, unsigned queue, u32 type, u64 sector)
 {
-	struct ring *r = &rings[disk][queue];
+	struct vring *r = &rings[disk][queue];
 	u16 used = r->used.idx;
 
 	header.type = type;
 	header.sector = sector;
 	status = NO_STATUS;
-	set_desc(&r->desc[0], (u64)&header, sizeof(header), NEXT, 1);
-	set_desc(&r->desc[1], (u64)data, sizeof(data), NEXT | (type == READ_OP ? WRITE : 0), 2);
-	set_desc(&r->desc[2], (u64)&status, 1, WRITE, 0);
+	vring_desc(&r->desc[0], (u64)&header, sizeof(header), VRING_NEXT, 1);
+	vring_desc(&r->desc[1], (u64)data, sizeof(data),
+		VRING_NEXT | (type == READ_OP ? VRING_WRITE : 0), 2);
+	vring_desc(&r->desc[2], (u64)&status, 1, VRING_WRITE, 0);
 	offer(disk, queue, 0);
 	barrier();
-	check_eq(((volatile struct ring *)r)->used.idx, (u16)(used + 1), "disk %u queue %u", disk,
-		queue);
+	check_eq(vring_used(r), (u16)(used + 1), "disk %u queue %u", disk, queue);
 	return *(volatile u8 *)&status;
 }
 
@@ -189,67 +87,67 @@ static void works(unsigned disk, unsigned queue)
 
 /* ---- what breaks a queue: chains at descriptor 0 ---- */
 
-static struct ring *victim = &rings[0][0];
+static struct vring *victim = &rings[0][0];
 
 static void one(u64 addr, u32 len, u16 flags, u16 next)
 {
-	set_desc(&victim->desc[0], addr, len, flags, next);
+	vring_desc(&victim->desc[0], addr, len, flags, next);
 	offer(0, 0, 0);
 }
 
 static void index_jumps(void)
 {
-	victim->avail.idx = SIZE + 1;
+	victim->avail.idx = VRING_SIZE + 1;
 	kick(0, 0);
 }
 
 static void head_out_of_range(void)
 {
-	offer(0, 0, SIZE);
+	offer(0, 0, VRING_SIZE);
 }
 
 static void next_out_of_range(void)
 {
-	one((u64)data, 8, NEXT, 0xffff);
+	one((u64)data, 8, VRING_NEXT, 0xffff);
 }
 
 static void self_loop(void)
 {
-	one((u64)data, 8, NEXT, 0);
+	one((u64)data, 8, VRING_NEXT, 0);
 }
 
 static void loop(void)
 {
-	set_desc(&victim->desc[1], (u64)data, 8, NEXT, 0);
-	one((u64)data, 8, NEXT, 1);
+	vring_desc(&victim->desc[1], (u64)data, 8, VRING_NEXT, 0);
+	one((u64)data, 8, VRING_NEXT, 1);
 }
 
 static void nested_table(void)
 {
-	set_desc(&table[0], (u64)table, sizeof(table), INDIRECT, 0);
-	one((u64)table, sizeof(table), INDIRECT, 0);
+	vring_desc(&table[0], (u64)table, sizeof(table), VRING_INDIRECT, 0);
+	one((u64)table, sizeof(table), VRING_INDIRECT, 0);
 }
 
 static void empty_table(void)
 {
-	one((u64)table, 0, INDIRECT, 0);
+	one((u64)table, 0, VRING_INDIRECT, 0);
 }
 
 static void odd_table(void)
 {
-	one((u64)table, 24, INDIRECT, 0);
+	one((u64)table, 24, VRING_INDIRECT, 0);
 }
 
 static void huge_table(void)
 {
-	set_desc(&table[SIZE - 1], (u64)data, 8, NEXT, 0x7fff);
-	one((u64)&table[SIZE - 1], 0xfffffff0, INDIRECT, 0);
-	check(device_status(0) & NEEDS_RESET, "its second entry is a loop or no memory");
+	vring_desc(&table[VRING_SIZE - 1], (u64)data, 8, VRING_NEXT, 0x7fff);
+	one((u64)&table[VRING_SIZE - 1], 0xfffffff0, VRING_INDIRECT, 0);
+	check(device_status(0) & VIRTIO_NEEDS_RESET, "its second entry is a loop or no memory");
 }
 
 static void table_with_next(void)
 {
-	one((u64)table, sizeof(table), INDIRECT | NEXT, 1);
+	one((u64)table, sizeof(table), VRING_INDIRECT | VRING_NEXT, 1);
 }
 
 static void no_length(void)
@@ -264,34 +162,34 @@ static void all_of_memory(void)
 
 static void wraps(void)
 {
-	one(~0ul - 7, 16, WRITE, 0);
+	one(~0ul - 7, 16, VRING_WRITE, 0);
 }
 
 static void local_apic(void)
 {
-	one(LAYOUT_LAPIC, 16, WRITE, 0);
+	one(LAYOUT_LAPIC, 16, VRING_WRITE, 0);
 }
 
 static void own_registers(void)
 {
-	one(bar[0] + NOTIFY, 2, WRITE, 0);
+	one(bar[0] + VIRTIO_NOTIFY, 2, VRING_WRITE, 0);
 }
 
 static void end_of_memory(void)
 {
-	one(guest_ram - 8, 16, WRITE, 0);
+	one(guest_ram - 8, 16, VRING_WRITE, 0);
 }
 
 static void write_before_read(void)
 {
-	set_desc(&victim->desc[1], (u64)data, 8, 0, 0);
-	one((u64)data, 8, WRITE | NEXT, 1);
+	vring_desc(&victim->desc[1], (u64)data, 8, 0, 0);
+	one((u64)data, 8, VRING_WRITE | VRING_NEXT, 1);
 }
 
 static void short_header(void)
 {
-	set_desc(&victim->desc[1], (u64)&status, 1, WRITE, 0);
-	one((u64)&header, 15, NEXT, 1);
+	vring_desc(&victim->desc[1], (u64)&status, 1, VRING_WRITE, 0);
+	one((u64)&header, 15, VRING_NEXT, 1);
 }
 
 static void no_place_for_status(void)
@@ -336,8 +234,8 @@ static void break_it(unsigned i)
 	memset((void *)victim, 0, sizeof(victim->desc));
 	victim->avail.idx = victim->used.idx = 2; /* as works() has left them */
 	cases[i].fn();
-	check_eq(device_status(0), DRIVER_OK | NEEDS_RESET, "%s", cases[i].name);
-	check_eq(((volatile struct ring *)victim)->used.idx, 2, "%s", cases[i].name);
+	check_eq(device_status(0), VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET, "%s", cases[i].name);
+	check_eq(vring_used(victim), 2, "%s", cases[i].name);
 	works(0, 1);
 	works(1, 0);
 	works(1, 1);
@@ -346,21 +244,18 @@ static void break_it(unsigned i)
 /* Rings that cannot be, refused when they are enabled. */
 static void bad_ring(u16 size, u64 used)
 {
-	negotiate(0);
+	virtio_negotiate(bar[0], INDIRECT_BIT);
 	set_queue(0, 0, size, used);
-	check_eq(device_status(0), FEATURES_OK | NEEDS_RESET, "a ring of %u, used ring at 0x%lx",
-		size, used);
+	check_eq(device_status(0), VIRTIO_FEATURES_OK | VIRTIO_NEEDS_RESET,
+		"a ring of %u, used ring at 0x%lx", size, used);
 	works(1, 0);
 }
 
 static void find_disks(void)
 {
 	for (unsigned i = 0; i < DISKS; i++) {
-		if (config_read(i + 1, 0) != DISK_ID)
-			fail("slot %u has no disk", i + 1);
-		bar[i] = config_read(i + 1, BAR0) & ~0xful;
-		config_read(i + 1, COMMAND);
-		outl(CONFIG_DATA, DECODE);
+		bar[i] = virtio_find(i + 1, VIRTIO_BLK_ID);
+		check(bar[i], "slot %u has no disk", i + 1);
 		start(i);
 		works(i, 0);
 	}
@@ -373,15 +268,15 @@ void test_main(void)
 		break_it(i);
 	bad_ring(3, (u64)&victim->used);
 	bad_ring(0, (u64)&victim->used);
-	bad_ring(SIZE, (u64)victim->desc);
-	bad_ring(SIZE, LAYOUT_LAPIC);
-	bad_ring(SIZE, guest_ram - 8);
+	bad_ring(VRING_SIZE, (u64)victim->desc);
+	bad_ring(VRING_SIZE, LAYOUT_LAPIC);
+	bad_ring(VRING_SIZE, guest_ram - 8);
 	start(0);
 	works(0, 0);
 	/* Requests that fail alone. */
 	check_eq(request(0, 0, READ_OP, ~0ul), IOERR, "a sector beyond the end");
 	check_eq(request(0, 0, WRITE_OP, (1 * MB) / SECTOR), IOERR, "the sector after the last");
-	check_eq(device_status(0), DRIVER_OK, "after requests that failed");
+	check_eq(device_status(0), VIRTIO_DRIVER_OK, "after requests that failed");
 	works(0, 0);
 	pass();
 }
