@@ -75,6 +75,17 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         terminalreporter.write_line(f"{cell:<32} {seconds:>5} s  {verdict}")
 
 
+def compiled(directory: Path, name: str, *flags: str) -> bytes:
+    """tests/system/NAME.c, as a program that runs in any guest."""
+    program = directory / name
+    subprocess.run(
+        ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", *flags, "-o", str(program),
+         str(ROOT / f"tests/system/{name}.c")],
+        check=True,
+    )  # fmt: skip
+    return program.read_bytes()
+
+
 COMPLAINT = re.compile(r"\bBUG\b|WARNING|\bsegfault at\b|(?i:unable to|firmware bug|unchecked msr)")
 # Printed by the same kernels, booted natively in the same emulator.
 NATIVE_TOO = ("RETBleed: WARNING", "TSC_DEADLINE disabled due to Errata")

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Starter, slow
+from conftest import Starter, compiled, slow
 from triptych_lib import cpio, initramfs
 from triptych_lib.ui import Progress
 
@@ -23,13 +22,7 @@ END_S = 0.5  # from the last reading of the counter to the machine's end, at mos
 
 def with_clock(directory: Path) -> Path:
     """The default initramfs with tests/system/clock.c in it: the kernel unpacks one archive after the other."""
-    program = directory / "clock"
-    subprocess.run(
-        ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", str(program),
-         str(ROOT / "tests/system/clock.c")],
-        check=True,
-    )  # fmt: skip
-    more = cpio.archive([cpio.regular("bin/clock", program.read_bytes(), 0o755)])
+    more = cpio.archive([cpio.regular("bin/clock", compiled(directory, "clock"), 0o755)])
     both = directory / "initrd"
     both.write_bytes(initramfs.build(Progress(False)).read_bytes() + more)
     return both

@@ -3,15 +3,25 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
-from conftest import Run, Starter, complaints, own_mode, slow
+from conftest import Run, Starter, compiled, complaints, own_mode, slow
+from test_stress import with_stress
+from triptych_lib import cpio
 
 # What a kernel says when a processor does not answer for long, or its clocks disagree.
 TROUBLE = re.compile(r"soft lockup|rcu.*stall|hard LOCKUP|clocksource.*(?:unstable|skew)|TSC.*(?:warp|unstable)|(?i:not responding|stuck)")
 CPU = "/sys/devices/system/cpu"
+STRESSORS = "--cpu 4 --vm 2 --vm-bytes 24M --fork 4 --sem 4"
+STRESSED_VCPUS = 4
+STRESS_TIMEOUT_S = 1800
+HANDOVERS_MIN = 500  # of the clocks from processor to processor, in a second
+AFTERWARDS_S = 2
 
 
 def online(run: Run) -> str:
@@ -21,6 +31,12 @@ def online(run: Run) -> str:
 def work_done(run: Run, cpu: int) -> bool:
     """Can a program run there?"""
     return "there" in run.command(f"taskset -c {cpu} echo there")
+
+
+def quiet(run: Run) -> bool:
+    """Has the kernel nothing to complain of?"""
+    said = run.command("dmesg")
+    return not TROUBLE.search(said) and not complaints(said)
 
 
 @own_mode("several processors take EPT")
@@ -49,7 +65,65 @@ def test_processors_come_up_go_and_come_back(triptych: Starter, vcpus: int, host
         assert run.command("nproc").split()[-1] == str(vcpus)
         assert work_done(run, last)
     assert run.command("cat /sys/bus/clocksource/devices/*/current*").split()[-1] in ("tsc", "kvm-clock")
-    said = run.command("dmesg")
-    assert not TROUBLE.search(said) and not complaints(said)
+    assert quiet(run)
     run.send("poweroff")
     assert run.finish() == 0
+
+
+def check_clocks(said: str, seconds: int) -> dict[str, int]:
+    """What tests/system/handover.c has found: every processor read the clocks, and none saw them go back."""
+    found = re.search(r'^\{"readings".*\}', said, re.M)
+    assert found, said[-500:]
+    seen = json.loads(found.group(0))
+    assert len(seen["readings"]) == STRESSED_VCPUS and min(seen["readings"]) > 0
+    assert seen["handovers"] >= HANDOVERS_MIN * seconds
+    assert (seen["tsc_back"], seen["monotonic_back"]) == (0, 0), seen
+    return dict(seen)
+
+
+def host_cpus_used(run: Run) -> set[object]:
+    """By the accounts of its vcpus, all of which have run."""
+    lines = [line for line in run.machine_lines("stats") if "ran_ticks" in line]
+    assert len(lines) == STRESSED_VCPUS and all(int(str(line["ran_ticks"])) > 0 for line in lines)
+    return {line["cpu"] for line in lines}
+
+
+@own_mode("both memory modes on both numbers of processors: a matrix of its own")
+@pytest.mark.parametrize(
+    ("host_cpus", "mmu", "seconds"),
+    [
+        (2, "ept", 3),
+        pytest.param(2, "shadow", 3, marks=slow),
+        pytest.param(1, "ept", 30, marks=slow),
+        pytest.param(2, "ept", 30, marks=slow),
+        pytest.param(1, "shadow", 30, marks=slow),
+        pytest.param(2, "shadow", 30, marks=slow),
+    ],
+)
+def test_stress_on_all_processors(triptych: Starter, tmp_path: Path, host_cpus: int, mmu: str, seconds: int) -> None:
+    """stress-ng checks what it computes and stores while the clocks are compared between processors."""
+    handover = cpio.regular("bin/handover", compiled(tmp_path, "handover", "-pthread"), 0o755)
+    stress = f"{shutil.which('stress-ng')} {STRESSORS} --verify -t {seconds}"
+    run = triptych(
+        *("--vcpus", str(STRESSED_VCPUS), "--host-cpus", str(host_cpus), "--mmu", mmu, "--mem", "512M"),
+        *("--initrd", str(with_stress(tmp_path, also=[handover]))),
+    )
+    run.command_timeout = STRESS_TIMEOUT_S
+    run.prompt(STRESS_TIMEOUT_S)
+    said = run.command(f"handover {seconds} > /tmp/clocks & {stress} 2>&1; wait; cat /tmp/clocks")
+    assert "successful run completed" in said and not re.search(r"fail:|unsuccessful", said)
+    under_stress = check_clocks(said, seconds)
+
+    last = STRESSED_VCPUS - 1
+    run.command(f"echo 0 > {CPU}/cpu{last}/online")
+    assert online(run).endswith(f"0-{last - 1}")
+    run.command(f"echo 1 > {CPU}/cpu{last}/online")
+    assert online(run).endswith(f"0-{last}")
+    check_clocks(run.command(f"handover {AFTERWARDS_S}"), AFTERWARDS_S)
+    assert quiet(run)
+
+    run.send("poweroff")
+    assert run.finish() == 0
+    assert [line["lost_pages"] for line in run.machine_lines("stats") if "lost_pages" in line] == [0]
+    assert host_cpus_used(run) == set(range(host_cpus if mmu == "ept" else 1))
+    print(f"{mmu} on {host_cpus}: clocks under stress {under_stress}")

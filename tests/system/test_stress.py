@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,8 @@ def libraries(program: Path) -> list[Path]:
     return sorted({Path(p) for p in re.findall(r"(/\S+) \(0x", out)})
 
 
-def with_stress(directory: Path, drivers_for: str | None = None) -> Path:
-    """The default initramfs with stress-ng in it, as on this host; with drivers for a stock kernel."""
+def with_stress(directory: Path, drivers_for: str | None = None, also: Sequence[cpio.Entry] = ()) -> Path:
+    """The default initramfs with stress-ng in it, as on this host; with drivers for a stock kernel; with other files."""
     program = shutil.which("stress-ng")
     assert program is not None, "stress-ng is not here: run 'make deps'"
     files = [Path(program), *libraries(Path(program))]
@@ -42,6 +43,7 @@ def with_stress(directory: Path, drivers_for: str | None = None) -> Path:
     more = cpio.archive(
         [cpio.directory(name) for name in sorted(folders)]
         + [cpio.regular(str(f)[1:], f.read_bytes(), 0o755) for f in files]
+        + list(also)
         + [cpio.regular("bin/stress", f'#!/bin/sh\n{program} {STRESSORS} --verify -t "$1" 2>&1\n'.encode(), 0o755)]
     )
     both = directory / "initrd"
