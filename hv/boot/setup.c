@@ -13,6 +13,7 @@
 #include "hv/cpu/percpu.h"
 #include "hv/cpu/smp.h"
 #include "hv/cpu/tsc.h"
+#include "hv/cpu/tsc_step.h"
 #include "hv/ctl/monitor.h"
 #include "hv/ctl/rpc.h"
 #include "hv/drv/ahci.h"
@@ -246,6 +247,7 @@ void setup_machine(const struct options *opt)
 			  "TSC with");
 	power_init(&acpi);
 	smp_start_all(&acpi, opt->cpus, &low);
+	tsc_step_measure();
 	for_each_cpu (cpu)
 		timerq_init(&cpu->timers, tsc_hz(), timerq_tsc);
 	uart_use_irq_all();

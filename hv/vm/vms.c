@@ -19,6 +19,7 @@
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/percpu.h"
 #include "hv/cpu/smp.h"
+#include "hv/cpu/tsc_step.h"
 #include "hv/ctl/log.h"
 #include "hv/ctl/stats.h"
 #include "hv/drv/console.h"
@@ -201,13 +202,14 @@ static unsigned pin_of(const struct manifest *cfg)
 	return wants_boot_cpu(cfg) ? 0 : SCHED_ANY_CPU;
 }
 
-/* Shadow tables are one CPU's business; so are a debugger, and what belongs to CPU 0. */
+/* Shadow tables are one CPU's business; so are a debugger, and what belongs to CPU 0. And a guest
+ * would see clocks go back that are not in step. */
 static bool may_spread(const struct vm *vm)
 {
 	bool ept = vm->cfg.mmu == VM_MMU_EPT || vm->cfg.mmu == VM_MMU_AUTO;
 
 	return ept && vms.with->mmu[VM_MMU_EPT] && pin_of(&vm->cfg) == SCHED_ANY_CPU &&
-	       !debug_wants(vm);
+	       !debug_wants(vm) && tsc_in_step();
 }
 
 static void place(struct vm *vm)
