@@ -268,28 +268,30 @@ endif
 # ---- fuzzing: needs clang, with its libFuzzer ----------------------------------------------------
 
 # A run begins with the inputs in tests/fuzz/corpus/NAME and with what earlier ones left: inputs that reached
-# something new stay in build/fuzz/corpus/NAME.
+# something new stay in build/fuzz/corpus/NAME. With -j, targets run side by side. FUZZ='fuzz_walk fuzz_gdb': these alone.
 FUZZ_CC      := clang
 FUZZ_CFLAGS  := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	-DDIRECT_MAP_BASE=0ul -I.
 FUZZ_SECONDS ?= 60
-FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ         ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BINS    := $(FUZZ:%=$(B)/fuzz/%)
+FUZZ_SHARED  := $(filter-out tests/fuzz/fuzz_%.c,$(wildcard tests/fuzz/*.[ch]))
 
-$(FUZZ_BINS): $(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h tests/unit/host.c $(wildcard hv/*/*.[ch] virtio/*.[ch])
+$(FUZZ_BINS): $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SHARED) tests/unit/host.c $(wildcard tests/unit/*.h hv/*/*.[ch] virtio/*.[ch])
 	@mkdir -p $(@D)
 	@echo "  FUZZ    $<"
 	@command -v $(FUZZ_CC) >/dev/null || { echo "fuzzing needs clang: apt-get install clang" >&2; exit 1; }
 	@$(FUZZ_CC) $(FUZZ_CFLAGS) -o $@ $< tests/unit/host.c $(call unit_sources,$<)
 
-.PHONY: fuzz
-fuzz: $(FUZZ_BINS)
-	@set -e; for t in $(notdir $(FUZZ_BINS)); do \
-		echo "  FUZZ    $$t: $(FUZZ_SECONDS) s"; mkdir -p $(B)/fuzz/corpus/$$t; \
-		$(B)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=8192 -verbosity=0 \
-			-artifact_prefix=$(B)/fuzz/$$t- -print_final_stats=1 \
-			$$([ ! -f tests/fuzz/$$t.dict ] || echo -dict=tests/fuzz/$$t.dict) $(B)/fuzz/corpus/$$t \
-			$$([ ! -d tests/fuzz/corpus/$$t ] || echo tests/fuzz/corpus/$$t); \
-	done
+.PHONY: fuzz $(FUZZ:%=run-%)
+fuzz: $(FUZZ:%=run-%)
+$(FUZZ:%=run-%): run-%: $(B)/fuzz/%
+	@echo "  FUZZ    $*: $(FUZZ_SECONDS) s"
+	@mkdir -p $(B)/fuzz/corpus/$*
+	@$(B)/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=8192 -verbosity=0 \
+		-artifact_prefix=$(B)/fuzz/$*- -print_final_stats=1 $(patsubst %,-dict=%,$(wildcard tests/fuzz/$*.dict)) \
+		$(B)/fuzz/corpus/$* $(wildcard tests/fuzz/corpus/$*) >$(B)/fuzz/$*.log 2>&1 || { tail -40 $(B)/fuzz/$*.log; exit 1; }
+	@echo "  FUZZ    $*: $$(sed -n 's/^stat::number_of_executed_units: *//p' $(B)/fuzz/$*.log) inputs, no finding"
 
 # ---- lint ----------------------------------------------------------------------------------------
 
@@ -312,7 +314,7 @@ help:
 	@echo "make test      unit tests, test guests, whole boots"
 	@echo "make test-slow the test guests in their long form, and boots in every variant: hours"
 	@echo "make boots     Debian's kernels under shadow paging, compared with EPT: CELL=full-penryn-5120-oos is one of 36 boots"
-	@echo "make fuzz      decoder, emulator, page walk, loaders and VM files against any input, with clang"
+	@echo "make fuzz      rings, devices, emulator, page walk, loaders, VM files and more against any input, with clang"
 	@echo "make lint      formatting, layers, headers, cppcheck, mypy, sizes"
 	@echo "make docs      docs/cpuid-msr.md from the tables; make check-docs fails where that would change it"
 	@echo "make numbers   docs/numbers.md from docs/results.jsonl"

@@ -77,4 +77,7 @@ def test_half_of_the_memory_and_back_under_stress(in_each_mode: Starter, tmp_pat
     (given,) = [s for s in steps if s["target"] == half]
     assert given["actual"] == half
     end = steps[-1]
+    print(end)
     assert (end["inflated"], end["deflated"], end["wrong"]) == (half, half, 0)
+    if in_each_mode.mmu == "ept":  # 2 MB entries are split by a page that goes, and joined by the last that comes back
+        assert int(str(end["joined"])) >= half // 512

@@ -249,6 +249,7 @@ static void more_than_4_gb(void **state)
 	gm = (struct guestmem){ 0 };
 	assert_int_equal(guestmem_add(&gm, GPA(0), 32 * MB), OK);
 	start(SIZE, t.d.packed, false);
+	start_other(t.d.packed);
 	for (unsigned i = 0; i < 256; i++)
 		b[i] = (struct buf){ DATA, 17 * MB, true };
 	drv_add_indirect(&t.d, b, 256, TABLE);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A queue with its driver and its device, for tests of the parser of guest rings, in both formats.
+ * A queue with its driver and its device, for tests of the parser of guest rings, in both formats;
+ * and another queue in the same memory, which has to go on whatever happens to the first.
  */
 #ifndef TESTS_UNIT_VIRTIO_QUEUE_UTIL_H
 #define TESTS_UNIT_VIRTIO_QUEUE_UTIL_H
@@ -13,6 +14,7 @@
 
 #define RINGS 0x10000ul
 #define TABLE 0x20000ul
+#define OTHER 0x38000ul /* the rings of the other queue */
 #define DATA  0x40000ul
 #define SIZE  16
 
@@ -26,9 +28,9 @@
 #define PACKED(name) cmocka_unit_test_setup_teardown(name, setup_packed, teardown)
 
 static struct {
-	struct driver d;
-	struct virtqueue q;
-	struct vq_chain c, c2;
+	struct driver d, other_d;
+	struct virtqueue q, other;
+	struct vq_chain c, c2, other_c;
 	unsigned broken;
 	char why[128];
 } t;
@@ -41,15 +43,20 @@ static inline void on_broken(void *ctx, struct virtqueue *q, const char *why)
 	snprintf(t.why, sizeof(t.why), "%s", why);
 }
 
+static inline struct vq_config config_of(const struct driver *d)
+{
+	return (struct vq_config){ .size = d->size,
+		.desc = GPA(d->desc),
+		.driver = GPA(d->driver),
+		.device = GPA(d->device),
+		.packed = d->packed,
+		.indirect = true,
+		.event_idx = d->event_idx };
+}
+
 static inline struct vq_config config(void)
 {
-	return (struct vq_config){ .size = t.d.size,
-		.desc = GPA(t.d.desc),
-		.driver = GPA(t.d.driver),
-		.device = GPA(t.d.device),
-		.packed = t.d.packed,
-		.indirect = true,
-		.event_idx = t.d.event_idx };
+	return config_of(&t.d);
 }
 
 /* A driver and a device with fresh rings. */
@@ -64,6 +71,17 @@ static inline void start(u16 size, bool packed, bool event_idx)
 	assert_int_equal(vq_enable(&t.q, &cfg), OK);
 }
 
+static inline void start_other(bool packed)
+{
+	struct vq_host host = { on_broken, &t };
+	struct vq_config cfg;
+
+	drv_init(&t.other_d, OTHER, SIZE, packed, false);
+	vq_init(&t.other, &gm, &host);
+	cfg = config_of(&t.other_d);
+	assert_int_equal(vq_enable(&t.other, &cfg), OK);
+}
+
 static int setup(bool packed)
 {
 	memset(&t, 0, sizeof(t));
@@ -72,6 +90,7 @@ static int setup(bool packed)
 		return -1;
 	guestmem_hole(&gm, GPA(0xa0000), GPA(0xc0000));
 	start(SIZE, packed, false);
+	start_other(packed);
 	return 0;
 }
 
@@ -135,7 +154,22 @@ static inline void round_trip(void)
 	assert_false(vq_pop(&t.q, &t.c));
 }
 
-/* The queue broke, once, saying so, and is dead; after a reset it works. */
+static inline void other_works(void)
+{
+	struct buf b = { DATA + 0x200, 8, true };
+	u16 id = drv_add(&t.other_d, &b, 1);
+	struct vq_cursor w;
+
+	assert_true(vq_pop(&t.other, &t.other_c));
+	w = vq_writable(&t.other_c);
+	assert_int_equal(vq_write(&w, "together", 8), OK);
+	vq_push(&t.other, &t.other_c);
+	drv_expect(&t.other_d, id, 8);
+	assert_memory_equal(ram(DATA + 0x200), "together", 8);
+	assert_false(vq_pop(&t.other, &t.other_c));
+}
+
+/* The queue broke, once, saying so, and is dead; the other goes on; after a reset it works. */
 static inline void expect_broken(const char *why)
 {
 	u16 size = t.d.size;
@@ -151,6 +185,7 @@ static inline void expect_broken(const char *why)
 	vq_push(&t.q, &t.c);
 	assert_int_equal(t.broken, 1);
 	expect_none();
+	other_works();
 	vq_reset(&t.q);
 	assert_false(vq_pop(&t.q, &t.c));
 	start(size, packed, false);

@@ -33,7 +33,7 @@ def add_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--jobs", type=int, metavar="N", help="runs at a time; as many as there are cores")
     p.add_argument("--timeout", type=float, default=TIMEOUT, metavar="S", help="for one run")
     p.add_argument("--against", type=Path, metavar="FILE", help="what got slower or faster since that results.jsonl")
-    p.add_argument("--budget", type=Path, metavar="FILE", help="fail where a figure is over 3 % above this file's")
+    p.add_argument("--budget", type=Path, metavar="FILE", help="fail where a figure is over 3 %% above this file's")
     p.add_argument("--renew-budget", action="store_true", help="write the figures into the file of --budget")
     p.add_argument("--report", action="store_true", help="measure nothing: tables and plots from what DIR has")
     p.add_argument("--wrap", default="", metavar="CMD", help="put in front of each run, such as 'nice'")
