@@ -415,6 +415,20 @@ def test_places_in_a_text_are_filled(tmp_path: Path) -> None:
     assert "over 2,100, spent 1,950\n" in text and "{{" not in text
 
 
+def test_the_best_batch_is_compared_with_the_best(tmp_path: Path) -> None:
+    template = tmp_path / "t.md"
+    template.write_text("{{best nano native,pure-oos fork-8,cpuid}}\n"
+                        "{{nano fork-8 pure-oos best-ratio}} {{nano fork-8 pure-oos best-over}}\n{{places boot hw}}\n")  # fmt: skip
+    records = made.full()
+    for r in records:
+        for op in r["operations"]:
+            if op["name"] == "fork-8" and r["mode"] == "pure-oos":
+                op["minimum"] = 2_800
+    text = numbers.page(template, records)
+    assert "| fork-8 | 1,400 | 2,800 (2.00) |\n| cpuid | 10 | 98 (9.80) |\n2.00 1,400\n" in text
+    assert "| `native_cpuid+0x2` | CPUID | 600 | 98 |" in text
+
+
 @pytest.mark.parametrize(
     ("place", "why"),
     [("nano fork-9 hw ticks", "fork-9"), ("nano fork-8 para ticks", "para"), ("ticks disk hw", "no workload disk"), ("x", "no such place")],

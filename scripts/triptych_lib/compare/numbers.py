@@ -3,12 +3,14 @@
 
     {{about}}                                   engine, tick, commit, host
     {{ticks WORKLOAD MODE,MODE}}                a table of ticks an operation; modes but for native with their ratios
+    {{best WORKLOAD MODE,MODE OPERATION,...}}   the same of some operations: the best batch instead of the median
     {{exits WORKLOAD MODE,MODE}}                a table of exits an operation
     {{reasons WORKLOAD MODE,MODE}}              a table of a whole run's exits by reason, and what each takes
     {{places WORKLOAD MODE,MODE}}               a table of the guest's instructions with most exits, of a traced run
     {{ledger WORKLOAD MODE,MODE}}               a table of every account of a whole run
     {{agreement WORKLOAD}}                      do repetitions agree?
-    {{WORKLOAD OPERATION MODE KEY}}             one figure, in a sentence: ticks, ratio, minimum, maximum, exits, REASON
+    {{WORKLOAD OPERATION MODE KEY}}             one figure, in a sentence: ticks, ratio, minimum, maximum, exits, REASON;
+                                                best-ratio, best-over: of the best batch to native's best
     {{over WORKLOAD OPERATION MODE}}            its ticks over native
     {{spent WORKLOAD OPERATION MODE}}           its exits, each at the average cost of its reason in the whole run
     {{run WORKLOAD MODE KEY}}                   of a whole run: exits, hv_ticks, guest_ticks, share, REASON, each REASON
@@ -63,6 +65,10 @@ def _cell(data: Data, workload: str, operation: str, mode: str) -> Data:
 def _figure(data: Data, words: list[str]) -> str:
     cell = _cell(data, words[0], words[1], words[2])
     key = words[3]
+    if key in ("best-ratio", "best-over"):
+        native = _cell(data, words[0], words[1], matrix.NATIVE)["minimum"]
+        best = cell["minimum"]
+        return summary.times(best / native) if key == "best-ratio" else number(round(best - native))
     if key == "ratio":
         return summary.times(cell["ratio"])
     if key == "exits":
@@ -111,6 +117,18 @@ def _of_run(data: Data, words: list[str]) -> str:
     raise _Missing(f"{' '.join(words)}: no such key")
 
 
+def _best(data: Data, workload: str, modes: str, operations: str) -> str:
+    rows = []
+    for name in operations.split(","):
+        row = [name]
+        for mode in _modes(_workload(data, workload), modes):
+            text = number(_cell(data, workload, name, mode)["minimum"])
+            ratio = _figure(data, [workload, name, mode, "best-ratio"])
+            row.append(text if mode == matrix.NATIVE else f"{text} ({ratio})")
+        rows.append(row)
+    return summary.table(["ticks of the best batch (ratio to native)", *modes.split(",")], rows).rstrip()
+
+
 def _ledger(workload: Data, modes: list[str]) -> str:
     books = {m: workload["runs"][m].get("ledger") for m in modes}
     if not all(books.values()):
@@ -133,6 +151,8 @@ def _fill(data: Data, words: list[str]) -> str:
         return (_over if kind == "over" else _spent)(data, rest)
     if kind == "agreement" and len(rest) == 1:
         return summary.agreement(_workload(data, rest[0])).rstrip()
+    if kind == "best" and len(rest) == 3:
+        return _best(data, *rest)
     tables = {"ticks": summary.operations, "exits": summary.exits, "reasons": summary.reasons, "places": summary.places, "ledger": _ledger}
     if kind in tables and len(rest) == 2:
         workload = _workload(data, rest[0])
