@@ -3,132 +3,101 @@
 #include "hv/boot/options.h"
 #include "hv/ctl/trace.h"
 #include "hv/lib/string.h"
+#include "hv/lib/text.h"
 
 #define COUNT_LIMIT 4096u
 
-struct word {
-	const char *text; /* not terminated */
-	size_t len;
-};
-
-static bool word_is(struct word w, const char *s)
-{
-	return w.len == strlen(s) && !strncmp(w.text, s, w.len);
-}
-
-static bool set_loglevel(struct options *o, struct word v)
+static bool set_loglevel(struct options *o, struct text v)
 {
 	static const char *const names[] = { "err", "warn", "info", "debug" };
+	static const char *const numbers[] = { "0", "1", "2", "3" };
+	int i = MAX(text_one_of(v, names, ARRAY_SIZE(names)),
+		text_one_of(v, numbers, ARRAY_SIZE(numbers)));
 
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (word_is(v, names[i]) || (v.len == 1 && v.text[0] == (char)('0' + i))) {
-			o->loglevel = (enum log_level)i;
-			return true;
-		}
-	}
-	return false;
+	if (i >= 0)
+		o->loglevel = (enum log_level)i;
+	return i >= 0;
 }
 
-static bool read_port(struct word v, enum port_choice *out)
+static bool read_port(struct text v, enum port_choice *out)
 {
 	static const char *const names[] = { "none", "com1", "com2" };
+	int i = text_one_of(v, names, ARRAY_SIZE(names));
 
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (word_is(v, names[i])) {
-			*out = (enum port_choice)i;
-			return true;
-		}
-	}
-	return false;
+	if (i >= 0)
+		*out = (enum port_choice)i;
+	return i >= 0;
 }
 
-static bool set_log(struct options *o, struct word v)
+static bool set_log(struct options *o, struct text v)
 {
 	return read_port(v, &o->log);
 }
 
-static bool set_console(struct options *o, struct word v)
+static bool set_console(struct options *o, struct text v)
 {
 	return read_port(v, &o->console);
 }
 
-/* A number in decimal, from 1 to max. */
-static bool read_number(struct word v, unsigned max, unsigned *out)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < v.len; i++) {
-		if (v.text[i] < '0' || v.text[i] > '9')
-			return false;
-		n = n * 10 + (unsigned)(v.text[i] - '0');
-		if (n > max)
-			return false;
-	}
-	if (!n)
-		return false;
-	*out = n;
-	return true;
-}
-
-static bool set_ctl(struct options *o, struct word v)
+static bool set_ctl(struct options *o, struct text v)
 {
 	return read_port(v, &o->ctl);
 }
 
-static bool set_monitor(struct options *o, struct word v)
+static bool set_monitor(struct options *o, struct text v)
 {
 	o->monitor = true;
 	return !v.len;
 }
 
-static bool set_stay(struct options *o, struct word v)
+static bool set_stay(struct options *o, struct text v)
 {
 	o->vms.stay = true;
 	return !v.len;
 }
 
-static bool set_cpus(struct options *o, struct word v)
+static bool set_cpus(struct options *o, struct text v)
 {
-	return read_number(v, COUNT_LIMIT, &o->cpus);
+	return text_whole(v, 1, COUNT_LIMIT, &o->cpus);
 }
 
-static bool set_trace(struct options *o, struct word v)
+static bool set_trace(struct options *o, struct text v)
 {
-	return read_number(v, TRACE_EXITS_MAX, &o->trace);
+	return text_whole(v, 1, TRACE_EXITS_MAX, &o->trace);
 }
 
-static bool set_at_once(struct options *o, struct word v)
+static bool set_at_once(struct options *o, struct text v)
 {
-	return read_number(v, COUNT_LIMIT, &o->vms.at_once);
+	return text_whole(v, 1, COUNT_LIMIT, &o->vms.at_once);
 }
 
-static bool set_start(struct options *o, struct word v)
+static bool set_start(struct options *o, struct text v)
 {
-	return read_number(v, COUNT_LIMIT, &o->vms.start);
+	return text_whole(v, 1, COUNT_LIMIT, &o->vms.start);
 }
 
-static bool set_preflight(struct options *o, struct word v)
+static bool set_preflight(struct options *o, struct text v)
 {
 	o->preflight = true;
 	return !v.len;
 }
 
-static bool set_gdb(struct options *o, struct word v)
+static bool set_gdb(struct options *o, struct text v)
 {
 	o->gdb = true;
 	return !v.len;
 }
 
-static bool set_ledger_omit(struct options *o, struct word v)
+static bool set_ledger_omit(struct options *o, struct text v)
 {
-	o->omit = v.text;
+	o->omit = v.s;
 	o->omit_len = v.len;
 	return v.len != 0;
 }
 
 static const struct {
 	const char *key;
-	bool (*set)(struct options *o, struct word value);
+	bool (*set)(struct options *o, struct text value);
 } rows[] = {
 	{ "loglevel=", set_loglevel },
 	{ "log=", set_log },
@@ -145,19 +114,20 @@ static const struct {
 	{ "ledger_omit=", set_ledger_omit },
 };
 
-static bool take(struct options *o, struct word w)
+static bool take(struct options *o, struct text w)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		size_t n = strlen(rows[i].key);
+	struct text value;
 
-		if (w.len >= n && !strncmp(w.text, rows[i].key, n))
-			return rows[i].set(o, (struct word){ w.text + n, w.len - n });
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (text_after(w, rows[i].key, &value))
+			return rows[i].set(o, value);
 	return false;
 }
 
 void options_parse(struct options *o, const char *cmdline)
 {
+	struct text rest = { cmdline, strlen(cmdline) };
+
 	*o = (struct options){
 		.loglevel = LOG_INFO,
 		.log = PORT_COM2,
@@ -167,17 +137,13 @@ void options_parse(struct options *o, const char *cmdline)
 		.vms.at_once = COUNT_LIMIT,
 		.vms.start = COUNT_LIMIT,
 	};
-	for (const char *s = cmdline; *s;) {
-		struct word w = { s, 0 };
+	while (rest.len) {
+		struct text w = rest;
 
-		while (s[w.len] && s[w.len] != ' ')
-			w.len++;
+		text_split(&w, ' ', &rest);
 		if (w.len && !take(o, w) && !o->bad) {
-			o->bad = w.text;
+			o->bad = w.s;
 			o->bad_len = (unsigned)w.len;
 		}
-		s += w.len;
-		while (*s == ' ')
-			s++;
 	}
 }

@@ -2,31 +2,22 @@
 /* The parser of VM descriptions: a table with one row a key (hv/vm/manifest.h lists them). */
 #include "hv/dev/platform.h"
 #include "hv/cpu/percpu.h"
+#include "hv/lib/printf.h"
 #include "hv/lib/string.h"
+#include "hv/lib/text.h"
 #include "hv/vm/load.h"
 #include "hv/vm/manifest.h"
 #include "hv/vm/runq.h"
 
-#define BALLOON_SECONDS_MAX 1000000ul
+#define BALLOON_SECONDS_MAX 1000000u
 #define MEM_DEFAULT	    (256 * MB)
 #define MEM_MIN		    (4 * MB)
 #define DISK_NUMBER_MAX	    99
 #define MEM_MAX		    (512 * GB) /* what one level-4 entry of a page table spans */
 #define REPEAT_MAX	    1000000u
 
-/* The value of one line: not terminated. */
-struct text {
-	const char *s;
-	size_t len;
-};
-
 /* Each sets its part of *m, or returns false: the row then says what would be valid. */
 typedef bool (*set_fn)(struct manifest *m, struct text v);
-
-static bool text_is(struct text t, const char *word)
-{
-	return t.len == strlen(word) && !memcmp(t.s, word, t.len);
-}
 
 static bool copy(char *to, size_t room, struct text v)
 {
@@ -53,37 +44,10 @@ static bool copy_name(char *to, struct text v)
 	return v.len && copy(to, MANIFEST_NAME_MAX + 1, v);
 }
 
-/* Index of v among words, or -1. */
-static int one_of(struct text v, const char *const *words, int n)
-{
-	for (int i = 0; i < n; i++) {
-		if (text_is(v, words[i]))
-			return i;
-	}
-	return -1;
-}
-
 static bool yes_or_no(struct text v, bool *to)
 {
 	*to = text_is(v, "yes");
 	return *to || text_is(v, "no");
-}
-
-/* Decimal digits up to max; *digits is how many there were. */
-static bool number(struct text v, u64 max, u64 *to, size_t *digits)
-{
-	size_t i;
-
-	*to = 0;
-	for (i = 0; i < v.len && v.s[i] >= '0' && v.s[i] <= '9'; i++) {
-		u64 digit = (u64)(v.s[i] - '0');
-
-		if (*to > (max - digit) / 10)
-			return false;
-		*to = *to * 10 + digit;
-	}
-	*digits = i;
-	return i > 0;
 }
 
 static bool set_name(struct manifest *m, struct text v)
@@ -95,7 +59,7 @@ static bool set_boot(struct manifest *m, struct text v)
 {
 	static const char *const words[] = { "auto", "linux64", "pvh", "multiboot", "elf" };
 
-	return one_of(v, words, ARRAY_SIZE(words)) >= 0 && copy(m->boot, sizeof(m->boot), v);
+	return text_one_of(v, words, ARRAY_SIZE(words)) >= 0 && copy(m->boot, sizeof(m->boot), v);
 }
 
 static bool set_kernel(struct manifest *m, struct text v)
@@ -108,29 +72,14 @@ static bool set_initrd(struct manifest *m, struct text v)
 	return copy_name(m->initrd, v);
 }
 
-/* Cuts v at its first blank. What follows it, or "", is returned. */
-static struct text split(struct text *v)
-{
-	struct text rest = { v->s + v->len, 0 };
-
-	for (size_t i = 0; i < v->len; i++)
-		if (v->s[i] == ' ') {
-			rest = (struct text){ v->s + i + 1, v->len - i - 1 };
-			v->len = i;
-		}
-	return rest;
-}
-
 static bool set_module(struct manifest *m, struct text v)
 {
-	struct text name = v, args = split(&name);
-
-	if (m->modules == LOADER_MODULES_MAX)
-		return false;
-
 	struct manifest_module *mod = &m->module[m->modules];
+	struct text args;
 
-	if (!copy_name(mod->name, name) || !copy(mod->args, sizeof(mod->args), args))
+	text_split(&v, ' ', &args);
+	if (m->modules == LOADER_MODULES_MAX || !copy_name(mod->name, v) ||
+		!copy(mod->args, sizeof(mod->args), args))
 		return false;
 	m->modules++;
 	return true;
@@ -150,7 +99,7 @@ static bool size(struct text v, u64 *to)
 	} units[] = { { 'K', KB }, { 'M', MB }, { 'G', GB } };
 	size_t digits;
 
-	if (!number(v, MEM_MAX, to, &digits) || v.len - digits > 1)
+	if (!text_number(v, MEM_MAX, to, &digits) || v.len - digits > 1)
 		return false;
 	for (size_t i = 0; v.len > digits && i < ARRAY_SIZE(units); i++) {
 		if (v.s[digits] != units[i].suffix)
@@ -170,13 +119,7 @@ static bool set_mem(struct manifest *m, struct text v)
 
 static bool set_vcpus(struct manifest *m, struct text v)
 {
-	u64 n;
-	size_t digits;
-
-	if (!number(v, PLATFORM_MAX_VCPUS, &n, &digits) || digits != v.len || !n)
-		return false;
-	m->vcpus = (unsigned)n;
-	return true;
+	return text_whole(v, 1, PLATFORM_MAX_VCPUS, &m->vcpus);
 }
 
 static bool set_mmu(struct manifest *m, struct text v)
@@ -185,7 +128,7 @@ static bool set_mmu(struct manifest *m, struct text v)
 		[VM_MMU_SHADOW] = "shadow",
 		[VM_MMU_DIRECT] = "direct",
 		[VM_MMU_AUTO] = "auto" };
-	int i = one_of(v, words, ARRAY_SIZE(words));
+	int i = text_one_of(v, words, ARRAY_SIZE(words));
 
 	m->mmu = (enum vm_mmu)MAX(i, 0);
 	return i >= 0;
@@ -196,7 +139,7 @@ static bool set_shadow(struct manifest *m, struct text v)
 	static const char *const words[] = {
 		[SHADOW_OOS] = "oos", [SHADOW_SYNC] = "sync", [SHADOW_VTLB] = "vtlb"
 	};
-	int i = one_of(v, words, ARRAY_SIZE(words));
+	int i = text_one_of(v, words, ARRAY_SIZE(words));
 
 	m->shadow.strategy = (enum shadow_strategy)MAX(i, 0);
 	return i >= 0;
@@ -204,14 +147,9 @@ static bool set_shadow(struct manifest *m, struct text v)
 
 static bool set_shadow_pages(struct manifest *m, struct text v)
 {
-	size_t digits;
-	u64 n;
+	unsigned *n = &m->shadow.pages;
 
-	if (!number(v, SHADOW_PAGES_MAX, &n, &digits) || digits != v.len ||
-		(n && n < SHADOW_PAGES_MIN))
-		return false;
-	m->shadow.pages = (unsigned)n;
-	return true;
+	return text_whole(v, 0, SHADOW_PAGES_MAX, n) && (!*n || *n >= SHADOW_PAGES_MIN);
 }
 
 static bool set_fast(struct manifest *m, struct text v, unsigned bit)
@@ -246,17 +184,11 @@ static bool set_shadow_targets(struct manifest *m, struct text v)
 
 static bool set_shadow_audit(struct manifest *m, struct text v)
 {
-	size_t digits;
 	bool on;
-	u64 n;
 
-	if (yes_or_no(v, &on)) {
-		m->shadow.audit = on;
-		return true;
-	}
-	if (!number(v, SHADOW_AUDIT_MAX, &n, &digits) || digits != v.len || !n)
-		return false;
-	m->shadow.audit = (unsigned)n;
+	if (!yes_or_no(v, &on))
+		return text_whole(v, 1, SHADOW_AUDIT_MAX, &m->shadow.audit);
+	m->shadow.audit = on;
 	return true;
 }
 
@@ -265,7 +197,7 @@ static bool set_io(struct manifest *m, struct text v)
 	static const char *const words[] = {
 		[VM_IO_VIRTIO] = "virtio", [VM_IO_EMULATED] = "emulated"
 	};
-	int i = one_of(v, words, ARRAY_SIZE(words));
+	int i = text_one_of(v, words, ARRAY_SIZE(words));
 
 	m->io = (enum vm_io)MAX(i, 0);
 	return i >= 0;
@@ -279,15 +211,9 @@ static bool disk_blank(struct manifest_disk *d, struct text v)
 
 static bool disk_number(struct manifest_disk *d, struct text v)
 {
-	u64 n;
-	size_t digits;
-
-	if (!number(v, DISK_NUMBER_MAX, &n, &digits) || digits != v.len)
-		return false;
 	d->kind = DISK_IS_PHYSICAL;
 	d->physical.kind = PHYSICAL_DISK;
-	d->physical.disk = (unsigned)n;
-	return true;
+	return text_whole(v, 0, DISK_NUMBER_MAX, &d->physical.disk);
 }
 
 static bool disk_partition(struct manifest_disk *d, struct text v)
@@ -321,20 +247,18 @@ static const struct {
 
 static bool set_disk(struct manifest *m, struct text v)
 {
-	struct text source = v, option = split(&source);
+	struct text option, rest;
 	struct manifest_disk *d = &m->disk[m->disks];
 
+	text_split(&v, ' ', &option);
 	if (m->disks == MANIFEST_DISKS_MAX || (option.len && !text_is(option, "ro")))
 		return false;
 	d->read_only = option.len;
 	m->disks++;
-	for (size_t i = 0; i < ARRAY_SIZE(disk_kinds); i++) {
-		size_t n = strlen(disk_kinds[i].prefix);
-
-		if (source.len >= n && !memcmp(source.s, disk_kinds[i].prefix, n))
-			return disk_kinds[i].set(d, (struct text){ source.s + n, source.len - n });
-	}
-	return copy_name(d->module, source);
+	for (size_t i = 0; i < ARRAY_SIZE(disk_kinds); i++)
+		if (text_after(v, disk_kinds[i].prefix, &rest))
+			return disk_kinds[i].set(d, rest);
+	return copy_name(d->module, v);
 }
 
 static bool set_rng(struct manifest *m, struct text v)
@@ -350,14 +274,11 @@ static bool set_console(struct manifest *m, struct text v)
 
 static bool set_console_size(struct manifest *m, struct text v)
 {
-	u64 columns, rows;
-	size_t at, digits;
+	unsigned columns, rows;
+	struct text rest;
 
-	if (!number(v, UINT16_MAX, &columns, &at) || at == v.len || v.s[at] != 'x')
-		return false;
-	v.s += at + 1;
-	v.len -= at + 1;
-	if (!number(v, UINT16_MAX, &rows, &digits) || digits != v.len || !columns || !rows)
+	if (!text_split(&v, 'x', &rest) || !text_whole(v, 1, UINT16_MAX, &columns) ||
+		!text_whole(rest, 1, UINT16_MAX, &rows))
 		return false;
 	m->columns = (u16)columns;
 	m->rows = (u16)rows;
@@ -369,7 +290,7 @@ static bool set_net(struct manifest *m, struct text v)
 	static const char *const words[] = {
 		[VM_NET_NONE] = "none", [VM_NET_SWITCH] = "switch", [VM_NET_UPLINK] = "uplink"
 	};
-	int i = one_of(v, words, ARRAY_SIZE(words));
+	int i = text_one_of(v, words, ARRAY_SIZE(words));
 
 	m->net = (enum vm_net)MAX(i, 0);
 	return i >= 0;
@@ -380,19 +301,15 @@ static bool set_balloon_step(struct manifest *m, struct text v)
 {
 	struct balloon_plan *plan = &m->balloon;
 	struct balloon_step *s = &plan->step[plan->steps];
-	struct text seconds = { v.s + v.len, 0 };
-	size_t digits = 0;
+	unsigned seconds = 0;
+	struct text rest;
 
 	if (plan->steps == BALLOON_STEPS_MAX)
 		return false;
-	for (size_t i = 0; i < v.len; i++)
-		if (v.s[i] == '@') {
-			seconds = (struct text){ v.s + i + 1, v.len - i - 1 };
-			v.len = i;
-			if (!number(seconds, BALLOON_SECONDS_MAX, &s->seconds, &digits))
-				return false;
-		}
-	if (digits != seconds.len || !size(v, &s->bytes) || !IS_ALIGNED(s->bytes, PAGE_SIZE) ||
+	if (text_split(&v, '@', &rest) && !text_whole(rest, 0, BALLOON_SECONDS_MAX, &seconds))
+		return false;
+	s->seconds = seconds;
+	if (!size(v, &s->bytes) || !IS_ALIGNED(s->bytes, PAGE_SIZE) ||
 		(plan->steps && s->seconds < s[-1].seconds))
 		return false;
 	plan->steps++;
@@ -401,11 +318,11 @@ static bool set_balloon_step(struct manifest *m, struct text v)
 
 static bool set_balloon(struct manifest *m, struct text v)
 {
-	while (v.len) {
-		struct text step = v;
+	struct text rest;
 
-		v = split(&step);
-		if (!set_balloon_step(m, step))
+	for (; v.len; v = rest) {
+		text_split(&v, ' ', &rest);
+		if (!set_balloon_step(m, v))
 			return false;
 	}
 	return m->balloon.steps;
@@ -448,37 +365,25 @@ static bool set_reboot(struct manifest *m, struct text v)
 	return yes_or_no(v, &m->reboot);
 }
 
-/* The whole of v, from min to max. */
-static bool whole(struct text v, unsigned min, unsigned max, unsigned *to)
-{
-	size_t digits;
-	u64 n;
-
-	if (!number(v, max, &n, &digits) || digits != v.len || n < min)
-		return false;
-	*to = (unsigned)n;
-	return true;
-}
-
 static bool set_weight(struct manifest *m, struct text v)
 {
-	return whole(v, 1, SHARE_WEIGHT_MAX, &m->weight);
+	return text_whole(v, 1, SHARE_WEIGHT_MAX, &m->weight);
 }
 
 static bool set_cap(struct manifest *m, struct text v)
 {
-	return whole(v, 0, SHARE_CAP_MAX, &m->cap);
+	return text_whole(v, 0, SHARE_CAP_MAX, &m->cap);
 }
 
 static bool set_pin(struct manifest *m, struct text v)
 {
 	m->pinned = !text_is(v, "any");
-	return !m->pinned || whole(v, 0, CPUS_MAX - 1, &m->pin);
+	return !m->pinned || text_whole(v, 0, CPUS_MAX - 1, &m->pin);
 }
 
 static bool set_repeat(struct manifest *m, struct text v)
 {
-	return whole(v, 1, REPEAT_MAX, &m->repeat);
+	return text_whole(v, 1, REPEAT_MAX, &m->repeat);
 }
 
 static const struct key {
@@ -539,19 +444,28 @@ static_assert(SHADOW_PAGES_MIN == 32 && SHADOW_PAGES_MAX == 1048576 && PLATFORM_
 /* How much of a hostile line a message quotes. */
 #define QUOTE_MAX 40
 
+/* Names as many of the keys as there is room for. */
+static enum status unknown_key(struct text name, unsigned number_of, char *err)
+{
+	char list[LOADER_ERR_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys) && n < sizeof(list); i++)
+		n += (size_t)snprintf(
+			list + n, sizeof(list) - n, "%s%s", i ? ", " : "", keys[i].name);
+	return load_refuse(err, ERR_NOENT, "VM file line %u: unknown key \"%.*s\", expected %s",
+		number_of, (int)MIN(name.len, (size_t)QUOTE_MAX), name.s, list);
+}
+
 static enum status parse_line(
 	struct manifest *m, struct text line, unsigned number_of, u64 *seen, char *err)
 {
-	size_t eq = 0;
+	struct text name = line, value;
 
-	while (eq < line.len && line.s[eq] != '=')
-		eq++;
-	if (eq == line.len)
+	if (!text_split(&name, '=', &value))
 		return load_refuse(err, ERR_INVAL,
 			"VM file line %u: \"%.*s\" has no '=', expected key=value", number_of,
 			(int)MIN(line.len, (size_t)QUOTE_MAX), line.s);
-
-	struct text name = { line.s, eq }, value = { line.s + eq + 1, line.len - eq - 1 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		const struct key *k = &keys[i];
@@ -568,15 +482,7 @@ static enum status parse_line(
 			number_of, k->name, (int)MIN(value.len, (size_t)QUOTE_MAX), value.s,
 			k->name, k->valid);
 	}
-	return load_refuse(err, ERR_NOENT,
-		"VM file line %u: unknown key \"%.*s\", expected name, boot, kernel, initrd, "
-		"module, "
-		"append, mem, vcpus, mmu, shadow, shadow_pages, shadow_filter, shadow_prefetch, "
-		"shadow_install, shadow_targets, shadow_audit, io, disk, rng, console, net, "
-		"balloon, "
-		"virtio, rings, "
-		"testdev, debugexit, kvmclock, counters, weight, cap, pin, repeat or reboot",
-		number_of, (int)MIN(name.len, (size_t)QUOTE_MAX), name.s);
+	return unknown_key(name, number_of, err);
 }
 
 /* Blanks at both ends of a line, and a CR, do not count. */
@@ -624,12 +530,9 @@ enum status manifest_parse(const char *text, size_t len, struct manifest *out, c
 		.repeat = 1,
 		.reboot = true };
 	while (!st && rest.len) {
-		struct text line = { rest.s, 0 };
+		struct text line = rest;
 
-		while (line.len < rest.len && rest.s[line.len] != '\n')
-			line.len++;
-		rest.s += MIN(line.len + 1, rest.len);
-		rest.len -= MIN(line.len + 1, rest.len);
+		text_split(&line, '\n', &rest);
 		line = trim(line);
 		number_of++;
 		if (!line.len || line.s[0] == '#')

@@ -3,7 +3,7 @@
  * What the boot loader hands over: range sets, the Multiboot2 information and the command line,
  * well-formed, broken in each way that is checked, and at random.
  *
- * Sources: hv/boot/mb2.c hv/boot/memmap.c hv/boot/options.c
+ * Sources: hv/boot/mb2.c hv/boot/memmap.c hv/boot/options.c hv/lib/text.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
