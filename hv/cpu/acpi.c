@@ -11,42 +11,18 @@
  */
 #include "hv/cpu/acpi.h"
 #include "hv/ctl/log.h"
+#include "hv/lib/acpi_tables.h"
 #include "hv/lib/string.h"
 
-#define RSDP_OLD_LENGTH 20
-#define RSDP_NEW_LENGTH 36
-#define RSDP_SCAN_STEP	16
-#define EBDA_POINTER	0x40eul
-#define EBDA_SCAN	KB
-#define BIOS_AREA	0xe0000ul
-#define BIOS_AREA_END	0x100000ul
-#define TABLE_MAX	(4 * MB)
-#define TABLES_MAX	256
+#define RSDP_SCAN_STEP 16
+#define EBDA_POINTER   0x40eul
+#define EBDA_SCAN      KB
+#define BIOS_AREA      0xe0000ul
+#define BIOS_AREA_END  0x100000ul
+#define TABLE_MAX      (4 * MB)
+#define TABLES_MAX     256
 
 #define LAPIC_DEFAULT 0xfee00000ul
-
-struct __packed rsdp {
-	char signature[8];
-	u8 checksum;
-	char oem[6];
-	u8 revision;
-	u32 rsdt;
-	u32 length;
-	u64 xsdt;
-	u8 extended_checksum;
-	u8 reserved[3];
-};
-static_assert(sizeof(struct rsdp) == RSDP_NEW_LENGTH, "RSDP layout");
-
-struct __packed sdt {
-	char signature[4];
-	u32 length;
-	u8 revision;
-	u8 checksum;
-	char oem[6], oem_table[8];
-	u32 oem_revision, creator, creator_revision;
-};
-static_assert(sizeof(struct sdt) == 36, "table header layout");
 
 /* A checked table: len bytes, header included. */
 struct table {
@@ -63,41 +39,36 @@ static u64 get(struct table t, u32 offset, unsigned size)
 	return v;
 }
 
-static bool sum_is_zero(const void *p, u64 len)
-{
-	const u8 *b = p;
-	u8 sum = 0;
-
-	for (u64 i = 0; i < len; i++)
-		sum = (u8)(sum + b[i]);
-	return sum == 0;
-}
+/* A member of the struct that a table, or an entry of one, is laid out as. */
+#define field(t, type, member)                                                                     \
+	get(t, (u32)offsetof(type, member), sizeof(((const type *)0)->member))
 
 /* ---- the root ---- */
 
-static bool rsdp_valid(const u8 *p, u64 len, struct rsdp *out)
+static bool rsdp_valid(const u8 *p, u64 len, struct acpi_rsdp *out)
 {
-	if (len < RSDP_OLD_LENGTH || memcmp(p, "RSD PTR ", 8) || !sum_is_zero(p, RSDP_OLD_LENGTH))
+	if (len < RSDP_V1_LENGTH || memcmp(p, RSDP_SIGNATURE, sizeof(out->signature)) ||
+		acpi_sum(p, RSDP_V1_LENGTH))
 		return false;
 	memset(out, 0, sizeof(*out));
-	memcpy(out, p, RSDP_OLD_LENGTH);
-	if (out->revision >= 2 && len >= RSDP_NEW_LENGTH && sum_is_zero(p, RSDP_NEW_LENGTH))
-		memcpy(out, p, RSDP_NEW_LENGTH);
+	memcpy(out, p, RSDP_V1_LENGTH);
+	if (out->revision >= RSDP_REVISION && len >= sizeof(*out) && !acpi_sum(p, sizeof(*out)))
+		memcpy(out, p, sizeof(*out));
 	return true;
 }
 
-static bool rsdp_scan(u64 start, u64 end, acpi_map_fn map, struct rsdp *out)
+static bool rsdp_scan(u64 start, u64 end, acpi_map_fn map, struct acpi_rsdp *out)
 {
 	const u8 *p = end > start ? map(HPA(start), end - start) : NULL;
 
-	for (u64 at = 0; p && at + RSDP_OLD_LENGTH <= end - start; at += RSDP_SCAN_STEP)
+	for (u64 at = 0; p && at + RSDP_V1_LENGTH <= end - start; at += RSDP_SCAN_STEP)
 		if (rsdp_valid(p + at, end - start - at, out))
 			return true;
 	return false;
 }
 
 /* "Finding the RSDP on IA-PC Systems" */
-static bool rsdp_find(acpi_map_fn map, struct rsdp *out)
+static bool rsdp_find(acpi_map_fn map, struct acpi_rsdp *out)
 {
 	const u8 *pointer = map(HPA(EBDA_POINTER), sizeof(u16));
 	u16 segment = 0;
@@ -113,7 +84,7 @@ static bool rsdp_find(acpi_map_fn map, struct rsdp *out)
 static struct table table_at(u64 pa, acpi_map_fn map)
 {
 	const struct table none = { NULL, 0 };
-	const struct sdt *h = pa ? map(HPA(pa), sizeof(*h)) : NULL;
+	const struct acpi_header *h = pa ? map(HPA(pa), sizeof(*h)) : NULL;
 	u32 len = h ? h->length : 0;
 
 	if (len < sizeof(*h) || len > TABLE_MAX)
@@ -121,7 +92,7 @@ static struct table table_at(u64 pa, acpi_map_fn map)
 	h = map(HPA(pa), len);
 	if (!h)
 		return none;
-	if (!sum_is_zero(h, len)) {
+	if (acpi_sum(h, len)) {
 		log_warn("ACPI table %.4s at %lx: wrong checksum, ignored", h->signature, pa);
 		return none;
 	}
@@ -135,22 +106,9 @@ static bool table_is(struct table t, const char *signature)
 
 /* ---- MADT: "Multiple APIC Description Table" ---- */
 
-#define MADT_LAPIC	   36
-#define MADT_ENTRIES	   44
-#define MADT_TYPE_LAPIC	   0
-#define MADT_TYPE_IOAPIC   1
-#define MADT_TYPE_OVERRIDE 2
-#define MADT_TYPE_LAPIC64  5
-#define MADT_TYPE_X2APIC   9
-#define MADT_CPU_ENABLED   BIT(0)
-#define MADT_APIC_ID_ALL   0xff
-#define MADT_X2APIC_ID_ALL 0xffffffffu
-#define INTI_POLARITY_LOW  3u
-#define INTI_TRIGGER_LEVEL (3u << 2)
-
 static void add_cpu(struct acpi_info *out, u32 apic_id, u64 flags)
 {
-	if (!(flags & MADT_CPU_ENABLED))
+	if (!(flags & MADT_ENABLED))
 		return;
 	for (unsigned i = 0; i < out->cpus; i++)
 		if (out->cpu_apic_id[i] == apic_id)
@@ -161,60 +119,67 @@ static void add_cpu(struct acpi_info *out, u32 apic_id, u64 flags)
 		out->cpu_apic_id[out->cpus++] = apic_id;
 }
 
-static void madt_lapic(struct acpi_info *out, struct table e)
+static void read_lapic(struct acpi_info *out, struct table e)
 {
-	if (get(e, 3, 1) != MADT_APIC_ID_ALL)
-		add_cpu(out, (u32)get(e, 3, 1), get(e, 4, 4));
+	u64 id = field(e, struct madt_lapic, apic_id);
+
+	if (id != MADT_ALL_CPUS)
+		add_cpu(out, (u32)id, field(e, struct madt_lapic, flags));
 }
 
-static void madt_x2apic(struct acpi_info *out, struct table e)
+static void read_x2apic(struct acpi_info *out, struct table e)
 {
-	if (get(e, 4, 4) != MADT_X2APIC_ID_ALL)
-		add_cpu(out, (u32)get(e, 4, 4), get(e, 8, 4));
+	u64 id = field(e, struct madt_x2apic, apic_id);
+
+	if (id != MADT_ALL_X2APICS)
+		add_cpu(out, (u32)id, field(e, struct madt_x2apic, flags));
 }
 
-static void madt_ioapic(struct acpi_info *out, struct table e)
+static void read_ioapic(struct acpi_info *out, struct table e)
 {
-	if (out->ioapics == ACPI_IOAPICS_MAX || !get(e, 4, 4))
+	u64 base = field(e, struct madt_ioapic, address);
+
+	if (out->ioapics == ACPI_IOAPICS_MAX || !base)
 		return;
-	out->ioapic[out->ioapics].base = HPA(get(e, 4, 4));
-	out->ioapic[out->ioapics].gsi_base = (u32)get(e, 8, 4);
+	out->ioapic[out->ioapics].base = HPA(base);
+	out->ioapic[out->ioapics].gsi_base = (u32)field(e, struct madt_ioapic, gsi_base);
 	out->ioapics++;
 }
 
-static void madt_override(struct acpi_info *out, struct table e)
+static void read_override(struct acpi_info *out, struct table e)
 {
-	u64 irq = get(e, 3, 1), flags = get(e, 8, 2);
+	u64 irq = field(e, struct madt_override, irq),
+	    flags = field(e, struct madt_override, flags);
 
-	if (get(e, 2, 1) != 0 || irq >= ACPI_ISA_IRQS)
+	if (field(e, struct madt_override, bus) != MADT_BUS_ISA || irq >= ACPI_ISA_IRQS)
 		return;
 	out->isa[irq] = (struct acpi_isa_irq){
-		.gsi = (u32)get(e, 4, 4),
-		.level = (flags & INTI_TRIGGER_LEVEL) == INTI_TRIGGER_LEVEL,
-		.active_low = (flags & INTI_POLARITY_LOW) == INTI_POLARITY_LOW,
+		.gsi = (u32)field(e, struct madt_override, gsi),
+		.level = (flags & MADT_TRIGGER_LEVEL) == MADT_TRIGGER_LEVEL,
+		.active_low = (flags & MADT_POLARITY_LOW) == MADT_POLARITY_LOW,
 	};
 }
 
-static void madt_lapic64(struct acpi_info *out, struct table e)
+static void read_lapic64(struct acpi_info *out, struct table e)
 {
-	out->lapic = HPA(get(e, 4, 8));
+	out->lapic = HPA(field(e, struct madt_lapic64, address));
 }
 
 static const struct {
 	u8 type, length; /* an entry that is shorter is ignored */
 	void (*read)(struct acpi_info *out, struct table entry);
 } madt_readers[] = {
-	{ MADT_TYPE_LAPIC, 8, madt_lapic },
-	{ MADT_TYPE_IOAPIC, 12, madt_ioapic },
-	{ MADT_TYPE_OVERRIDE, 10, madt_override },
-	{ MADT_TYPE_LAPIC64, 12, madt_lapic64 },
-	{ MADT_TYPE_X2APIC, 16, madt_x2apic },
+	{ MADT_LAPIC, sizeof(struct madt_lapic), read_lapic },
+	{ MADT_IOAPIC, sizeof(struct madt_ioapic), read_ioapic },
+	{ MADT_OVERRIDE, sizeof(struct madt_override), read_override },
+	{ MADT_LAPIC64, sizeof(struct madt_lapic64), read_lapic64 },
+	{ MADT_X2APIC, sizeof(struct madt_x2apic), read_x2apic },
 };
 
 static void read_madt(struct acpi_info *out, struct table t)
 {
-	out->lapic = HPA(get(t, MADT_LAPIC, 4));
-	for (u32 at = MADT_ENTRIES; at + 2 <= t.len;) {
+	out->lapic = HPA(field(t, struct acpi_madt, lapic_address));
+	for (u32 at = sizeof(struct acpi_madt); at + 2 <= t.len;) {
 		struct table e = { t.data + at, t.data[at + 1] };
 
 		if (e.len < 2 || e.len > t.len - at) {
@@ -229,18 +194,6 @@ static void read_madt(struct acpi_info *out, struct table t)
 }
 
 /* ---- FADT: "Fixed ACPI Description Table", and the \_S5 package of the AML ---- */
-
-#define FADT_DSDT	 40
-#define FADT_SMI_CMD	 48
-#define FADT_ACPI_ENABLE 52
-#define FADT_PM1A_CNT	 64
-#define FADT_PM1B_CNT	 68
-#define FADT_PM_TMR	 76
-#define FADT_PM_TMR_LEN	 91
-#define FADT_CENTURY	 108
-#define FADT_FLAGS	 112
-#define FADT_X_DSDT	 140
-#define FADT_TMR_VAL_EXT BIT(8)
 
 #define AML_ZERO    0x00
 #define AML_ONE	    0x01
@@ -285,7 +238,8 @@ static bool s5_read(struct acpi_info *out, struct table t, u32 at)
 
 static void s5_scan(struct acpi_info *out, struct table t)
 {
-	for (u32 at = sizeof(struct sdt) + 1; !out->s5_found && at + AML_NAMESEG < t.len; at++)
+	for (u32 at = sizeof(struct acpi_header) + 1; !out->s5_found && at + AML_NAMESEG < t.len;
+		at++)
 		if (!memcmp(t.data + at, "_S5_", AML_NAMESEG) && s5_read(out, t, at))
 			return;
 }
@@ -298,28 +252,32 @@ static u16 port_of(u64 value)
 
 static void read_fadt(struct acpi_info *out, struct table t, acpi_map_fn map)
 {
-	u64 dsdt = get(t, FADT_X_DSDT, 8);
+	u64 dsdt = field(t, struct acpi_fadt, x_dsdt);
 
-	out->pm1a_control = port_of(get(t, FADT_PM1A_CNT, 4));
-	out->pm1b_control = port_of(get(t, FADT_PM1B_CNT, 4));
-	out->smi_command = port_of(get(t, FADT_SMI_CMD, 4));
-	out->acpi_enable = (u8)get(t, FADT_ACPI_ENABLE, 1);
-	out->pm_timer = get(t, FADT_PM_TMR_LEN, 1) == 4 ? port_of(get(t, FADT_PM_TMR, 4)) : 0;
-	out->pm_timer_32bit = get(t, FADT_FLAGS, 4) & FADT_TMR_VAL_EXT;
-	out->century = (u8)get(t, FADT_CENTURY, 1);
-	s5_scan(out, table_at(dsdt ? dsdt : get(t, FADT_DSDT, 4), map));
+	out->pm1a_control = port_of(field(t, struct acpi_fadt, pm1a_cnt));
+	out->pm1b_control = port_of(field(t, struct acpi_fadt, pm1b_cnt));
+	out->smi_command = port_of(field(t, struct acpi_fadt, smi_cmd));
+	out->acpi_enable = (u8)field(t, struct acpi_fadt, acpi_enable);
+	out->pm_timer = field(t, struct acpi_fadt, pm_tmr_len) == 4
+				? port_of(field(t, struct acpi_fadt, pm_tmr))
+				: 0;
+	out->pm_timer_32bit = field(t, struct acpi_fadt, flags) & FADT_TMR_32;
+	out->century = (u8)field(t, struct acpi_fadt, century);
+	s5_scan(out, table_at(dsdt ? dsdt : field(t, struct acpi_fadt, dsdt), map));
 }
 
 /* ---- MCFG: PCI Firmware Specification, "MCFG Table Description" ---- */
 
-#define MCFG_ENTRIES	44
-#define MCFG_ENTRY_SIZE 16
-
 static void read_mcfg(struct acpi_info *out, struct table t)
 {
-	for (u32 at = MCFG_ENTRIES; at + MCFG_ENTRY_SIZE <= t.len; at += MCFG_ENTRY_SIZE)
-		if (get(t, at + 8, 2) == 0 && get(t, at + 10, 1) == 0)
-			out->mcfg = HPA(get(t, at, 8));
+	for (u32 at = sizeof(struct acpi_mcfg); at + sizeof(struct mcfg_entry) <= t.len;
+		at += sizeof(struct mcfg_entry)) {
+		struct table e = { t.data + at, sizeof(struct mcfg_entry) };
+
+		if (!field(e, struct mcfg_entry, segment) &&
+			!field(e, struct mcfg_entry, first_bus))
+			out->mcfg = HPA(field(e, struct mcfg_entry, base));
+	}
 }
 
 static void read_table(struct acpi_info *out, struct table t, acpi_map_fn map)
@@ -336,7 +294,7 @@ static void read_table(struct acpi_info *out, struct table t, acpi_map_fn map)
 
 enum status acpi_parse(struct acpi_info *out, const void *rsdp_copy, u64 rsdp_len, acpi_map_fn map)
 {
-	struct rsdp rsdp;
+	struct acpi_rsdp rsdp;
 	struct table root = { NULL, 0 };
 	unsigned width = 8;
 
@@ -353,7 +311,7 @@ enum status acpi_parse(struct acpi_info *out, const void *rsdp_copy, u64 rsdp_le
 		if (!table_is(root, "RSDT"))
 			return ERR_NOENT;
 	}
-	for (u32 i = 0, at = sizeof(struct sdt); i < TABLES_MAX && at + width <= root.len;
+	for (u32 i = 0, at = sizeof(struct acpi_header); i < TABLES_MAX && at + width <= root.len;
 		i++, at += width)
 		read_table(out, table_at(get(root, at, width), map), map);
 	return OK;
