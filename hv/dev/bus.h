@@ -70,4 +70,16 @@ static inline void bytewise_write(void (*put)(void *dev, u64 offset, u8 value), 
 		put(dev, offset + i, (u8)(value >> (i * BITS_PER_BYTE)));
 }
 
+/* Defines the io_ops `name` of a device that has nothing but bytes. */
+#define BYTEWISE_OPS(name, get, put)                                                               \
+	static u64 name##_read(void *dev, u64 offset, unsigned size)                               \
+	{                                                                                          \
+		return bytewise_read(get, dev, offset, size);                                      \
+	}                                                                                          \
+	static void name##_write(void *dev, u64 offset, unsigned size, u64 value)                  \
+	{                                                                                          \
+		bytewise_write(put, dev, offset, size, value);                                     \
+	}                                                                                          \
+	const struct io_ops name = { .read = name##_read, .write = name##_write }
+
 #endif

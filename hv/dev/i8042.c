@@ -165,28 +165,8 @@ static void command_put(void *dev, u64 offset, u8 value)
 		k->reset(k->reset_ctx);
 }
 
-static u64 data_read(void *dev, u64 offset, unsigned size)
-{
-	return bytewise_read(data_get, dev, offset, size);
-}
-
-static void data_write(void *dev, u64 offset, unsigned size, u64 value)
-{
-	bytewise_write(data_put, dev, offset, size, value);
-}
-
-static u64 command_read(void *dev, u64 offset, unsigned size)
-{
-	return bytewise_read(status_get, dev, offset, size);
-}
-
-static void command_write(void *dev, u64 offset, unsigned size, u64 value)
-{
-	bytewise_write(command_put, dev, offset, size, value);
-}
-
-const struct io_ops i8042_data_io = { .read = data_read, .write = data_write };
-const struct io_ops i8042_command_io = { .read = command_read, .write = command_write };
+BYTEWISE_OPS(i8042_data_io, data_get, data_put);
+BYTEWISE_OPS(i8042_command_io, status_get, command_put);
 
 void i8042_reset(struct i8042 *k)
 {

@@ -186,14 +186,4 @@ static void write_byte(void *dev, u64 offset, u8 v)
 				  (v & STATUS_DRIVES));
 }
 
-static u64 bm_read(void *dev, u64 offset, unsigned size)
-{
-	return bytewise_read(read_byte, dev, offset, size);
-}
-
-static void bm_write(void *dev, u64 offset, unsigned size, u64 value)
-{
-	bytewise_write(write_byte, dev, offset, size, value);
-}
-
-const struct io_ops ide_bm_io = { .read = bm_read, .write = bm_write };
+BYTEWISE_OPS(ide_bm_io, read_byte, write_byte);

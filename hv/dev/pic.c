@@ -312,39 +312,9 @@ static void elcr_put(void *dev, u64 offset, u8 value)
 	update(p);
 }
 
-static u64 master_read(void *dev, u64 offset, unsigned size)
-{
-	return bytewise_read(master_get, dev, offset, size);
-}
-
-static void master_write(void *dev, u64 offset, unsigned size, u64 value)
-{
-	bytewise_write(master_put, dev, offset, size, value);
-}
-
-static u64 slave_read(void *dev, u64 offset, unsigned size)
-{
-	return bytewise_read(slave_get, dev, offset, size);
-}
-
-static void slave_write(void *dev, u64 offset, unsigned size, u64 value)
-{
-	bytewise_write(slave_put, dev, offset, size, value);
-}
-
-static u64 elcr_read(void *dev, u64 offset, unsigned size)
-{
-	return bytewise_read(elcr_get, dev, offset, size);
-}
-
-static void elcr_write(void *dev, u64 offset, unsigned size, u64 value)
-{
-	bytewise_write(elcr_put, dev, offset, size, value);
-}
-
-const struct io_ops pic_master_ops = { .read = master_read, .write = master_write };
-const struct io_ops pic_slave_ops = { .read = slave_read, .write = slave_write };
-const struct io_ops pic_elcr_ops = { .read = elcr_read, .write = elcr_write };
+BYTEWISE_OPS(pic_master_ops, master_get, master_put);
+BYTEWISE_OPS(pic_slave_ops, slave_get, slave_put);
+BYTEWISE_OPS(pic_elcr_ops, elcr_get, elcr_put);
 
 void pic_reset(struct pic *p)
 {

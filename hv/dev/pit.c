@@ -404,17 +404,7 @@ static void put(void *dev, u64 offset, u8 value)
 		write_control(p, value);
 }
 
-static u64 pit_read(void *dev, u64 offset, unsigned size)
-{
-	return bytewise_read(get, dev, offset, size);
-}
-
-static void pit_write(void *dev, u64 offset, unsigned size, u64 value)
-{
-	bytewise_write(put, dev, offset, size, value);
-}
-
-const struct io_ops pit_ops = { .read = pit_read, .write = pit_write };
+BYTEWISE_OPS(pit_ops, get, put);
 
 /* ---- port 0x61 ---- */
 

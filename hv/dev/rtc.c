@@ -441,17 +441,7 @@ static void put(void *dev, u64 offset, u8 value)
 	r->nmi_masked = (value & NMI_MASK) != 0;
 }
 
-static u64 port_read(void *dev, u64 offset, unsigned size)
-{
-	return bytewise_read(get, dev, offset, size);
-}
-
-static void port_write(void *dev, u64 offset, unsigned size, u64 value)
-{
-	bytewise_write(put, dev, offset, size, value);
-}
-
-const struct io_ops rtc_ops = { .read = port_read, .write = port_write };
+BYTEWISE_OPS(rtc_ops, get, put);
 
 /* ---- power-up ---- */
 

@@ -304,17 +304,7 @@ static u8 get(void *dev, u64 offset)
 	}
 }
 
-static u64 uart_read(void *dev, u64 offset, unsigned size)
-{
-	return bytewise_read(get, dev, offset, size);
-}
-
-static void uart_write(void *dev, u64 offset, unsigned size, u64 value)
-{
-	bytewise_write(put, dev, offset, size, value);
-}
-
-const struct io_ops uart_io = { .read = uart_read, .write = uart_write };
+BYTEWISE_OPS(uart_io, get, put);
 
 size_t uart_receive(struct uart *u, const u8 *buf, size_t len)
 {
