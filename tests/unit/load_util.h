@@ -3,6 +3,8 @@
 #ifndef TESTS_UNIT_LOAD_UTIL_H
 #define TESTS_UNIT_LOAD_UTIL_H
 
+#include <elf.h>
+#undef PF_W /* a page-fault bit in hv/cpu/regs.h */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,6 +45,20 @@ static inline void load_test_close(struct load_test *t)
 {
 	guestmem_destroy(&t->gm);
 	free(t->image);
+}
+
+/* Of a kernel for x86-64, with its program headers behind it. */
+static inline Elf64_Ehdr elf64_header(u64 entry, u16 programs)
+{
+	return (Elf64_Ehdr){ .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
+				     ELFDATA2LSB, EV_CURRENT },
+		.e_type = ET_EXEC,
+		.e_machine = EM_X86_64,
+		.e_version = EV_CURRENT,
+		.e_entry = entry,
+		.e_phoff = sizeof(Elf64_Ehdr),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = programs };
 }
 
 static inline void peek(struct load_test *t, u64 gpa, void *to, size_t len)
@@ -92,6 +108,17 @@ static inline void expect_refused(
 	if (!strstr(t->err, words))
 		fail_msg("the sentence is \"%s\", expected \"...%s...\"", t->err, words);
 	assert_int_equal(st, why);
+}
+
+/* So is the image if it ends there, where its memory does. */
+static inline void expect_refused_cut(struct load_test *t, const char *boot, size_t size)
+{
+	u8 *copy = malloc(size ? size : 1);
+
+	memcpy(copy, t->image, size);
+	t->req.kernel = (struct blob){ copy, size, "" };
+	assert_int_not_equal(load_image(boot, &t->req, &t->state, t->err), OK);
+	free(copy);
 }
 
 /* The entry state that boot protocols without paging ask for. */
