@@ -124,6 +124,22 @@ __attribute__((weak)) void page_stats(struct page_stats *out)
 	out->free -= host_pages_hidden;
 }
 
+static struct page_stats at_begin;
+
+void host_pages_begin(void)
+{
+	host_page_limit = ~0ul;
+	page_stats(&at_begin);
+}
+
+bool host_pages_are_back(void)
+{
+	struct page_stats now;
+
+	page_stats(&now);
+	return !memcmp(&at_begin, &now, sizeof(now));
+}
+
 __attribute__((weak)) struct ledger_mark ledger_backend_begin(void)
 {
 	return (struct ledger_mark){ 0, 0 };

@@ -11,4 +11,9 @@ extern jmp_buf *host_panic_jmp; /* when set, panic() jumps here instead of abort
 extern u64 host_pages_hidden;	/* that page_stats() does not call free */
 extern u64 host_page_limit;	/* pages of one owner that page_alloc() hands out before it fails */
 
+/* For a test's setup and teardown: all pages may be had; and are as many in use, of each owner, as
+ * were then? */
+void host_pages_begin(void);
+bool host_pages_are_back(void);
+
 #endif

@@ -32,7 +32,6 @@
 #define ROM	(16 * MB)
 #define ROM_HPA (32 * MB) /* only mapped, never read */
 
-static struct page_stats before;
 static struct vm vm;
 static struct vcpu vcpu;
 static unsigned singles, alls;
@@ -68,8 +67,7 @@ static const struct ept_hw hw = { invept_single, invept_all };
 static int setup(void **state)
 {
 	(void)state;
-	host_page_limit = ~0ul;
-	page_stats(&before);
+	host_pages_begin();
 	memset(&vm, 0, sizeof(vm));
 	memset(&vcpu, 0, sizeof(vcpu));
 	vm.id = 3;
@@ -86,15 +84,12 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	struct page_stats after;
-
 	(void)state;
 	host_page_limit = ~0ul;
 	if (vm.mmu)
 		ept_mmu_ops.destroy(vm.mmu);
 	guestmem_destroy(&vm.mem);
-	page_stats(&after);
-	return memcmp(&before, &after, sizeof(before)) ? -1 : 0;
+	return host_pages_are_back() ? 0 : -1;
 }
 
 static enum mmu_result fault(u64 gpa, unsigned access, bool is_walk)

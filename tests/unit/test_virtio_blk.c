@@ -28,7 +28,6 @@ static struct {
 	struct blk_backend *b;
 	struct virtio_blk *blk;
 	struct driver d[QUEUES];
-	struct page_stats before;
 } t;
 
 static int attach(struct blk_backend *b, bool packed)
@@ -41,8 +40,7 @@ static int setup_memory(void)
 {
 	memset(&t, 0, sizeof(t));
 	gm = (struct guestmem){ 0 };
-	host_page_limit = ~0ul;
-	page_stats(&t.before);
+	host_pages_begin();
 	for (unsigned i = 0; i < BASE_SIZE; i++)
 		t.base[i] = (u8)(i / 512 * 7 + i);
 	return guestmem_add(&gm, GPA(0), RAM_SIZE);
@@ -71,17 +69,14 @@ static int setup_read_only(void **state)
 /* Nothing is leaked, and the module is as it was. */
 static int teardown(void **state)
 {
-	struct page_stats after;
-
 	(void)state;
 	host_page_limit = ~0ul;
 	virtio_blk_destroy(t.blk);
 	guestmem_destroy(&gm);
-	page_stats(&after);
 	for (unsigned i = 0; i < BASE_SIZE; i++)
 		if (t.base[i] != (u8)(i / 512 * 7 + i))
 			return -1;
-	return memcmp(&t.before, &after, sizeof(after)) ? -1 : 0;
+	return host_pages_are_back() ? 0 : -1;
 }
 
 static void start_with(u64 features)

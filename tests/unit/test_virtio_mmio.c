@@ -28,7 +28,6 @@ static struct {
 	struct driver d;
 	struct timerq timers;
 	bool line[24];
-	struct page_stats before;
 } t;
 
 static bool source(u64 *word)
@@ -50,7 +49,7 @@ static int setup(void **state)
 	memset(&t, 0, sizeof(t));
 	gm = (struct guestmem){ 0 };
 	clock_now = 5 * HZ;
-	page_stats(&t.before);
+	host_pages_begin();
 	timerq_init(&t.timers, HZ, now);
 	t.bus = (struct virtio_mmio_bus){ .mmio = &t.mmio, .set_gsi = set_gsi, .ctx = &t };
 	if (guestmem_add(&gm, GPA(0), RAM_SIZE))
@@ -64,14 +63,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	struct page_stats after;
-
 	(void)state;
 	for (unsigned i = 0; i < DEVICES; i++)
 		virtio_rng_destroy(t.rng[i]);
 	guestmem_destroy(&gm);
-	page_stats(&after);
-	return memcmp(&t.before, &after, sizeof(after)) ? -1 : 0;
+	return host_pages_are_back() ? 0 : -1;
 }
 
 static u32 get(unsigned i, u64 reg)
