@@ -7,8 +7,11 @@
  * Sources: hv/mem/guestmem.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  * Sources: virtio/blk.c hv/blk/ramdisk.c
  */
+#include <string.h>
+
 #include "hv/blk/ramdisk.h"
 #include "virtio/blk.h"
+#include "virtio/spec.h"
 #include "tests/fuzz/virtio_pci.h"
 
 #define MODULE_SIZE 10000
@@ -37,10 +40,19 @@ static void check(void)
 		CHECK(!module[i]);
 }
 
+/* Of a type that there may be, at a place that there may be. */
+static void header(struct stream *in, u8 to[FUZZ_HEADER])
+{
+	struct virtio_blk_header h = { .type = byte(in) % 16, .sector = byte(in) };
+
+	memcpy(to, &h, sizeof(h));
+}
+
 static const struct fuzz_queue queues[] = { { .index = 0 }, { .index = BLK_QUEUES - 1 } };
 
 const struct fuzz_device fuzz_device = { .queue = queues,
 	.queues = ARRAY_SIZE(queues),
 	.create = create,
 	.destroy = destroy,
+	.header = header,
 	.check = check };

@@ -10,19 +10,20 @@
 #include "virtio/pci.h"
 #include "tests/fuzz/virtio_pci.h"
 
-#define MEM	 4 * MB
-#define RINGS	 0x10000ul
-#define AREA	 0x8000ul
-#define DRIVER	 0x1000ul
-#define DEVICE	 0x2000ul
-#define HEADER	 0x4000ul
-#define DATA	 0x5000ul
-#define SLOT	 1
-#define BAR	 0xc0000000ul
-#define SIZE	 8
-#define MODERN	 BIT(VIRTIO_F_VERSION_1)
-#define ALL_SAID 15 /* the status of a driver that is ready */
-#define SECOND	 1000000000ul
+#define MEM	   4 * MB
+#define RINGS	   0x10000ul
+#define AREA	   0x8000ul
+#define DRIVER	   0x1000ul
+#define DEVICE	   0x2000ul
+#define HEADER	   0x4000ul
+#define DATA	   0x5000ul
+#define SLOT	   1
+#define DATA_BYTES 32
+#define BAR	   0xc0000000ul
+#define SIZE	   8
+#define MODERN	   BIT(VIRTIO_F_VERSION_1)
+#define ALL_SAID   15 /* the status of a driver that is ready */
+#define SECOND	   1000000000ul
 
 struct guestmem fuzz_memory;
 struct timerq fuzz_timers;
@@ -127,18 +128,14 @@ static void write_desc(unsigned i, u64 addr, u32 len, u16 flags, u16 next)
 }
 
 /* A split chain: header, data, status. A queue of buffers to write has the last two. */
-static void request(u32 type, u64 sector, u32 len, bool write)
+static void request(const u8 header[FUZZ_HEADER], u32 len, bool write, unsigned how)
 {
-	struct {
-		u32 type, reserved;
-		u64 sector;
-	} header = { type, 0, sector };
 	u16 head = m.avail % 2 * 3, place = (u16)(4 + m.avail % SIZE * 2);
 
-	(void)!guest_write(&fuzz_memory, GPA(RINGS + HEADER), &header, sizeof(header));
-	write_desc(head, RINGS + HEADER, 16, 1, head + 1);
+	(void)!guest_write(&fuzz_memory, GPA(RINGS + HEADER), header, FUZZ_HEADER);
+	write_desc(head, RINGS + HEADER, FUZZ_HEADER, 1, head + 1);
 	write_desc(head + 1u, RINGS + DATA, len, (write ? 2 : 0) | 1, head + 2);
-	write_desc(head + 2u, RINGS + HEADER + 16, 1, 2, 0);
+	write_desc(head + 2u, RINGS + HEADER + FUZZ_HEADER, 1, 2, 0);
 	if (m.queue->in)
 		head++;
 	m.avail++;
@@ -146,7 +143,36 @@ static void request(u32 type, u64 sector, u32 len, bool write)
 	(void)!guest_write(&fuzz_memory, GPA(RINGS + DRIVER + 2), &m.avail, 2);
 	kick(m.queue->index);
 	if (fuzz_device.event)
-		fuzz_device.event((unsigned)sector);
+		fuzz_device.event(how);
+}
+
+static void take(struct stream *in, u8 *to, unsigned bytes)
+{
+	while (bytes--)
+		*to++ = byte(in);
+}
+
+/* What follows the header: the rest of a frame, of a command. */
+static void write_data(struct stream *in)
+{
+	u8 data[DATA_BYTES];
+	unsigned at = byte(in);
+
+	take(in, data, sizeof(data));
+	(void)!guest_write(&fuzz_memory, GPA(RINGS + DATA + at), data, sizeof(data));
+}
+
+static void make_request(struct stream *in)
+{
+	u8 header[FUZZ_HEADER], len, write;
+
+	if (fuzz_device.header)
+		fuzz_device.header(in, header);
+	else
+		take(in, header, sizeof(header));
+	len = byte(in);
+	write = byte(in);
+	request(header, len * 128u, write & 1, write >> 1);
 }
 
 static void pass(u64 time)
@@ -160,7 +186,7 @@ static void command(struct stream *in)
 	static const u8 sizes[] = { 1, 2, 4, 8 };
 	unsigned size = sizes[byte(in) % 4], offset;
 
-	switch (byte(in) % 10) {
+	switch (byte(in) % 12) {
 	case 0:
 	case 1: offset = byte(in) % 0x40, common(offset, size, number(in, size)); break;
 	case 2: offset = (u32)number(in, 2) % 0x3ff8, common(offset, size, number(in, size)); break;
@@ -182,25 +208,22 @@ static void command(struct stream *in)
 		start(number(in, 1) % 4 ? m.dev->offered & ~BIT(VIRTIO_F_RING_PACKED)
 					: number(in, 5));
 		break;
-	default: {
-		u32 type = byte(in);
-		u64 sector = byte(in);
-
-		request(type % 16, sector, (u32)number(in, 1) * 128, byte(in) & 1);
-		pass(byte(in) * SECOND / 100);
-	}
+	case 9: write_data(in); break;
+	case 10: pass(byte(in) * SECOND / 100); break;
+	default: make_request(in);
 	}
 }
 
 /* A driver that starts afresh has its first request answered. */
 static void still_works(void)
 {
+	static const u8 header[FUZZ_HEADER];
 	u16 used = 0;
 
 	fuzz_clock += SECOND;
 	start(MODERN | m.queue->features);
 	CHECK(bus_read(&m.mmio, BAR + VIRTIO_PCI_COMMON_STATUS, 1) == ALL_SAID);
-	request(0, 0, 512, true);
+	request(header, 512, true, 0);
 	pass(10 * SECOND);
 	CHECK(guest_read(&fuzz_memory, GPA(RINGS + DEVICE + 2), &used, 2) == OK);
 	CHECK(used == 1);

@@ -3,7 +3,7 @@
  * What the fuzz targets of virtio devices share (virtio_pci.c): a device behind its PCI registers,
  * and a driver that keeps the rules or does not. An input is a byte that chooses one of the
  * device's queues, then commands: accesses to the registers, to configuration space and to the
- * driver's memory, a driver's proper start, a request with a header that may make sense, time.
+ * driver's memory, a driver's proper start, a request with a header and data, time.
  * Checked: no sanitizer complaint, nothing leaked, and a driver that starts afresh is served.
  */
 #ifndef TESTS_FUZZ_VIRTIO_PCI_H
@@ -13,6 +13,8 @@
 #include "hv/mem/guestmem.h"
 #include "virtio/device.h"
 #include "tests/fuzz/fuzz.h"
+
+#define FUZZ_HEADER 16 /* bytes of a request before its data */
 
 /* A queue that an input may choose. */
 struct fuzz_queue {
@@ -27,6 +29,8 @@ struct fuzz_device {
 	unsigned queues;
 	struct virtio_dev *(*create)(void); /* afresh for each input */
 	void (*destroy)(void);
+	/* NULL: all bytes of a header are the input's. */
+	void (*header)(struct stream *in, u8 header[FUZZ_HEADER]);
 	void (*event)(unsigned how); /* on its other side: a frame, a key; NULL: there is none */
 	void (*check)(void);	     /* at the end; NULL: nothing more than is checked of all */
 };
