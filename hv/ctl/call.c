@@ -35,7 +35,9 @@ static void run_there(struct task *t)
 
 	if (c->v)
 		sched_attend(c->v);
+	vm_lock(c->vm);
 	c->ok = c->command->run(c);
+	vm_unlock(c->vm);
 	task_init(t, come_back);
 	task_post(t, cpu_by_index(0));
 }

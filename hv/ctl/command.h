@@ -41,8 +41,8 @@ struct arg_spec {
 
 enum command_place {
 	ON_BOOT_CPU,
-	ON_VM_CPU,
-	ON_VCPU, /* and its registers can be reached */
+	ON_VM_CPU, /* with the VM's lock held, if it has one (hv/vm/shared.h) */
+	ON_VCPU,   /* and the vcpu's registers can be reached */
 };
 
 struct command {

@@ -100,6 +100,18 @@ void vcpu_unlock(struct vcpu *v)
 	spin_unlock(&v->vm->shared->lock);
 }
 
+void vm_lock(struct vm *vm)
+{
+	if (vm->shared)
+		spin_lock(&vm->shared->lock);
+}
+
+void vm_unlock(struct vm *vm)
+{
+	if (vm->shared)
+		spin_unlock(&vm->shared->lock);
+}
+
 /* ---- life ---- */
 
 void vcpu_sit(struct vcpu *v)

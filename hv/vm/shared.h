@@ -53,6 +53,13 @@ void vcpu_rise(struct vcpu *v);
 void vcpu_lock(struct vcpu *v);
 void vcpu_unlock(struct vcpu *v);
 
+/*
+ * vm_lock(), vm_unlock(): the same for others than its vcpus, on a CPU of the VM and between slices
+ * (hv/vm/task.h). Nothing, if the VM is on one CPU: nothing of it is in motion then.
+ */
+void vm_lock(struct vm *vm);
+void vm_unlock(struct vm *vm);
+
 /* WORK_TIMERS: another CPU has given this vcpu's seat an earlier deadline. With the lock held. */
 void vcpu_set_alarm(struct vcpu *v);
 

@@ -490,10 +490,12 @@ bool vm_restart(struct vm *vm)
 {
 	struct vcpu *v;
 
+	vm_lock(vm); /* its vcpus have stopped, but the monitor may look into it */
 	platform_reset(vm->platform);
 	if (vm->io_ops)
 		vm->io_ops->reset(vm->io);
 	for_each_vcpu (v, vm)
 		vcpu_reset_msrs(v);
+	vm_unlock(vm);
 	return vm_start(vm);
 }

@@ -80,7 +80,9 @@ class Broker:
     _listener: socket.socket = field(init=False)
     _clients: dict[int, _Client] = field(default_factory=dict)
     _asked: dict[int, tuple[_Client, Any]] = field(default_factory=dict)  # our id: who, and with which id
-    _strays: list[_Client] = field(default_factory=list)  # who sent what can only be answered with id null
+    # Who sent what can only be answered with id null, in their order; None: nobody waits for that answer.
+    _strays: list[_Client | None] = field(default_factory=list)
+    _open: _Client | None = None  # whose line the port has the beginning of
     _next: int = 1
 
     def __post_init__(self) -> None:
@@ -122,7 +124,23 @@ class Broker:
         self._clients.pop(client.link.fileno(), None)
         client.link.close()
         self._asked = {n: who for n, who in self._asked.items() if who[0] is not client}
-        self._strays = [c for c in self._strays if c is not client]
+        self._strays = [c if c is not client else None for c in self._strays]
+        if self._open is client:
+            self._end_line(None)
+
+    def _end_line(self, sender: _Client | None) -> None:
+        """Half a line is in nobody's way: it is ended, and answered to its sender as the nonsense that it is."""
+        self._strays.append(sender)
+        self._open = None
+        self.send(b"\n")
+
+    def _pass(self, client: _Client, data: bytes) -> None:
+        """To the port, not into the middle of somebody else's line."""
+        if self._open and self._open is not client:
+            self._end_line(None if self._open.raw else self._open)
+        if data:
+            self._open = None if data.endswith(b"\n") else client
+            self.send(data)
 
     def _receive(self, client: _Client) -> None:
         try:
@@ -135,19 +153,19 @@ class Broker:
             self._drop(client)
             return
         if client.raw:
-            self.send(data)
+            self._pass(client, data)
             return
         *lines, client.partial = (client.partial + data).split(b"\n")
         for i, line in enumerate(lines):
             if client.first and line.strip() == b"raw":
                 client.raw = True
-                self.send(b"\n".join([*lines[i + 1 :], client.partial]))
+                self._pass(client, b"\n".join([*lines[i + 1 :], client.partial]))
                 client.partial = b""
                 return
             client.first = False
             self._request(client, line)
         if len(client.partial) > LINE_MAX:
-            self.send(client.partial)
+            self._pass(client, client.partial)
             client.partial = b""
 
     def _request(self, client: _Client, line: bytes) -> None:
@@ -157,13 +175,13 @@ class Broker:
             request = None
         if not isinstance(request, dict) or isinstance(request.get("id"), (dict, list, bool, type(None))):
             self._strays += [client] if line.strip() and not (isinstance(request, dict) and "id" not in request) else []
-            self.send(line + b"\n")
+            self._pass(client, line + b"\n")
             return
         client.subscribed |= request.get("method") == "subscribe"
         self._asked[self._next] = (client, request["id"])
         request["id"] = self._next
         self._next += 1
-        self.send(json.dumps(request, separators=(",", ":")).encode() + b"\n")
+        self._pass(client, json.dumps(request, separators=(",", ":")).encode() + b"\n")
 
     # ---- from the hypervisor ----
 
@@ -183,8 +201,8 @@ class Broker:
         elif message.get("id") in self._asked:
             client, message["id"] = self._asked.pop(message["id"])
             client.out += json.dumps(message).encode() + b"\n"
-        elif self._strays:
-            self._strays.pop(0).out += text.encode() + b"\n"
+        elif self._strays and (stray := self._strays.pop(0)):
+            stray.out += text.encode() + b"\n"
         for client in list(self._clients.values()):
             self._flush(client)
 

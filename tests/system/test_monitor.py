@@ -136,6 +136,13 @@ TYPED = [
     ("destroy", "error: VM is missing: destroy VM"),
     ("destroy x", 'error: there is no VM "x"'),
     ("console x", 'error: there is no VM "x"'),
+    ("balloon a", "error: MB is missing: balloon VM MB"),
+    ("balloon a much", "error: MB: a number from 0 to"),
+    ("balloon a 9", "error: VM a has 8 MB"),
+    ("balloon a 4", "error: VM a has no balloon"),
+    ("resize a 80", "error: ROWS is missing: resize VM COLUMNS ROWS"),
+    ("resize a 80 65536", "error: ROWS: a number from 0 to 65535 is expected"),
+    ("resize a 80 25", "error: VM a has no virtio console"),
     ("help", r"walk VM ADDRESS \[VCPU\] +how a linear"),
     ("help me", 'error: "me" is one too many'),
     ("quit now", 'error: "now" is one too many: quit'),
@@ -151,6 +158,10 @@ def check_terminal(terminal: Monitored) -> None:
     terminal.expect(b"The monitor: ")
     terminal.expect(READY)
     answers = [(line, terminal.command(line), wanted) for line, wanted in TYPED]
+    commands = set(re.findall(r"^([a-z-]+)(?: [A-Z[].*?)? {2,}", terminal.command("help"), re.M)) - {"command"}  # the heading
+    assert {"vms", "x", "quit"} <= commands
+    tried = {line.split()[0] for line, wanted in TYPED if wanted.startswith("error: ")}
+    assert not commands - tried, "nothing wrong was typed for them"
     wrong = [f"{line}: {answer!r} instead of {wanted!r}" for line, answer, wanted in answers if not re.search(wanted, answer)]
     assert not wrong, "\n".join(wrong)
     terminal.type(b"au\t")
@@ -243,12 +254,17 @@ def check_hostile_bytes(terminal: Monitored, client: ctl.Client) -> None:
             if line.strip() and json.loads(answers.readline()).get("error", {}).get("code", 0) >= -32000:
                 raise AssertionError(f"{line!r} is taken")
         raw.sendall(b'{"jsonrpc":"2.0","id":1,"meth')  # half a request, and silence
+        assert client.call("vms")["vms"]
+        assert json.loads(answers.readline())["error"]["code"] == -32700
+        assert json.loads(answers.readline())["result"]["vms"]  # what comes to all is seen here, too
+        raw.sendall(b'{"jsonrpc":"2.0","id":1,"meth')
         time.sleep(2)
         raw.sendall(b'od":"vms"}\n')
         assert json.loads(answers.readline())["result"]["vms"]
         raw.sendall(b"x" * (1 << 20) + b"\n")
         raw.settimeout(600)
         assert json.loads(answers.readline())["error"]["code"] == -32600
+        raw.sendall(b'{"jsonrpc":"2.0","id":1,"meth')  # and it goes
     assert client.call("stats", vm="a")["vcpus"][0]["exits"] > before
     assert client.call("audit", vm="b") == {"mistakes": 0}
 
@@ -280,6 +296,34 @@ def test_monitor(terminal: Monitored) -> None:
     check_end(terminal, connect(terminal))
 
 
+@own_mode("under shadow paging the vcpus of a VM are on one processor")
+def test_looking_into_a_vm_on_two_processors(tmp_path: Path) -> None:
+    """Both of its processors run, while everything about it is asked for, of either; it is stopped, and started anew."""
+    vm = description(tmp_path, "a", "for=100000000 storm", "vcpus = 2", 'mmu = "ept"')
+    other = description(tmp_path, "b", FOREVER, 'mmu = "shadow"')
+    terminal = Monitored(tmp_path, "--host-cpus", "2", "--stay", "--vm", vm, "--vm", other)
+    try:
+        client = connect(terminal)
+        for round in range(4):
+            for vcpu in (0, 1):
+                registers = client.call("regs", vm="a", vcpu=vcpu)["registers"]
+                walk = client.call("walk", vm="a", vcpu=vcpu, address=registers["rip"])
+                assert walk["gpa"] == hex(int(registers["rip"], 16)) and walk["ept"][-1]["leads_to"] == "page"
+                code = client.call("x", vm="a", vcpu=vcpu, address="0x100000", count=16)["memory"]
+                assert code == client.call("x", vm="a", vcpu=1 - vcpu, address="0x100000", count=16)["memory"]
+                client.call("trace", vm="a", vcpu=vcpu)
+                client.call("why", vm="a", vcpu=vcpu)
+            for command in ("pause", "reset", "resume") if round % 2 else ():
+                client.call(command, vm="a")
+        rows = client.call("stats", vm="a")["vcpus"]
+        assert {row["cpu"] for row in rows} == {0, 1} and min(row["exits"] for row in rows) > 100
+        client.call("quit")
+        assert terminal.process.wait(60) == 0
+        assert re.findall(r'^@stats (\{"lost_pages".*)$', terminal.log.read_text(), re.M) == ['{"lost_pages":0}']
+    finally:
+        terminal.close()
+
+
 # ---- without an emulator ----
 
 
@@ -289,6 +333,7 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
         self.sent: list[bytes] = []
+        self.partial = b""
         self.broker = control.Broker(self.take)
         self.over = False
         self.thread = threading.Thread(target=self.serve)
@@ -296,7 +341,8 @@ class Machine:
 
     def take(self, data: bytes) -> None:
         self.sent.append(data)
-        for line in data.splitlines():
+        *lines, self.partial = (self.partial + data).split(b"\n")
+        for line in filter(bytes.strip, lines):
             try:
                 request = json.loads(line)
                 answer = {"jsonrpc": "2.0", "id": request["id"], "result": {"method": request["method"]}}
@@ -354,6 +400,24 @@ def test_nonsense_is_passed_on_and_answered_to_its_sender(machine: Machine) -> N
         assert json.loads(link.makefile().readline())["error"]["code"] == -32700
     assert machine.sent == [b"nonsense\n"]
     assert other.call("vms") == {"method": "vms"}
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "half",
+    [b'raw\n{"jsonrpc":"2.0","id":1,"meth', b'{"jsonrpc":"2.0","id":1,"meth', b"x" * (control.LINE_MAX + 1)],
+    ids=["raw", "held back", "too long to be held back"],
+)
+def test_half_a_line_is_in_nobody_elses_way(machine: Machine, half: bytes) -> None:
+    other = ctl.Client(machine.broker.path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+        link.connect(str(machine.broker.path))
+        link.sendall(half)
+        time.sleep(0.3)
+        assert other.call("vms") == {"method": "vms"}  # while it is silent,
+        link.sendall(half.removeprefix(b"raw\n"))
+        time.sleep(0.3)
+    assert other.call("mem") == {"method": "mem"}  # and when it has gone
     other.close()
 
 

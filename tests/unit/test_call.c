@@ -27,7 +27,7 @@ static struct vcpu vcpu[2] = { { .index = 0, .sched.cpu = &cpus[1] },
 	{ .index = 1, .sched.cpu = &cpus[1] } };
 static struct task *posted;
 static struct percpu *posted_to;
-static int pins;
+static int pins, locked;
 static struct vcpu *attended;
 static struct percpu *ran_on, *done_on;
 static unsigned done_count;
@@ -42,6 +42,7 @@ struct percpu *cpu_by_index(unsigned index)
 void task_post(struct task *t, struct percpu *cpu)
 {
 	assert_null(posted);
+	assert_int_equal(locked, 0); /* what is posted may run at once */
 	posted = t;
 	posted_to = cpu;
 }
@@ -73,9 +74,22 @@ void sched_attend(struct vcpu *v)
 	attended = v;
 }
 
+void vm_lock(struct vm *v)
+{
+	assert_ptr_equal(v, &vm);
+	assert_int_equal(locked++, 0);
+}
+
+void vm_unlock(struct vm *v)
+{
+	assert_ptr_equal(v, &vm);
+	assert_int_equal(--locked, 0);
+}
+
 static bool run_it(struct call *call)
 {
 	ran_on = here;
+	assert_int_equal(locked, call->command->place == ON_BOOT_CPU ? 0 : 1);
 	assert_int_equal(pins, call->vm ? 1 : 0);
 	out_number(&call->out, "vcpu", call->v ? call->v->index : 99);
 	return true;

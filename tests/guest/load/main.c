@@ -4,16 +4,18 @@
  * names, and passes.
  *
  *   for=MS   how long (20 if it is not given)
- *   spin     counts, without an exit (the default)
+ *   spin     counts, without an exit (the default); so do more processors, if it has them
  *   flood    writes to its console without end
  *   map      maps pages, touches them and takes them away; wants more than 4 MB
- *   storm    sends itself interrupts
+ *   storm    sends itself interrupts; with more processors, the others, which are in HLT
  *   sleep    halts for "rest=MS" (1 if it is not given), works for a tenth of a millisecond
  *   garbage  executes bytes that mean nothing; that ends the VM in some way or other
  */
-#include "tests/guest/lib/lib.h"
+#include "tests/guest/lib/smp.h"
 
 #define VECTOR	   0x40
+#define TO_ITSELF  0x40000u /* "Interrupt Command Register": destination shorthand */
+#define TO_OTHERS  0xc0000u
 #define MAP_AT	   0x10000000000ul
 #define MAP_PAGES  64u
 #define PTE_FLAGS  3ul
@@ -29,10 +31,27 @@ static bool done(void)
 	return rdtsc() >= end;
 }
 
+static void start_others(void (*fn)(unsigned id))
+{
+	for (unsigned id = 1; id < smp_count(); id++)
+		check(smp_start(id, fn), "processor %u does not start", id);
+}
+
+static void count_on(unsigned id)
+{
+	(void)id;
+	for (;; smp_wait())
+		for (unsigned i = 0; i < BATCH; i++)
+			count++;
+}
+
 static void spin(void)
 {
+	if (!count++)
+		start_others(count_on);
 	for (unsigned i = 0; i < BATCH; i++)
 		count++;
+	smp_wait(); /* for what other processors have for this one */
 }
 
 static void flood(void)
@@ -65,9 +84,19 @@ static void on_interrupt(struct frame *f)
 	apic_eoi();
 }
 
+static void listen(unsigned id)
+{
+	(void)id;
+	apic_enable();
+	for (;;)
+		sti_hlt_cli();
+}
+
 static void storm(void)
 {
-	apic_write(APIC_ICR, 0x40000u | VECTOR); /* to itself */
+	if (!count++)
+		start_others(listen);
+	apic_write(APIC_ICR, (smp_count() > 1 ? TO_OTHERS : TO_ITSELF) | VECTOR);
 	sti_nop_cli();
 }
 
