@@ -169,6 +169,7 @@ def test_interrupt_and_other_sessions(in_each_mode: Starter) -> None:
 
 @quick
 def test_debian_kernel(in_each_mode: Starter, tmp_path: Path) -> None:
+    """Breakpoints, backtraces with names, a watchpoint and a step, from start_kernel to a system call of init."""
     symbols = tmp_path / "symbols.elf"
     subprocess.run([str(ROOT / "scripts/triptych"), "symbols", str(symbols)], check=True)
     session = Session(in_each_mode, "--append", "console=ttyS0 nokaslr triptych.run=/bin/true")
@@ -176,7 +177,7 @@ def test_debian_kernel(in_each_mode: Starter, tmp_path: Path) -> None:
         symbols,
         "hbreak start_kernel", "continue", "bt", "delete", "break rest_init", "continue", "bt", "delete",
         "watch *(int *)&system_state", "continue", "delete", "tbreak vfs_read", "continue", "bt", "stepi", "print $pc",
-        "detach",
+        "finish", "detach",
     )  # fmt: skip
     first, second, third = answers(said, "bt")
     assert re.match(r"#0 +0x\w+ in start_kernel \(\)\n#1 +0x\w+ in secondary_startup_64\w* \(\)", first)
@@ -184,5 +185,6 @@ def test_debian_kernel(in_each_mode: Starter, tmp_path: Path) -> None:
     assert re.search(r"Old value = 0\s+New value = 1\s+0x\w+ in rest_init", said)
     assert re.findall(r" in (\w+) \(\)", third)[:3] == ["vfs_read", "ksys_read", "do_syscall_64"]
     assert re.search(r"<vfs_read\+\d+>", answers(said, "print $pc")[0])
+    assert re.search(r"^0x\w+ in ksys_read \(\)$", answers(said, "finish")[0], re.M)
     assert session.run.finish(GDB_S) == 0
     assert "reboot: Power down" in session.run.text
