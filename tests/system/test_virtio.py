@@ -144,6 +144,7 @@ def test_without_a_bus(in_each_mode: Starter) -> None:
 
 STREAM = 4_000_000
 IPERF_BYTES = 2_000_000
+SOCKET_BUFFER = 256 << 10  # and less is in it
 EXITS_A_PACKET = 2  # the gateway's windows are small: see docs/virtio.md; shadow paging adds the guest's page faults
 
 
@@ -193,7 +194,7 @@ def iperf3_passes(run: Run, options: str) -> None:
             server.kill()
     end = said["end"]["sum_sent" if options else "sum_received"]
     print("iperf3", options or "send", f"{end['bytes']} bytes, {end['bits_per_second'] / 1e6:.1f} Mbit/s of the host's time")
-    assert end["bytes"] > 0.95 * IPERF_BYTES  # it ends when all is written; what is in a socket's buffer by then may stay there
+    assert end["bytes"] > IPERF_BYTES - SOCKET_BUFFER  # it ends when all is written; that much may stay there
 
 
 @pytest.mark.parametrize("kernel", ["debian:cloud-amd64", pytest.param("debian:amd64", marks=slow)])
