@@ -7,7 +7,7 @@
  * and a reset makes the controller work again.
  *
  * Sources: hv/drv/gpt.c hv/dev/ide.c hv/dev/ide_dma.c hv/dev/ide_id.c hv/mem/guestmem.c
- * Sources: hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
+ * hv/mem/guestmem_loose.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * list of operations: give, report, take, touch, write, somebody else's allocations. Checked: each
  * page reads as the model says, the MMU maps what guest memory has and nothing else, nothing leaks.
  *
- * Sources: hv/mem/guestmem.c hv/mem/page.c hv/mmu/ram.c hv/mem/mtrr.c
+ * Sources: hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/mem/page.c hv/mmu/ram.c hv/mem/mtrr.c
  */
 #include <string.h>
 #include <sys/mman.h>

@@ -6,7 +6,7 @@
  * a sentence, an image that is taken starts in RAM, and the loaders' own area holds what they put.
  *
  * Sources: hv/drv/gpt.c hv/vm/manifest.c hv/vm/load.c hv/vm/load_linux.c hv/vm/load_elf.c
- * hv/vm/load_pvh.c hv/vm/load_multiboot.c hv/mem/guestmem.c hv/lib/text.c
+ * hv/vm/load_pvh.c hv/vm/load_multiboot.c hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/lib/text.c
  */
 #include <asm/bootparam.h>
 #include <elf.h>

@@ -4,8 +4,8 @@
  * the MMU here unmaps none; fuzz_guestmem.c has the rest.
  *
  * Sources: tests/fuzz/virtio_pci.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
- * Sources: hv/mem/guestmem.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
- * Sources: virtio/balloon.c hv/mmu/ram.c hv/mem/mtrr.c
+ * hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c
+ * hv/dev/reset.c hv/dev/bus.c virtio/balloon.c hv/mmu/ram.c hv/mem/mtrr.c
  */
 #include "hv/mmu/mmu.h"
 #include "virtio/balloon.h"

@@ -4,8 +4,8 @@
  * virtio_pci.h says: the module is never written to.
  *
  * Sources: tests/fuzz/virtio_pci.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
- * Sources: hv/mem/guestmem.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
- * Sources: virtio/blk.c hv/blk/ramdisk.c
+ * hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c
+ * hv/dev/reset.c hv/dev/bus.c virtio/blk.c hv/blk/ramdisk.c
  */
 #include <string.h>
 

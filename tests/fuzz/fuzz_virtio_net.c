@@ -5,8 +5,8 @@
  * receiver takes so, and nothing else.
  *
  * Sources: tests/fuzz/virtio_pci.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
- * Sources: hv/mem/guestmem.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
- * Sources: virtio/net.c virtio/net_filter.c hv/net/frame.c hv/net/switch.c
+ * hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c
+ * hv/dev/reset.c hv/dev/bus.c virtio/net.c virtio/net_filter.c hv/net/frame.c hv/net/switch.c
  */
 #include <string.h>
 

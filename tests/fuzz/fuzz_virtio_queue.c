@@ -5,7 +5,7 @@
  * or tables, pops, pushes, looks at what the driver wants. Checked: no sanitizer complaint, what is
  * popped lies in RAM and in bounds, a broken queue stays silent, a reset makes it work again.
  *
- * Sources: virtio/queue.c virtio/chain.c hv/mem/guestmem.c
+ * Sources: virtio/queue.c virtio/chain.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
  */
 #include <stdio.h>
 #include <stdlib.h>

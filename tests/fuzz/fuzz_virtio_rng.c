@@ -3,8 +3,8 @@
  * virtio-rng: see virtio_pci.h.
  *
  * Sources: tests/fuzz/virtio_pci.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
- * Sources: hv/mem/guestmem.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
- * Sources: virtio/rng.c hv/lib/chacha20.c
+ * hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c
+ * hv/dev/reset.c hv/dev/bus.c virtio/rng.c hv/lib/chacha20.c
  */
 #include "virtio/rng.h"
 #include "tests/fuzz/virtio_pci.h"

@@ -6,7 +6,7 @@
  * names another of these pages unless it says otherwise. Result, address, error code and the tables
  * afterwards must be the same.
  *
- * Sources: hv/mmu/walk.c hv/mem/guestmem.c
+ * Sources: hv/mmu/walk.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
  */
 #include <stdio.h>
 #include <stdlib.h>

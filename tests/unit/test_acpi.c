@@ -4,7 +4,7 @@
  * fields by their offsets in the specification, the DSDT's numbers against the layout, and iasl's
  * opinion of all of them.
  *
- * Sources: hv/dev/acpi.c hv/mem/guestmem.c build/hv/dev/dsdt.c
+ * Sources: hv/dev/acpi.c hv/mem/guestmem.c hv/mem/guestmem_loose.c build/hv/dev/dsdt.c
  */
 #define _GNU_SOURCE /* memmem */
 #include <setjmp.h>

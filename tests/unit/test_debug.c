@@ -5,7 +5,7 @@
  *
  * Sources: hv/vm/debug.c hv/vm/debug_points.c hv/vm/debug_regs.c hv/vm/debug_port.c
  * hv/vm/debug_clock.c hv/vm/look.c hv/cpu/timer.c hv/ctl/gdb.c hv/ctl/gdb_commands.c
- * hv/ctl/gdb_regs.c hv/mmu/walk.c hv/mem/guestmem.c hv/dev/bus.c
+ * hv/ctl/gdb_regs.c hv/mmu/walk.c hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/dev/bus.c
  */
 #include <stdio.h>
 

@@ -3,9 +3,9 @@
  * Between a vcpu and the emulator: which faults come back and what is done by then, accesses across
  * pages, REP in portions, what the exit tells of the access, and the fetch.
  *
- * Sources: hv/vm/emulate.c hv/vm/fetch.c hv/mmu/walk.c hv/mem/guestmem.c hv/dev/bus.c
- * hv/emul/decode.c hv/emul/opcodes.c hv/emul/exec.c hv/emul/alu.c hv/emul/access.c hv/emul/string.c
- * hv/emul/simple.c
+ * Sources: hv/vm/emulate.c hv/vm/fetch.c hv/mmu/walk.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
+ * hv/dev/bus.c hv/emul/decode.c hv/emul/opcodes.c hv/emul/exec.c hv/emul/alu.c hv/emul/access.c
+ * hv/emul/string.c hv/emul/simple.c
  */
 #include "tests/unit/vcpu_machine.h"
 

@@ -3,7 +3,8 @@
  * The EPT MMU: each outcome of fault(), each misconfiguration rule by its sentence, and an INVEPT
  * after whatever takes a translation away.
  *
- * Sources: ept/ept.c ept/format.c hv/mem/pt.c hv/mem/guestmem.c hv/mem/mtrr.c hv/mmu/ram.c
+ * Sources: ept/ept.c ept/format.c hv/mem/pt.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
+ * hv/mem/mtrr.c hv/mmu/ram.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

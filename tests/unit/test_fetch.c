@@ -2,9 +2,9 @@
 /*
  * What is kept of earlier fetches: it is used, and it never shows.
  *
- * Sources: hv/vm/emulate.c hv/vm/fetch.c hv/mmu/walk.c hv/mem/guestmem.c hv/dev/bus.c
- * hv/emul/decode.c hv/emul/opcodes.c hv/emul/exec.c hv/emul/alu.c hv/emul/access.c hv/emul/string.c
- * hv/emul/simple.c
+ * Sources: hv/vm/emulate.c hv/vm/fetch.c hv/mmu/walk.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
+ * hv/dev/bus.c hv/emul/decode.c hv/emul/opcodes.c hv/emul/exec.c hv/emul/alu.c hv/emul/access.c
+ * hv/emul/string.c hv/emul/simple.c
  */
 #include "tests/unit/vcpu_machine.h"
 

@@ -3,7 +3,7 @@
  * Guest memory: borders of chunks, slots and the hole; ranges that wrap; memory that runs out half
  * way; nothing leaked.
  *
- * Sources: hv/mem/guestmem.c
+ * Sources: hv/mem/guestmem.c hv/mem/guestmem_loose.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

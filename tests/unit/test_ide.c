@@ -5,7 +5,7 @@
  * what a hostile driver can write.
  *
  * Sources: hv/dev/ide.c hv/dev/ide_dma.c hv/dev/ide_id.c hv/blk/ramdisk.c hv/mem/guestmem.c
- * Sources: hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
+ * hv/mem/guestmem_loose.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

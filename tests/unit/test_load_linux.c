@@ -3,7 +3,7 @@
  * The Linux loader: a bzImage made here, then the same with one field at a time made wrong.
  *
  * Sources: hv/vm/load.c hv/vm/load_linux.c hv/vm/load_elf.c hv/vm/load_pvh.c hv/vm/load_multiboot.c
- * hv/mem/guestmem.c
+ * hv/mem/guestmem.c hv/mem/guestmem_loose.c
  */
 #include <asm/bootparam.h>
 #include "tests/unit/load_util.h"

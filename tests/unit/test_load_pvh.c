@@ -3,7 +3,7 @@
  * The PVH loader: the note among others, the start information, modules; notes made wrong.
  *
  * Sources: hv/vm/load.c hv/vm/load_linux.c hv/vm/load_elf.c hv/vm/load_pvh.c hv/vm/load_multiboot.c
- * hv/mem/guestmem.c
+ * hv/mem/guestmem.c hv/mem/guestmem_loose.c
  */
 #include "tests/unit/load_util.h"
 

@@ -3,7 +3,7 @@
  * VM descriptions: each key, its default, its limits, and the sentence for each mistake.
  *
  * Sources: hv/drv/gpt.c hv/vm/manifest.c hv/vm/load.c hv/vm/load_linux.c hv/vm/load_elf.c
- * hv/vm/load_pvh.c hv/vm/load_multiboot.c hv/mem/guestmem.c hv/lib/text.c
+ * hv/vm/load_pvh.c hv/vm/load_multiboot.c hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/lib/text.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * MSRs: the table in order, each policy, each check on a value; with an invented CPU provider.
  *
  * Sources: hv/vm/msr.c hv/vm/msr_mtrr.c hv/vm/msr_immune.c hv/vm/msr_kvm.c hv/vm/cpuid.c
- * hv/vm/cpuid_bits.c hv/mem/guestmem.c
+ * hv/vm/cpuid_bits.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

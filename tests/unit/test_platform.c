@@ -5,10 +5,10 @@
  * back, nothing leaks.
  *
  * Sources: hv/dev/platform.c hv/dev/acpi.c hv/dev/bus.c hv/dev/i8042.c hv/dev/ioapic.c
- * Sources: hv/dev/lapic.c hv/dev/lapic_bus.c hv/dev/lapic_regs.c hv/dev/lapic_timer.c
- * Sources: hv/dev/msix.c hv/dev/pci.c hv/dev/pic.c hv/dev/pit.c hv/dev/pm.c
- * Sources: hv/dev/reset.c hv/dev/rtc.c hv/dev/testdev.c hv/dev/uart.c hv/dev/wakeup.c
- * hv/cpu/timer.c Sources: hv/mem/guestmem.c build/hv/dev/dsdt.c
+ * hv/dev/lapic.c hv/dev/lapic_bus.c hv/dev/lapic_regs.c hv/dev/lapic_timer.c hv/dev/msix.c
+ * hv/dev/pci.c hv/dev/pic.c hv/dev/pit.c hv/dev/pm.c hv/dev/reset.c hv/dev/rtc.c hv/dev/testdev.c
+ * hv/dev/uart.c hv/dev/wakeup.c hv/cpu/timer.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
+ * build/hv/dev/dsdt.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,8 +5,8 @@
  * the plan, statistics, reports.
  *
  * Sources: virtio/balloon.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
- * Sources: hv/cpu/timer.c hv/mem/guestmem.c hv/mem/page.c hv/mem/pt.c hv/mem/mtrr.c hv/mmu/ram.c
- * Sources: ept/ept.c ept/format.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
+ * hv/cpu/timer.c hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/mem/page.c hv/mem/pt.c hv/mem/mtrr.c
+ * hv/mmu/ram.c ept/ept.c ept/format.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
 #include "tests/unit/clock.h"
 #include "tests/unit/virtio_bus.h"

@@ -3,8 +3,8 @@
  * virtio-blk over a RAM disk, and over a back end that takes its time: every type of request, the
  * borders of the medium, requests that make no sense, copy on write, and no page lost at the end.
  *
- * Sources: virtio/blk.c hv/blk/ramdisk.c virtio/pci.c virtio/device.c virtio/queue.c
- * Sources: virtio/chain.c hv/mem/guestmem.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
+ * Sources: virtio/blk.c hv/blk/ramdisk.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
+ * hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
 #include "tests/unit/virtio_bus.h"
 

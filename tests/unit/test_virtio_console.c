@@ -4,7 +4,8 @@
  * are; several ports, the size of the terminal; what a driver should not do.
  *
  * Sources: virtio/console.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
- * Sources: hv/cpu/timer.c hv/mem/guestmem.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
+ * hv/cpu/timer.c hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/dev/pci.c hv/dev/msix.c
+ * hv/dev/reset.c hv/dev/bus.c
  */
 #include "tests/unit/clock.h"
 #include "tests/unit/virtio_bus.h"

@@ -4,7 +4,7 @@
  * on one interrupt line, accesses that make no sense.
  *
  * Sources: virtio/mmio.c virtio/device.c virtio/queue.c virtio/chain.c virtio/rng.c
- * Sources: hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c hv/dev/bus.c
+ * hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/dev/bus.c
  */
 #include "tests/unit/clock.h"
 #include "tests/unit/virtio_util.h"

@@ -4,9 +4,8 @@
  * packets in buffers that are merged.
  *
  * Sources: virtio/net.c virtio/net_filter.c hv/net/frame.c hv/net/switch.c virtio/pci.c
- * Sources: hv/cpu/timer.c
- * Sources: virtio/device.c virtio/queue.c virtio/chain.c hv/mem/guestmem.c hv/dev/pci.c
- * Sources: hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
+ * hv/cpu/timer.c virtio/device.c virtio/queue.c virtio/chain.c hv/mem/guestmem.c
+ * hv/mem/guestmem_loose.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
 #include "tests/unit/virtio_net_util.h"
 

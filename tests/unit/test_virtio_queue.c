@@ -2,7 +2,7 @@
 /*
  * The parser of guest rings against a driver that keeps the rules.
  *
- * Sources: virtio/queue.c virtio/chain.c hv/mem/guestmem.c
+ * Sources: virtio/queue.c virtio/chain.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
  */
 #include "tests/unit/virtio_queue_util.h"
 

@@ -3,7 +3,7 @@
  * The parser of guest rings against a driver that breaks each of the rules: what it writes never
  * harms more than its queue, and the queue works again after a reset.
  *
- * Sources: virtio/queue.c virtio/chain.c hv/mem/guestmem.c
+ * Sources: virtio/queue.c virtio/chain.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
  */
 #include "tests/unit/virtio_queue_util.h"
 

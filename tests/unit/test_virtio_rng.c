@@ -4,8 +4,8 @@
  * no sense; no device without a source.
  *
  * Sources: virtio/rng.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
- * Sources: hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c hv/dev/pci.c hv/dev/msix.c
- * Sources: hv/dev/reset.c hv/dev/bus.c
+ * hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/dev/pci.c
+ * hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
 #include "tests/unit/clock.h"
 #include "tests/unit/virtio_bus.h"

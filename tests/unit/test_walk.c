@@ -4,7 +4,7 @@
  * all combinations of permissions against the rules of "Determination of Access Rights", error
  * codes, accessed and dirty flags, tables outside memory and tables that change under the walk.
  *
- * Sources: hv/mmu/walk.c hv/mem/guestmem.c
+ * Sources: hv/mmu/walk.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
