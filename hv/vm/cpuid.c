@@ -33,6 +33,7 @@
 
 #define KVM_FEATURE_NOP_IO_DELAY       BIT(1)
 #define KVM_FEATURE_CLOCKSOURCE2       BIT(3)
+#define KVM_FEATURE_STEAL_TIME	       BIT(5)
 #define KVM_FEATURE_CLOCKSOURCE_STABLE BIT(24)
 
 struct cpuid_table {
@@ -270,8 +271,9 @@ static void resolve_hypervisor(struct cpuid_table *t, const struct cpuid_config 
 		return;
 	t->kvm.eax = KVM_FEATURES;
 	put_signature(&t->kvm, "KVMKVMKVM\0\0");
-	t->kvm_features.eax = (u32)(KVM_FEATURE_NOP_IO_DELAY | KVM_FEATURE_CLOCKSOURCE2 |
-				    KVM_FEATURE_CLOCKSOURCE_STABLE);
+	t->kvm_features.eax =
+		(u32)(KVM_FEATURE_NOP_IO_DELAY | KVM_FEATURE_CLOCKSOURCE2 |
+			KVM_FEATURE_CLOCKSOURCE_STABLE | (cfg->steal ? KVM_FEATURE_STEAL_TIME : 0));
 }
 
 /* Leaves that are the machine's as they stand. */

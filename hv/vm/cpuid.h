@@ -58,6 +58,7 @@ struct cpuid_config {
 	unsigned vcpus, index; /* index = APIC ID of the vcpu this is for */
 	u64 tsc_hz;
 	bool kvmclock, counters;
+	bool steal;	/* with kvmclock: steal time */
 	unsigned lacks; /* CPUID_LACKS_*: what the provider cannot give to this VM */
 	/* The machine's CPUID; injected so that the table can be tested on the host. */
 	void (*host)(u32 leaf, u32 subleaf, struct cpuid_regs *out);

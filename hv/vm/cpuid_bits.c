@@ -257,7 +257,8 @@ const struct cpuid_leaf cpuid_leaves[] = {
 	{ 0x40000020, 0x40000021, "exit counters",
 		"with counters=yes: what each kind of exit has cost so far, and its name" },
 	{ 0x40000100, 0x40000101, "KVM interface",
-		"with kvmclock=yes: clock source by the new MSRs, stable; no delay on port I/O" },
+		"with kvmclock=yes: clock source by the new MSRs, stable; no delay on port I/O; in "
+		"real time, steal time" },
 	{ 0x80000000, 0x80000000, "highest extended leaf", "always 0x80000008" },
 	{ 0x80000002, 0x80000004, "brand string", "of the machine" },
 	{ 0x80000006, 0x80000006, "second-level cache", "of the machine" },

@@ -40,24 +40,10 @@ static void stop(struct vcpu *v, enum gdb_why why)
 	debug_stop(v->vm->debug, &e);
 }
 
-/* Time has stood still: for the guest, its TSC as well. */
-static void go_on(struct debug *d)
-{
-	u64 ticks = debug_clock_thaw(&d->clock);
-	struct vcpu *v;
-
-	d->vm->tsc_lag = d->clock.lost;
-	for_each_vcpu (v, d->vm) {
-		sched_attend(v);
-		v->ops->set(v, VREG_TSC_OFFSET, v->ops->get(v, VREG_TSC_OFFSET) - ticks);
-	}
-}
-
 void debug_resume(struct debug *d, const enum gdb_action *action)
 {
 	struct vcpu *v;
 
-	go_on(d);
 	for_each_vcpu (v, d->vm) {
 		debug_of(v)->action = action[v->index];
 		if (action[v->index] == GDB_STAY)
@@ -225,5 +211,4 @@ void debug_loaded(struct vcpu *v)
 	d->own_dr = false;
 	d->trap_flag = false;
 	d->stray_trap_flag = false;
-	v->ops->set(v, VREG_TSC_OFFSET, -v->vm->tsc_lag);
 }

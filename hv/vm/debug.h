@@ -18,14 +18,9 @@
 
 struct vm;
 struct vcpu;
-struct timerq;
 
 /* The first VM will be debugged through that port. Once, before there are VMs. */
 void debug_init(struct uart *port);
-
-/* The queue for the timers of vm's devices: its CPU's, or, if it will be debugged, one that stands
- * still when the VM does. */
-struct timerq *debug_timers(const struct vm *vm);
 
 /* debug_attach(): vm is made and has not begun; if it is to be debugged, it will stop at its first
  * instruction. debug_detach(): it is over, and its memory goes. */

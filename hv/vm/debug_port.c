@@ -136,7 +136,6 @@ static void do_task(struct task *t)
 	__atomic_store_n(&d->posted, 0, __ATOMIC_SEQ_CST);
 	if (d->stopping && vm_held(d->vm)) {
 		d->stopping = false;
-		debug_clock_freeze(&d->clock);
 		gdb_stopped(&d->gdb, &d->event);
 	} else if (d->stopping) {
 		debug_poke(d);
@@ -175,21 +174,12 @@ bool debug_wants(const struct vm *vm)
 	return the_debug && !the_debug->begun && vm->first;
 }
 
-struct timerq *debug_timers(const struct vm *vm)
-{
-	if (!debug_wants(vm))
-		return &vm->cpu->timers;
-	debug_clock_init(&the_debug->clock, &vm->cpu->timers);
-	return &the_debug->clock.q;
-}
-
 void debug_attach(struct vm *vm)
 {
 	struct debug *d = the_debug;
 
 	if (!debug_wants(vm))
 		return;
-	debug_clock_freeze(&d->clock);
 	d->vm = vm;
 	d->cpu = vm->cpu;
 	vm->debug = d;

@@ -25,15 +25,6 @@ struct debug_hard {
 	bool used;
 };
 
-struct debug_clock {
-	struct timerq q; /* of the VM's devices */
-	struct timerq *cpu;
-	struct timer relay; /* in cpu: the head of q */
-	u64 lost;	    /* ticks that the VM stood still */
-	u64 frozen_at;	    /* TSC */
-	bool frozen;
-};
-
 struct debug_vcpu {
 	enum gdb_action action;
 	bool held;	      /* by us */
@@ -49,7 +40,6 @@ struct debug_vcpu {
 
 struct debug {
 	struct gdb gdb;
-	struct debug_clock clock;
 	struct uart *port;
 	struct vm *vm; /* NULL: it has not come yet, or is gone */
 	bool begun;    /* there was one */
@@ -71,12 +61,6 @@ static inline struct debug_vcpu *debug_of(const struct vcpu *v)
 /* debug.c. debug_stop(): all vcpus of the VM stop, for this reason unless there is one already. */
 void debug_stop(struct debug *d, const struct gdb_event *e);
 void debug_resume(struct debug *d, const enum gdb_action *action);
-
-/* debug_clock.c. Thawing: for how many ticks it was frozen; what was due by then is due by as much
- * later. */
-void debug_clock_init(struct debug_clock *c, struct timerq *cpu);
-void debug_clock_freeze(struct debug_clock *c);
-u64 debug_clock_thaw(struct debug_clock *c);
 
 /* debug_port.c: the stub has something to do. Any CPU. */
 void debug_poke(struct debug *d);

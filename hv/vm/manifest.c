@@ -355,6 +355,12 @@ static bool set_kvmclock(struct manifest *m, struct text v)
 	return yes_or_no(v, &m->kvmclock);
 }
 
+static bool set_time(struct manifest *m, struct text v)
+{
+	m->virtual_time = text_is(v, "virtual");
+	return m->virtual_time || text_is(v, "real");
+}
+
 static bool set_counters(struct manifest *m, struct text v)
 {
 	return yes_or_no(v, &m->counters);
@@ -426,6 +432,7 @@ static const struct key {
 	{ "testdev", set_testdev, "yes or no", false },
 	{ "debugexit", set_debugexit, "yes or no", false },
 	{ "kvmclock", set_kvmclock, "yes or no", false },
+	{ "time", set_time, "real or virtual", false },
 	{ "counters", set_counters, "yes or no", false },
 	{ "weight", set_weight, "1 to 10000", false },
 	{ "cap", set_cap, "0 to 100", false },

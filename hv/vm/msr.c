@@ -25,7 +25,7 @@ static void move_tsc(struct vcpu *v, u64 by)
 
 	v->tsc_adjust += by;
 	v->ops->set(v, VREG_TSC_OFFSET, offset);
-	platform_set_tsc_offset(v->vm->platform, v->index, offset + v->vm->tsc_lag);
+	platform_set_tsc_offset(v->vm->platform, v->index, offset + v->tsc_lag);
 	kvm_clock_update(v);
 }
 
@@ -249,6 +249,8 @@ const struct msr_row msr_rows[] = {
 		"with kvmclock=yes: writes the time of boot to the page named"),
 	EMULATE(MSR_KVM_SYSTEM_TIME, "KVM_SYSTEM_TIME_NEW", kvm_system_time, NEEDS_KVM_CLOCK,
 		"with kvmclock=yes: writes the TSC's scale to the page named"),
+	EMULATE(MSR_KVM_STEAL_TIME, "KVM_STEAL_TIME", kvm_steal_time, NEEDS_KVM_STEAL,
+		"with kvmclock=yes, in real time: writes how long the vcpu waited for its CPU"),
 	EMULATE(MSR_EFER, "EFER", efer, NONE, "LME, LMA and the paging mode hang together"),
 	PASS(MSR_STAR, "STAR", NONE, SWITCHED),
 	PASS(MSR_LSTAR, "LSTAR", NONE, SWITCHED),
@@ -345,6 +347,8 @@ void vcpu_reset_msrs(struct vcpu *v)
 	/* Fast strings as the machine has them: kernels choose how to clear pages by this bit. */
 	v->msr_misc_enable = MISC_RESET | (v->vm->fast_strings ? MISC_ENABLE_FAST_STRINGS : 0);
 	v->msr_kvm_clock = 0;
+	v->msr_kvm_steal = 0;
+	v->steal_base = v->sched.wait_ticks;
 	mtrr_reset(v);
 }
 

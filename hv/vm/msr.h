@@ -55,6 +55,14 @@ bool vcpu_wrmsr(struct vcpu *v, u32 msr, u64 value);
  */
 void vcpu_setup_msrs(struct vcpu *v);
 
+/*
+ * Steal time, for a guest that has asked for it (kvm_steals()): how long the vcpu has waited for
+ * its CPU, and whether it does now, although it could run. At the beginning and end of a slice.
+ */
+#define KVM_STEAL_ON  BIT(0)
+#define kvm_steals(v) unlikely((v)->msr_kvm_steal &KVM_STEAL_ON)
+void kvm_steal_update(struct vcpu *v, bool preempted);
+
 /* The emulated MSRs to what a PC's firmware leaves; when a VM starts again. */
 void vcpu_reset_msrs(struct vcpu *v);
 

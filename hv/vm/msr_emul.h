@@ -20,16 +20,21 @@ void mtrr_reset(struct vcpu *v);
 
 extern const struct msr_emulation arch_capabilities;
 
-/* ---- msr_kvm.c: the clock of the KVM paravirtual interface ---- */
+/* ---- msr_kvm.c: the clock and the steal time of the KVM paravirtual interface ---- */
 
 #define MSR_KVM_WALL_CLOCK  0x4b564d00u
 #define MSR_KVM_SYSTEM_TIME 0x4b564d01u
+#define MSR_KVM_STEAL_TIME  0x4b564d03u
 #define NEEDS_KVM_CLOCK                                                                            \
 	{                                                                                          \
 		.leaf = 0x40000101u, .reg = 0, .bit = 3                                            \
 	}
+#define NEEDS_KVM_STEAL                                                                            \
+	{                                                                                          \
+		.leaf = 0x40000101u, .reg = 0, .bit = 5                                            \
+	}
 
-extern const struct msr_emulation kvm_wall_clock, kvm_system_time;
+extern const struct msr_emulation kvm_wall_clock, kvm_system_time, kvm_steal_time;
 
 /* Writes the clock page again, after a change of the TSC offset. */
 void kvm_clock_update(struct vcpu *v);

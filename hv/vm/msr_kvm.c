@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The clock of the KVM paravirtual interface: the guest names a place in its memory, we put there
- * how to turn its TSC into nanoseconds. The zero of that time is the machine's TSC at 0, on every
- * vcpu, so that all agree; hence nothing changes later but by a write to the TSC.
+ * how to turn its TSC into nanoseconds. The zero of that time is the machine's TSC at 0 (the VM's
+ * own time at 0, if it has one), on every vcpu, so that all agree; hence nothing changes later but
+ * by a write to the TSC.
+ * And its steal time: how long each vcpu waited while another had its CPU.
  * Source of the layouts: Linux, Documentation/virt/kvm/x86/msr.rst.
  */
 #include "hv/cpu/tsc.h"
@@ -30,6 +32,20 @@ struct wall_clock {
 	u32 sec, nsec; /* since 1970, when the clock above stood at 0 */
 };
 
+struct steal_time {
+	u64 steal;   /* ns */
+	u32 version; /* odd: being written */
+	u32 flags;
+	u8 preempted; /* STEAL_PREEMPTED: it could run, and another does */
+	u8 pad[47];
+};
+
+#define STEAL_ALIGN	64u
+#define STEAL_RESERVED	(STEAL_ALIGN - 1 - KVM_STEAL_ON)
+#define STEAL_PREEMPTED 1
+
+static_assert(sizeof(struct steal_time) == STEAL_ALIGN, "kvm_steal_time");
+static_assert(offsetof(struct steal_time, preempted) == 16, "kvm_steal_time");
 static_assert(sizeof(struct clock_page) == 32, "pvclock_vcpu_time_info");
 static_assert(sizeof(struct wall_clock) == 12, "pvclock_wall_clock");
 
@@ -60,7 +76,7 @@ static bool place_is_valid(const struct vcpu *v, u64 gpa, u64 size)
 static bool put_clock(struct vcpu *v, u64 gpa)
 {
 	struct clock_page c = { .version = 2,
-		.tsc_timestamp = v->ops->get(v, VREG_TSC_OFFSET),
+		.tsc_timestamp = v->ops->get(v, VREG_TSC_OFFSET) + v->tsc_lag,
 		.flags = FLAG_TSC_STABLE };
 
 	scale(v->timers->hz, &c.tsc_to_system_mul, &c.tsc_shift);
@@ -95,7 +111,8 @@ static bool write_system_time(struct vcpu *v, u32 msr, u64 value)
 
 static bool write_wall_clock(struct vcpu *v, u32 msr, u64 gpa)
 {
-	u64 uptime = muldiv64(timerq_now(v->timers), NS_PER_SEC, v->timers->hz);
+	const struct timerq *time = v->vm->timers;
+	u64 uptime = muldiv64(timerq_now(time), NS_PER_SEC, time->hz);
 	u64 boot = wallclock() * NS_PER_SEC - uptime;
 	struct wall_clock w = {
 		.version = 2, .sec = (u32)(boot / NS_PER_SEC), .nsec = (u32)(boot % NS_PER_SEC)
@@ -106,5 +123,54 @@ static bool write_wall_clock(struct vcpu *v, u32 msr, u64 gpa)
 	       guest_write(&v->vm->mem, GPA(gpa), &w, sizeof(w)) == OK;
 }
 
+/* ---- steal time ---- */
+
+/* The vcpu itself is not in the guest; others may read along, and look for an even version. */
+static bool put_steal(struct vcpu *v, u64 gpa, bool preempted)
+{
+	const struct guestmem *gm = &v->vm->mem;
+	struct steal_time s = { .version = ++v->steal_version,
+		.steal = muldiv64(v->sched.wait_ticks - v->steal_base, NS_PER_SEC, v->timers->hz),
+		.preempted = preempted ? STEAL_PREEMPTED : 0 };
+	gpa_t version = GPA(gpa + offsetof(struct steal_time, version));
+	bool ok = guest_write(gm, version, &s.version, sizeof(s.version)) == OK &&
+		  guest_write(gm, GPA(gpa), &s, offsetof(struct steal_time, pad)) == OK;
+
+	s.version = ++v->steal_version;
+	return ok && guest_write(gm, version, &s.version, sizeof(s.version)) == OK;
+}
+
+/* The place was RAM when it was named; if it is no more, the guest has given it away. */
+void kvm_steal_update(struct vcpu *v, bool preempted)
+{
+	if (v->vm->shared)
+		vcpu_lock(v);
+	(void)put_steal(v, v->msr_kvm_steal & ~KVM_STEAL_ON, preempted);
+	if (v->vm->shared)
+		vcpu_unlock(v);
+}
+
+static bool read_steal_time(struct vcpu *v, u32 msr, u64 *value)
+{
+	(void)msr;
+	*value = v->msr_kvm_steal;
+	return true;
+}
+
+static bool write_steal_time(struct vcpu *v, u32 msr, u64 value)
+{
+	u64 gpa = value & ~KVM_STEAL_ON;
+
+	(void)msr;
+	if ((value & STEAL_RESERVED) ||
+		((value & KVM_STEAL_ON) &&
+			(!guest_is_ram(&v->vm->mem, GPA(gpa), sizeof(struct steal_time)) ||
+				!put_steal(v, gpa, false))))
+		return false;
+	v->msr_kvm_steal = value;
+	return true;
+}
+
 const struct msr_emulation kvm_system_time = { read_system_time, write_system_time };
+const struct msr_emulation kvm_steal_time = { read_steal_time, write_steal_time };
 const struct msr_emulation kvm_wall_clock = { NULL, write_wall_clock };

@@ -220,6 +220,7 @@ void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
 	v->kind = EXIT_NONE;
 	timer_init(&v->heartbeat, heartbeat);
 	v->ops->load(v, s);
+	v->tsc_lag = 0;
 	if (v->vm->debug)
 		debug_loaded(v);
 	v->left_tsc = rdtsc();

@@ -12,6 +12,7 @@
 #include "hv/ctl/ledger.h"
 #include "hv/ctl/log.h"
 #include "hv/lib/spinlock.h"
+#include "hv/vm/msr.h"
 #include "hv/vm/vm.h"
 
 #define SLICE_MS  4
@@ -83,17 +84,55 @@ bool sched_alone(void)
 	return !__atomic_load_n(&mine()->q.count, __ATOMIC_RELAXED);
 }
 
+/* ---- what time it is ---- */
+
+/* A VM with a clock of its own stands still while all of it is held; and in virtual time, while a
+ * vcpu of it could run and none does. */
+static bool stands_still(const struct vm *vm)
+{
+	const struct vcpu *v;
+	bool waits = false;
+	unsigned held = 0;
+
+	for_each_vcpu (v, vm) {
+		if (v->sched.place == VCPU_RUNNING)
+			return false;
+		waits |= v->sched.place == VCPU_QUEUED;
+		held += v->sched.place == VCPU_HELD;
+	}
+	return held == vm->vcpus || (waits && vm->cfg.virtual_time);
+}
+
+/* v has left its CPU, or cannot have it, from v->sched.since on. */
+static void perhaps_stop_clock(const struct vcpu *v)
+{
+	if (unlikely(v->vm->clock) && stands_still(v->vm))
+		vm_clock_stop(v->vm->clock, v->sched.since);
+}
+
+/* v is about to run. The only way for a clock to go on: it is on the CPU that it belongs to. */
+static void start_clock(struct sched_cpu *c, struct vcpu *v, u64 now)
+{
+	if (likely(!v->vm->clock))
+		return;
+	spin_lock(&c->lock);
+	vm_clock_go(v->vm->clock, now);
+	spin_unlock(&c->lock);
+	vm_clock_show(v);
+}
+
 /* ---- waking ---- */
 
-/* To the queue; or not, as long as it is held and its VM is not over. */
+/* To the queue, since v->sched.since; or not, as long as it is held and its VM is not over. */
 static void enqueue(struct sched_cpu *c, struct vcpu *v, bool woken)
 {
 	if (unlikely(v->sched.holds) && !(v->work & WORK_END)) {
 		v->sched.place = VCPU_HELD;
-		return;
+	} else {
+		v->sched.place = VCPU_QUEUED;
+		runq_add(&c->q, &v->sched.share, woken);
 	}
-	v->sched.place = VCPU_QUEUED;
-	runq_add(&c->q, &v->sched.share, woken);
+	perhaps_stop_clock(v);
 }
 
 /* From sleep to the queue. */
@@ -249,6 +288,7 @@ static void put_back(struct sched_cpu *c, struct vcpu *v, enum vcpu_slice how)
 		v->sched.place = VCPU_ASLEEP;
 	else
 		enqueue(c, v, false);
+	perhaps_stop_clock(v);
 }
 
 static enum vcpu_slice run_slice(struct sched_cpu *c, struct vcpu *v, u64 until)
@@ -260,6 +300,9 @@ static enum vcpu_slice run_slice(struct sched_cpu *c, struct vcpu *v, u64 until)
 	/* The account of its last exit stays open: it does not run while it waits. */
 	v->exit_tsc += (u32)(now - v->left_tsc);
 	v->sched.wait_ticks += now - left;
+	start_clock(c, v, now);
+	if (kvm_steals(v))
+		kvm_steal_update(v, false);
 	ledger_slice_begin(v);
 	c->running = v;
 	c->started = now;
@@ -276,6 +319,8 @@ static enum vcpu_slice run_slice(struct sched_cpu *c, struct vcpu *v, u64 until)
 		v->exits[v->kind].ticks += (u32)now - v->exit_tsc;
 	ran = now - c->started - (v->idle_ticks - idle);
 	v->sched.ran_ticks += ran;
+	if (kvm_steals(v) && how == SLICE_PREEMPTED)
+		kvm_steal_update(v, true);
 	spin_lock(&c->lock);
 	v->sched.since = now;
 	runq_charge(&c->q, &v->sched.share, ran);
@@ -338,6 +383,10 @@ void sched_hold(struct vcpu *v)
 		v->idle_ticks += now - v->sched.since;
 		v->sched.place = VCPU_HELD;
 	}
+	if (v->sched.place == VCPU_HELD && place != VCPU_HELD) {
+		v->sched.since = now;
+		perhaps_stop_clock(v);
+	}
 	spin_unlock(&c->lock);
 	if (place == VCPU_RUNNING)
 		vcpu_post(v, WORK_RESCHED);
@@ -353,7 +402,8 @@ void sched_release(struct vcpu *v)
 	goes_on = !--v->sched.holds && v->sched.place == VCPU_HELD;
 	if (goes_on) {
 		v->sched.since = rdtsc();
-		if (rests(v))
+		/* A clock goes on with a slice, be it a short one. */
+		if (rests(v) && !v->vm->clock)
 			v->sched.place = VCPU_ASLEEP;
 		else
 			enqueue(c, v, true);

@@ -223,9 +223,13 @@ struct vcpu {
 	u64 xcr0;
 	u64 pdpte[4]; /* PAE paging: the registers that CR3 loads */
 	u64 tsc_adjust;
+	u64 tsc_lag; /* of vm->clock: what of `lost` is in VREG_TSC_OFFSET */
 	u64 msr_misc_enable, msr_mtrr_def, msr_mtrr_fix[11];
 	u64 msr_mtrr_var[16]; /* base and mask by turns */
 	u64 msr_kvm_clock;    /* as written: gpa of the vcpu's clock page, bit 0 = on */
+	u64 msr_kvm_steal;    /* the same of its steal time, */
+	u64 steal_base;	      /* which counts from these sched.wait_ticks on, */
+	u32 steal_version;    /* and how often it was written, twice */
 	struct fetch_cache fetched;
 };
 

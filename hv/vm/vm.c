@@ -217,7 +217,13 @@ static enum status make_shared(struct vm *vm, char *err)
 
 	if (s != OK)
 		snprintf(err, LOADER_ERR_MAX, "no memory for a VM on several processors");
-	vm->timers = vm->shared ? &vm->shared->seat[0].timers : debug_timers(vm);
+	if (vm->cfg.virtual_time || debug_wants(vm)) {
+		vm->clock = &vm->own_clock;
+		vm_clock_init(vm->clock, &vm->cpu->timers);
+	}
+	vm->timers = vm->shared	 ? &vm->shared->seat[0].timers
+		     : vm->clock ? &vm->clock->q
+				 : &vm->cpu->timers;
 	vmconsole_init(&vm->console, vm->cfg.name, !vm->shared_console, vm->timers);
 	return s;
 }
@@ -289,6 +295,7 @@ static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char
 		.index = vm->vcpus,
 		.tsc_hz = tsc_hz(),
 		.kvmclock = vm->cfg.kvmclock,
+		.steal = !vm->cfg.virtual_time,
 		.counters = vm->cfg.counters,
 		.host = host_cpuid,
 	};
@@ -463,6 +470,8 @@ void vm_destroy(struct vm *vm)
 	guestmem_destroy(&vm->mem);
 	if (vm->timers)
 		vmconsole_destroy(&vm->console);
+	if (vm->clock)
+		vm_clock_destroy(vm->clock);
 	shared_destroy(vm);
 }
 

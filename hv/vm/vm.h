@@ -7,6 +7,7 @@
 #include "hv/dev/platform.h"
 #include "hv/mem/guestmem.h"
 #include "hv/mmu/mmu.h"
+#include "hv/vm/clock.h"
 #include "hv/vm/manifest.h"
 #include "hv/vm/shared.h"
 #include "hv/vm/task.h"
@@ -61,9 +62,9 @@ struct vm {
 	const struct vm_io_ops *io_ops; /* NULL: there are no devices but the platform's */
 	void *io;
 	bool fast_strings;     /* of the machine: IA32_MISC_ENABLE bit 0 */
-	struct timerq *timers; /* of its devices: its first vcpu's CPU's, or a debugger's */
-	u64 tsc_lag;	       /* ticks that its devices' time is behind the CPU's */
-	struct debug *debug;   /* a debugger's control of it (hv/vm/debug.h), or NULL */
+	struct timerq *timers; /* of its devices: its first vcpu's CPU's, or its own clock's */
+	struct vm_clock *clock, own_clock; /* NULL: its time is the machine's, and always goes on */
+	struct debug *debug;		   /* a debugger's control of it (hv/vm/debug.h), or NULL */
 	struct vcpu *vcpu[PLATFORM_MAX_VCPUS];
 	unsigned vcpus;
 	unsigned running; /* vcpus that the scheduler has */

@@ -36,6 +36,7 @@ PINS = range(0, 64)
 REPEATS = range(1, 1000001)
 IOS = ("virtio", "emulated")
 RINGS = ("packed", "split")
+TIMES = ("real", "virtual")
 VIRTIOS = ("pci", "mmio")
 CONSOLES = ("uart", "virtio")
 NETS = ("none", "switch", "uplink")
@@ -100,6 +101,7 @@ class Vm:
     testdev: bool = False
     debugexit: bool = False
     kvmclock: bool = False
+    time: str = "real"
     counters: bool = False
     weight: int = 100
     cap: int = 0
@@ -333,6 +335,7 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "testdev": _bool,
     "debugexit": _bool,
     "kvmclock": _bool,
+    "time": _choice(*TIMES),
     "counters": _bool,
     "weight": _whole(WEIGHTS),
     "cap": _whole(CAPS),
@@ -425,6 +428,7 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         f"testdev={yes(vm.testdev)}",
         f"debugexit={yes(vm.debugexit)}",
         f"kvmclock={yes(vm.kvmclock)}",
+        f"time={vm.time}",
         f"counters={yes(vm.counters)}",
         f"weight={vm.weight}",
         f"cap={vm.cap}",

@@ -66,11 +66,16 @@ static void machine(u32 leaf, u32 subleaf, struct cpuid_regs *r)
 	}
 }
 
+static bool steal;
+
 static void resolve(unsigned vcpus, unsigned index, u64 hz, bool kvmclock)
 {
-	struct cpuid_config cfg = {
-		.vcpus = vcpus, .index = index, .tsc_hz = hz, .kvmclock = kvmclock, .host = machine
-	};
+	struct cpuid_config cfg = { .vcpus = vcpus,
+		.index = index,
+		.tsc_hz = hz,
+		.kvmclock = kvmclock,
+		.steal = steal,
+		.host = machine };
 
 	cpuid_resolve(t, &cfg);
 }
@@ -323,6 +328,13 @@ static void test_hypervisor(void **state)
 	memcpy(name + 8, &r.edx, 4);
 	assert_memory_equal(name, "KVMKVMKVM\0\0\0", 12);
 	assert_int_equal(look(0x40000101, 0).eax, BIT(1) | BIT(3) | BIT(24));
+	steal = true;
+	resolve(1, 0, TSC_HZ, true);
+	assert_int_equal(look(0x40000101, 0).eax, BIT(1) | BIT(3) | BIT(5) | BIT(24));
+	resolve(1, 0, TSC_HZ, false);
+	assert_int_equal(look(0x40000101, 0).eax, 0);
+	steal = false;
+	resolve(1, 0, TSC_HZ, true);
 	assert_int_equal(look(0x40000200, 0).ebx, 0);
 }
 

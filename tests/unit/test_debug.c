@@ -4,7 +4,7 @@
  * registers on the other. The processor is a mock, memory and page tables are real.
  *
  * Sources: hv/vm/debug.c hv/vm/debug_points.c hv/vm/debug_regs.c hv/vm/debug_port.c
- * hv/vm/debug_clock.c hv/vm/look.c hv/cpu/timer.c hv/ctl/gdb.c hv/ctl/gdb_commands.c
+ * hv/vm/look.c hv/cpu/timer.c hv/ctl/gdb.c hv/ctl/gdb_commands.c
  * hv/ctl/gdb_regs.c hv/mmu/walk.c hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/dev/bus.c
  */
 #include <stdio.h>
@@ -187,8 +187,7 @@ static int attach(void **state)
 	timerq_init(&here.timers, 1000000000, real_time);
 	vm.cpu = &here;
 	debug_init(NULL);
-	vm.timers = debug_timers(&vm);
-	assert_ptr_not_equal(vm.timers, &here.timers);
+	vm.timers = &here.timers;
 	debug_attach(&vm);
 	assert_non_null(vm.debug);
 	assert_int_equal(holds, 1);
@@ -652,47 +651,6 @@ static void test_reset(void **state)
 	assert_int_equal(debug_read_dr(&v, 0), 0);
 }
 
-static unsigned expired;
-
-static void expire(struct timer *t)
-{
-	(void)t;
-	expired++;
-}
-
-/* While the VM stands still, so does its time, as its devices have it and as its TSC tells it. */
-static void test_time_stands_still(void **state)
-{
-	u64 at = timerq_now(vm.timers), before = rdtsc();
-	struct timer t;
-
-	(void)state;
-	expired = 0;
-	timer_init(&t, expire);
-	timer_arm(vm.timers, &t, at + 1);
-	while (rdtsc() - before < 1000000)
-		;
-	timerq_run(&here.timers);
-	assert_int_equal(timerq_now(vm.timers), at);
-	assert_int_equal(here.timers.next, TIMER_NEVER);
-	assert_int_equal(vm.tsc_lag, 0);
-	ask("c");
-	assert_in_range(vm.tsc_lag, 1000000, ~0ul >> 1);
-	assert_int_equal(-cpu.reg[VREG_TSC_OFFSET], vm.tsc_lag);
-	assert_int_equal(here.timers.next, at + 1 + vm.tsc_lag);
-	while (rdtsc() < here.timers.next)
-		;
-	timerq_run(&here.timers);
-	assert_int_equal(expired, 1);
-	assert_in_range(timerq_now(vm.timers), at + 1, ~0ul >> 1);
-	/* A reset has the guest's TSC at 0 when the devices' time is. */
-	cpu.reg[VREG_TSC_OFFSET] = 0;
-	debug_loaded(&v);
-	assert_int_equal(-cpu.reg[VREG_TSC_OFFSET], vm.tsc_lag);
-	/* A VM without a debugger has its CPU's queue. */
-	assert_ptr_equal(debug_timers(&vm), &here.timers);
-}
-
 static void test_ends(void **state)
 {
 	(void)state;
@@ -732,7 +690,6 @@ int main(void)
 		DEBUG(test_what_cannot_be_written),
 		DEBUG(test_memory),
 		DEBUG(test_reset),
-		DEBUG(test_time_stands_still),
 		DEBUG(test_ends),
 		DEBUG(test_crash_and_kill),
 	};

@@ -63,6 +63,7 @@ static void test_defaults(void **state)
 	assert_false(m.testdev);
 	assert_false(m.debugexit);
 	assert_false(m.kvmclock);
+	assert_false(m.virtual_time);
 	assert_true(m.reboot);
 	assert_int_equal(m.weight, 100);
 	assert_int_equal(m.cap, 0);
@@ -128,6 +129,8 @@ static void test_words(void **state)
 	bad("testdev=1", "testdev must be yes or no");
 	bad("debugexit=true", "debugexit must be yes or no");
 	bad("kvmclock=YES", "kvmclock must be yes or no");
+	bad("time=", "time must be real or virtual");
+	bad("time=virtually", "time must be real or virtual");
 	bad("counters=maybe", "counters must be yes or no");
 	bad("reboot=", "reboot must be yes or no");
 	bad("weight=0", "weight must be 1 to 10000");
@@ -144,6 +147,10 @@ static void test_words(void **state)
 	assert_true(m.pinned);
 	assert_int_equal(m.pin, 63);
 	assert_int_equal(m.repeat, 1000000);
+	good("kernel=k\ntime=virtual");
+	assert_true(m.virtual_time);
+	good("kernel=k\ntime=real");
+	assert_false(m.virtual_time);
 	good("kernel=k\npin=any");
 	assert_false(m.pinned);
 	bad("shadow=some", "shadow must be oos, sync or vtlb");

@@ -23,6 +23,7 @@
 #define WALL_CLOCK 1700000000ul
 #define KVM_WALL   0x4b564d00u
 #define KVM_SYSTEM 0x4b564d01u
+#define KVM_STEAL  0x4b564d03u
 #define PLACE	   0x5000ul
 
 static u64 now, reg[VREG_COUNT], apic_msr[0x1000], apic_tsc_offset;
@@ -119,7 +120,20 @@ static void machine(u32 leaf, u32 subleaf, struct cpuid_regs *r)
 		r->eax = 0x3027; /* 39 bits */
 }
 
+/* The VM is on one CPU. */
+void vcpu_lock(struct vcpu *c)
+{
+	fail_msg("vcpu %u has no lock", c->index);
+}
+
+void vcpu_unlock(struct vcpu *c)
+{
+	vcpu_lock(c);
+}
+
 /* ---- set-up ---- */
+
+static bool has_steal = true;
 
 static void make(u32 bits, bool kvmclock)
 {
@@ -127,9 +141,12 @@ static void make(u32 bits, bool kvmclock)
 	static struct mmu mmu = { .ops = &mmu_ops };
 	static struct timerq timers = { .hz = TSC_HZ, .now = clock_now };
 	static void *table;
-	struct cpuid_config cfg = {
-		.vcpus = 4, .index = 3, .tsc_hz = TSC_HZ, .kvmclock = kvmclock, .host = machine
-	};
+	struct cpuid_config cfg = { .vcpus = 4,
+		.index = 3,
+		.tsc_hz = TSC_HZ,
+		.kvmclock = kvmclock,
+		.steal = has_steal,
+		.host = machine };
 
 	machine_bits = bits;
 	table = table ? table : malloc(sizeof_cpuid_table);
@@ -543,6 +560,83 @@ static void test_kvm_wall_clock(void **state)
 	assert_true(rd_refused(KVM_WALL));
 }
 
+/* struct kvm_steal_time of Linux' interface. */
+struct steal_page {
+	u64 steal;
+	u32 version, flags;
+	u8 preempted, pad[47];
+};
+
+static struct steal_page steal_at(u64 gpa)
+{
+	struct steal_page s;
+
+	assert_int_equal(guest_read(&vm.mem, GPA(gpa), &s, sizeof(s)), OK);
+	assert_int_equal(s.version & 1, 0);
+	assert_int_equal(s.flags, 0);
+	return s;
+}
+
+static void test_kvm_steal(void **state)
+{
+	u32 version;
+
+	(void)state;
+	v.sched.wait_ticks = 5 * TSC_HZ; /* before the VM was started again */
+	vcpu_reset_msrs(&v);
+	assert_false(kvm_steals(&v));
+	v.sched.wait_ticks += TSC_HZ;
+	wr(KVM_STEAL, PLACE | 1);
+	assert_int_equal(rd(KVM_STEAL), PLACE | 1);
+	assert_true(kvm_steals(&v));
+	assert_int_equal(steal_at(PLACE).steal, 1000000000);
+	version = steal_at(PLACE).version;
+	v.sched.wait_ticks += TSC_HZ / 4;
+	kvm_steal_update(&v, true);
+	assert_int_equal(steal_at(PLACE).steal, 1250000000);
+	assert_int_equal(steal_at(PLACE).preempted, 1);
+	assert_int_equal(steal_at(PLACE).version, version + 2);
+	kvm_steal_update(&v, false);
+	assert_int_equal(steal_at(PLACE).preempted, 0);
+	wr(KVM_STEAL, 0);
+	assert_false(kvm_steals(&v));
+}
+
+/* In RAM, and aligned to 64 bytes: the bits below, but for the switch, are reserved. */
+static void test_kvm_steal_places(void **state)
+{
+	static const u64 bad[] = { PLACE | 2, PLACE | 32, PLACE | 63, 2 * MB | 1, ~62ul,
+		BIT(63) | 1 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_true(wr_refused(KVM_STEAL, bad[i]));
+		assert_int_equal(rd(KVM_STEAL), 0);
+	}
+	wr(KVM_STEAL, (2 * MB - 64) | 1);
+	wr(KVM_STEAL, 2 * MB); /* off: the place does not matter */
+	/* In virtual time nothing is stolen. */
+	has_steal = false;
+	make(0xffffffff, true);
+	has_steal = true;
+	assert_true(rd_refused(KVM_STEAL));
+	assert_true(wr_refused(KVM_STEAL, 0));
+	assert_int_equal(rd(KVM_SYSTEM), 0);
+}
+
+/* The clock's zero is that of the VM's own time, whatever its vcpu's offset holds of what was lost.
+ */
+static void test_kvm_clock_of_lost_time(void **state)
+{
+	(void)state;
+	reg[VREG_TSC_OFFSET] = -TSC_HZ;
+	v.tsc_lag = TSC_HZ;
+	wr(KVM_SYSTEM, PLACE | 1);
+	assert_int_equal(clock_ns(PLACE, 0), 0);
+	wr(MSR_TSC, rd(MSR_TSC) + 1000);
+	assert_int_equal(clock_ns(PLACE, 1000), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -566,6 +660,9 @@ int main(void)
 		TEST(test_kvm_clock),
 		TEST(test_kvm_places),
 		TEST(test_kvm_wall_clock),
+		TEST(test_kvm_steal),
+		TEST(test_kvm_steal_places),
+		TEST(test_kvm_clock_of_lost_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
