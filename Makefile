@@ -206,7 +206,7 @@ $(B)/guest/%.o: %.S
 	@$(CC) $(GUEST_CFLAGS) -c -o $@ $<
 
 # Guests with more than one processor.
-$(B)/guest/smp.elf $(B)/guest/sipi.elf $(B)/guest/load.elf: $(B)/guest/tests/guest/lib/smp.o $(B)/guest/tests/guest/lib/start_ap.o
+$(B)/guest/smp.elf $(B)/guest/sipi.elf $(B)/guest/load.elf $(B)/guest/handoff.elf: $(B)/guest/tests/guest/lib/smp.o $(B)/guest/tests/guest/lib/start_ap.o
 
 # Guests that drive a virtio device.
 $(B)/guest/virtio.elf $(B)/guest/relay.elf: $(B)/guest/tests/guest/lib/virtio.o

@@ -83,6 +83,8 @@ static const struct vmx_control_row proc2_rows[] = {
 		"the local APIC's registers are emulated" },
 	{ PROC2_VIRTUAL_INTERRUPTS, VMX_REFUSED, ON, "virtual-interrupt delivery",
 		"interrupts are injected on VM entry" },
+	{ PROC2_PAUSE_LOOP, VMX_WANTED, SWITCH, "PAUSE-loop exiting",
+		"a vcpu that waits for a lock spins until its slice ends" },
 	{ PROC2_INVPCID, VMX_WANTED, ON, "enable INVPCID", "guests get #UD for INVPCID" },
 	{ PROC2_VMFUNC, VMX_REFUSED, ON, "enable VM functions", "a guest could switch its EPT" },
 	{ PROC2_VMCS_SHADOWING, VMX_REFUSED, ON, "VMCS shadowing", "a guest could touch a VMCS" },

@@ -512,6 +512,27 @@ static void write_paging(struct vcpu *v, struct vmx_vcpu *x)
 	vmwrite(VMCS_CR4_MASK, x->cr4_mask);
 }
 
+/*
+ * "PAUSE-loop exiting": PAUSEs that follow each other within the gap are one loop; an exit when it
+ * has lasted for the window. Both in ticks: a loop has few instructions, and a lock that is held
+ * for longer than that is held by somebody who does not run.
+ */
+#define PLE_GAP	   128u
+#define PLE_WINDOW 4096u
+
+/* A VM's only vcpu waits for none. */
+static u32 secondary_controls(const struct vcpu *v, const struct vmx_vcpu *x)
+{
+	u32 word = x->controls->word[VMX_PROC2];
+
+	if (!v->vm->cfg.ple || v->vm->cfg.vcpus == 1 ||
+		!vmx_controls_have(x->controls, VMX_PROC2, PROC2_PAUSE_LOOP))
+		return word;
+	vmwrite(VMCS_PLE_GAP, PLE_GAP);
+	vmwrite(VMCS_PLE_WINDOW, PLE_WINDOW);
+	return word | PROC2_PAUSE_LOOP;
+}
+
 static void write_controls(struct vcpu *v, struct vmx_vcpu *x)
 {
 	const u32 *word = x->controls->word;
@@ -519,7 +540,7 @@ static void write_controls(struct vcpu *v, struct vmx_vcpu *x)
 	x->proc = word[VMX_PROC];
 	vmwrite(VMCS_PIN_BASED_CONTROLS, word[VMX_PIN]);
 	vmwrite(VMCS_PROC_BASED_CONTROLS, x->proc);
-	vmwrite(VMCS_PROC_BASED_CONTROLS2, word[VMX_PROC2]);
+	vmwrite(VMCS_PROC_BASED_CONTROLS2, secondary_controls(v, x));
 	vmwrite(VMCS_EXIT_CONTROLS, word[VMX_EXIT]);
 	vmwrite(VMCS_ENTRY_CONTROLS, word[VMX_ENTRY]);
 	vmwrite(VMCS_CR3_TARGET_COUNT, 0);

@@ -35,7 +35,8 @@ static void vcpu_stats(const struct vcpu *v)
 		/* Kind "none" is the way into the first entry, and no exit. */
 		count += k == EXIT_NONE ? 0 : c->count;
 		ticks += c->ticks;
-		if (c->count)
+		/* The last exit leads to no entry, and is not counted: it may be the only one. */
+		if (c->count || c->ticks)
 			exit_stats(v, k);
 	}
 	log_machine("@stats "
@@ -44,9 +45,10 @@ static void vcpu_stats(const struct vcpu *v)
 		name, v->index, count, v->guest_ticks, ticks, v->idle_ticks);
 	log_machine("@stats "
 		    "{\"vm\":\"%s\",\"vcpu\":%u,\"cpu\":%u,\"weight\":%u,\"ran_ticks\":%lu,"
-		    "\"wait_ticks\":%lu,\"switches_in\":%lu}",
+		    "\"wait_ticks\":%lu,\"switches_in\":%lu,\"yields\":%u,"
+		    "\"yields_to_own\":%u}",
 		name, v->index, v->sched.cpu->index, v->sched.share.weight, v->sched.ran_ticks,
-		v->sched.wait_ticks, v->sched.switches_in);
+		v->sched.wait_ticks, v->sched.switches_in, v->sched.yields, v->sched.yields_to_own);
 }
 
 void stats_vm(const struct vm *vm)

@@ -217,6 +217,14 @@ static bool do_hlt(struct vcpu *v, const struct vcpu_exit *e)
 	return true;
 }
 
+/* It has span for a while, and waits for another vcpu, perhaps for one that waits for this CPU. */
+static bool do_pause(struct vcpu *v, const struct vcpu_exit *e)
+{
+	(void)e;
+	sched_yield(v);
+	return true;
+}
+
 static bool do_xsetbv(struct vcpu *v, const struct vcpu_exit *e)
 {
 	u64 value = (u32)v->gpr[RAX] | v->gpr[RDX] << 32;
@@ -377,7 +385,7 @@ const struct exit_handler exit_handlers[EXIT_KINDS] = {
 	[EXIT_CR] = { "cr", do_cr },
 	[EXIT_INVLPG] = { "invlpg", do_invlpg },
 	[EXIT_HLT] = { "hlt", do_hlt },
-	[EXIT_PAUSE] = { "pause", skip },
+	[EXIT_PAUSE] = { "pause", do_pause },
 	[EXIT_WBINVD] = { "wbinvd", skip },
 	[EXIT_XSETBV] = { "xsetbv", do_xsetbv },
 	[EXIT_RDPMC] = { "rdpmc", protection },

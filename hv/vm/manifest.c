@@ -361,6 +361,11 @@ static bool set_time(struct manifest *m, struct text v)
 	return m->virtual_time || text_is(v, "real");
 }
 
+static bool set_ple(struct manifest *m, struct text v)
+{
+	return yes_or_no(v, &m->ple);
+}
+
 static bool set_counters(struct manifest *m, struct text v)
 {
 	return yes_or_no(v, &m->counters);
@@ -433,6 +438,7 @@ static const struct key {
 	{ "debugexit", set_debugexit, "yes or no", false },
 	{ "kvmclock", set_kvmclock, "yes or no", false },
 	{ "time", set_time, "real or virtual", false },
+	{ "ple", set_ple, "yes or no", false },
 	{ "counters", set_counters, "yes or no", false },
 	{ "weight", set_weight, "1 to 10000", false },
 	{ "cap", set_cap, "0 to 100", false },
@@ -533,6 +539,7 @@ enum status manifest_parse(const char *text, size_t len, struct manifest *out, c
 		.shadow.fast = SHADOW_FAST_ALL,
 		.io = VM_IO_VIRTIO,
 		.packed_rings = true,
+		.ple = true,
 		.weight = SHARE_WEIGHT,
 		.repeat = 1,
 		.reboot = true };

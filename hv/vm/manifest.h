@@ -39,6 +39,7 @@
  *   debugexit=no      yes | no (port 0xF4; testdev=yes implies it)
  *   kvmclock=no       yes | no: the KVM paravirtual interface at CPUID 0x40000100
  *   time=real         real | virtual: whether its clocks run on while its vcpus wait for a CPU
+ *   ple=yes           yes | no: a vcpu that spins, in a VM of several, gives its CPU up
  *   counters=no       yes | no: the VM's exits by kind, for itself to read, at CPUID 0x40000020
  *   weight=100        1 to 10000: of a CPU that is wanted by several, this VM's vcpus get so much
  *   cap=0             0 to 100: at most so many percent of a CPU for a vcpu; 0: no limit
@@ -124,7 +125,7 @@ struct manifest {
 	u16 columns, rows; /* of the console; 0: not known */
 	bool rng, virtio_console, virtio_mmio, packed_rings;
 	bool testdev, debugexit, kvmclock, counters, reboot;
-	bool virtual_time;
+	bool virtual_time, ple;
 	unsigned weight, cap, pin, repeat;
 	bool pinned;
 };

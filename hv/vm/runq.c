@@ -11,6 +11,7 @@ void runq_init(struct runq *q, u64 slice, u64 period)
 	list_init(&q->head);
 	q->count = 0;
 	q->vtime = 0;
+	q->last = NULL;
 	q->slice = slice;
 	q->period = period;
 }
@@ -68,6 +69,26 @@ static void settle(const struct runq *q, struct share *s)
 	s->woken = false;
 }
 
+void runq_trade(struct share *from, struct share *to)
+{
+	u64 vtime = from->vtime;
+
+	if (vtime >= to->vtime)
+		return;
+	from->vtime = to->vtime;
+	to->vtime = vtime;
+}
+
+void runq_pass_over(struct runq *q, const struct share *s)
+{
+	q->last = s;
+}
+
+static bool goes_before(const struct runq *q, const struct share *a, const struct share *b)
+{
+	return b == q->last || (a != q->last && a->vtime < b->vtime);
+}
+
 struct share *runq_pick(struct runq *q, u64 now, u64 *until)
 {
 	struct share *s, *best = NULL;
@@ -81,11 +102,12 @@ struct share *runq_pick(struct runq *q, u64 now, u64 *until)
 		if (!may_run(q, s)) {
 			next = MIN(next, s->period + q->period);
 			s->woken = true;
-		} else if (!best || s->vtime < best->vtime) {
+		} else if (!best || goes_before(q, s, best)) {
 			best = s;
 		}
 	}
 	*until = next;
+	q->last = NULL;
 	if (!best)
 		return NULL;
 	runq_remove(q, best);

@@ -35,6 +35,7 @@ struct runq {
 	unsigned count;
 	u64 vtime; /* never goes back: nobody who is awake is further behind */
 	u64 slice, period;
+	const struct share *last; /* at the next pick; NULL: nobody */
 };
 
 void runq_init(struct runq *q, u64 slice, u64 period);
@@ -46,6 +47,11 @@ void runq_add(struct runq *q, struct share *s, bool woken);
 /* Takes out one that is in the queue. */
 void runq_remove(struct runq *q, struct share *s);
 
+/* runq_trade(): the turn of `from`, if it is before that of `to`, for that one's; of equal weight.
+ * runq_pass_over(): at the next pick, all others that may run come before s. */
+void runq_trade(struct share *from, struct share *to);
+void runq_pass_over(struct runq *q, const struct share *s);
+
 /*
  * runq_pick(): takes the one whose turn it is out of the queue. *until is when its slice ends:
  * never, if it has no cap and nobody else waits. NULL if nobody may run now; *until is then when
@@ -53,7 +59,7 @@ void runq_remove(struct runq *q, struct share *s);
  */
 struct share *runq_pick(struct runq *q, u64 now, u64 *until);
 
-/* Puts ticks that s has run (it is not in the queue) to its account. */
+/* Puts ticks that s has run to its account. */
 void runq_charge(struct runq *q, struct share *s, u64 ticks);
 
 #endif

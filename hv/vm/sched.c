@@ -26,7 +26,8 @@ static struct sched_cpu {
 	struct share chores;
 	/* Of this CPU alone: */
 	struct vcpu *running;
-	u64 started; /* TSC at the beginning of its slice */
+	u64 started;	      /* TSC at the beginning of its slice */
+	struct vcpu *yielded; /* ended the last slice by spinning, and is in the queue */
 	struct timer slice;
 } cpus[CPUS_MAX];
 
@@ -194,14 +195,20 @@ void sched_chores(const struct percpu *cpu)
 	look_again(c, cpu);
 }
 
-void sched_chore_done(u64 since)
+static void charge_since(struct sched_cpu *c, struct share *s, u64 since)
 {
-	struct sched_cpu *c = mine();
 	u64 ticks = rdtsc() - since;
 
 	spin_lock(&c->lock);
-	runq_charge(&c->q, &c->chores, ticks);
+	runq_charge(&c->q, s, ticks);
 	spin_unlock(&c->lock);
+}
+
+void sched_chore_done(u64 since)
+{
+	struct sched_cpu *c = mine();
+
+	charge_since(c, &c->chores, since);
 }
 
 /* ---- whose state is in the processor ---- */
@@ -279,6 +286,47 @@ static bool rests(const struct vcpu *v)
 	return v->work && !(v->work & ~(unsigned long)WORK_REST);
 }
 
+/* Who may have what v waits for: of the others of its VM in this queue, one that did not spin
+ * itself, and of these, the one that has waited for longest. NULL: there is none. */
+static struct vcpu *who_is_waited_for(const struct vcpu *v)
+{
+	struct vcpu *other, *best = NULL;
+
+	for_each_vcpu (other, v->vm) {
+		if (other == v || other->sched.cpu != v->sched.cpu ||
+			other->sched.place != VCPU_QUEUED)
+			continue;
+		if (!best || other->sched.spins < best->sched.spins ||
+			(other->sched.spins == best->sched.spins &&
+				other->sched.since < best->sched.since))
+			best = other;
+	}
+	return best;
+}
+
+/* v span. It trades its turn with the one that it waits for, so that the two together lose nothing
+ * by that, nor gain; and others go first this time. */
+static void give_way(struct sched_cpu *c, struct vcpu *v)
+{
+	struct vcpu *other = who_is_waited_for(v);
+
+	v->sched.yields++;
+	c->yielded = v;
+	if (other) {
+		v->sched.yields_to_own++;
+		runq_trade(&v->sched.share, &other->sched.share);
+	}
+	runq_pass_over(&c->q, &v->sched.share);
+}
+
+void sched_yield(struct vcpu *v)
+{
+	if (sched_alone())
+		return;
+	v->sched.spins = true;
+	vcpu_work_set(v, WORK_RESCHED);
+}
+
 /* Its place after the slice. Work that came since it decided to sleep keeps it awake. */
 static void put_back(struct sched_cpu *c, struct vcpu *v, enum vcpu_slice how)
 {
@@ -288,6 +336,9 @@ static void put_back(struct sched_cpu *c, struct vcpu *v, enum vcpu_slice how)
 		v->sched.place = VCPU_ASLEEP;
 	else
 		enqueue(c, v, false);
+	v->sched.spins &= v->sched.place == VCPU_QUEUED;
+	if (v->sched.spins)
+		give_way(c, v);
 	perhaps_stop_clock(v);
 }
 
@@ -304,6 +355,7 @@ static enum vcpu_slice run_slice(struct sched_cpu *c, struct vcpu *v, u64 until)
 	if (kvm_steals(v))
 		kvm_steal_update(v, false);
 	ledger_slice_begin(v);
+	v->sched.spins = false;
 	c->running = v;
 	c->started = now;
 	if (until != TIMER_NEVER)
@@ -345,10 +397,12 @@ bool sched_step(struct vcpu **over)
 {
 	struct percpu *cpu = this_cpu();
 	struct sched_cpu *c = mine();
+	struct vcpu *yielded = c->yielded;
+	u64 until, since = rdtsc();
 	struct share *s;
-	u64 until;
 
 	*over = NULL;
+	c->yielded = NULL;
 	s = pick(c, &until);
 	if (s == &c->chores)
 		return true;
@@ -358,6 +412,9 @@ bool sched_step(struct vcpu **over)
 		return false;
 	}
 	bring_in(cpu, vcpu_of(s));
+	/* Or who spins in short slices would have others pay for the switches. */
+	if (unlikely(yielded))
+		charge_since(c, &yielded->sched.share, since);
 	if (run_slice(c, vcpu_of(s), until) == SLICE_OVER)
 		*over = vcpu_of(s);
 	return false;

@@ -46,11 +46,14 @@ struct sched_vcpu {
 	enum vcpu_place place; /* under the lock of its CPU's queue */
 	unsigned holds;	       /* while there are some, it is not picked; under the same lock */
 	struct percpu *cpu;
-	u64 since;	 /* TSC at the last change of place */
-	u64 ran_ticks;	 /* on the CPU, guest and exits */
-	u64 wait_ticks;	 /* could have run, and another did */
-	u64 switches_in; /* how often its state was brought in */
-	bool away;	 /* its state is in memory: another vcpu's is in the processor */
+	u64 since;	   /* TSC at the last change of place */
+	u64 ran_ticks;	   /* on the CPU, guest and exits */
+	u64 wait_ticks;	   /* could have run, and another did */
+	u64 switches_in;   /* how often its state was brought in */
+	u32 yields;	   /* how often it gave its slice up because it span, */
+	u32 yields_to_own; /* of these, to another vcpu of its VM */
+	bool spins;	   /* it gives this slice up for that; in the queue: it has done so */
+	bool away;	   /* its state is in memory: another vcpu's is in the processor */
 };
 
 /* Once, when all CPUs are up and before any of them calls sched_step(). */
@@ -104,6 +107,12 @@ bool sched_held(struct vcpu *v);
 /* sched_attend(): brings the vcpu's state in, so that its registers can be reached (v->ops), until
  * the next sched_step(). On its CPU, between slices: from a task (hv/vm/task.h). */
 void sched_attend(struct vcpu *v);
+
+/*
+ * sched_yield(): v, which runs here, waits in a loop for what another vcpu is to do. If any other
+ * could run on this CPU, its slice is over; if one of them is of its VM, that one gets its turn.
+ */
+void sched_yield(struct vcpu *v);
 
 /* True if no other vcpu of this CPU could run: one that is running may idle in its place. */
 bool sched_alone(void);

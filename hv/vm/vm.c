@@ -283,10 +283,10 @@ static enum status add_mmu(struct vcpu *v)
 	return v->index && v->mmu->ops->add ? v->mmu->ops->add(v) : OK;
 }
 
-/* The vcpu and its CPUID table share one allocation. */
+/* The vcpu and its CPUID table share one allocation, which is a page as long as they fit. */
 static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char *err)
 {
-	size_t table = ALIGN_UP(sizeof(struct vcpu), 64);
+	size_t table = ALIGN_UP(sizeof(struct vcpu), sizeof(struct cpuid_regs));
 	unsigned order = page_order(table + sizeof_cpuid_table);
 	struct vcpu *v = page_alloc(order, PAGE_HV);
 	struct mmu_view view;

@@ -23,7 +23,7 @@ from .vmconfig import Vm
 VM_OPTIONS = (
     "name", "boot", "kernel", "initrd", "append", "mem", "vcpus", "mmu", "shadow", "io", "mode", "module",
     "disk", "rng", "console", "console_size", "net", "balloon", "virtio", "rings",
-    "testdev", "debugexit", "kvmclock", "time", "counters", "reboot",
+    "testdev", "debugexit", "kvmclock", "time", "ple", "counters", "reboot",
 )  # fmt: skip
 TRACE_MAX = 65536  # TRACE_EXITS_MAX in hv/ctl/trace.h
 AT_ONCE_MAX = 4096
@@ -70,6 +70,10 @@ def _add_vm_options(p: argparse.ArgumentParser) -> None:
     vm.add_argument("--debugexit", action="store_true", default=None, help="port 0xF4 ends the VM with a status")
     vm.add_argument("--kvmclock", action="store_true", default=None, help="offer the KVM paravirtual interface")
     vm.add_argument("--time", help="real or virtual: whether the VM's clocks run on while it waits for a CPU")
+    vm.add_argument(
+        "--no-ple", dest="ple", action="store_false", default=None,
+        help="let a vcpu that waits for another, in a PAUSE loop, spin until its slice ends",
+    )
     vm.add_argument(
         "--counters", action="store_true", default=None, help="let the guest read its exits by kind, by CPUID"
     )

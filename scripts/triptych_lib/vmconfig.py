@@ -102,6 +102,7 @@ class Vm:
     debugexit: bool = False
     kvmclock: bool = False
     time: str = "real"
+    ple: bool = True
     counters: bool = False
     weight: int = 100
     cap: int = 0
@@ -336,6 +337,7 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "debugexit": _bool,
     "kvmclock": _bool,
     "time": _choice(*TIMES),
+    "ple": _bool,
     "counters": _bool,
     "weight": _whole(WEIGHTS),
     "cap": _whole(CAPS),
@@ -429,6 +431,7 @@ def manifest(vm: Vm, index: int, has_initrd: bool) -> str:
         f"debugexit={yes(vm.debugexit)}",
         f"kvmclock={yes(vm.kvmclock)}",
         f"time={vm.time}",
+        f"ple={yes(vm.ple)}",
         f"counters={yes(vm.counters)}",
         f"weight={vm.weight}",
         f"cap={vm.cap}",

@@ -506,6 +506,8 @@ def test_host_memory_is_for_the_vms_that_run_at_a_time(tmp_path: Path) -> None:
         ("pin = 64", "pin: a number from 0 to 63"),
         ("pin = true", "pin: a number from 0 to 63"),
         ("repeat = 0", "repeat: a number from 1 to 1000000"),
+        ('time = "virtul"', "time: one of real, virtual is expected (did you mean"),
+        ("ple = 1", "ple: true or false is expected"),
     ],
 )
 def test_shares_of_a_vm_are_checked(tmp_path: Path, line: str, words: str) -> None:
@@ -518,7 +520,9 @@ def test_shares_of_a_vm(tmp_path: Path) -> None:
     file = tmp_path / "vm.toml"
     file.write_text('weight = 300\ncap = 50\npin = 1\nrepeat = 7\n')
     lines = vmconfig.manifest(vmconfig.from_toml(file), 0, False).splitlines()
-    assert {"weight=300", "cap=50", "pin=1", "repeat=7"} <= set(lines)
+    assert {"weight=300", "cap=50", "pin=1", "repeat=7", "time=real", "ple=yes"} <= set(lines)
+    file.write_text('time = "virtual"\nple = false\n')
+    assert {"time=virtual", "ple=no"} <= set(vmconfig.manifest(vmconfig.from_toml(file), 0, False).splitlines())
     file.write_text('pin = "any"\n')
     assert "pin=any" in vmconfig.manifest(vmconfig.from_toml(file), 0, False).splitlines()
 

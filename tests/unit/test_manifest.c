@@ -63,6 +63,7 @@ static void test_defaults(void **state)
 	assert_false(m.testdev);
 	assert_false(m.debugexit);
 	assert_false(m.kvmclock);
+	assert_true(m.ple);
 	assert_false(m.virtual_time);
 	assert_true(m.reboot);
 	assert_int_equal(m.weight, 100);
@@ -129,6 +130,7 @@ static void test_words(void **state)
 	bad("testdev=1", "testdev must be yes or no");
 	bad("debugexit=true", "debugexit must be yes or no");
 	bad("kvmclock=YES", "kvmclock must be yes or no");
+	bad("ple=true", "ple must be yes or no");
 	bad("time=", "time must be real or virtual");
 	bad("time=virtually", "time must be real or virtual");
 	bad("counters=maybe", "counters must be yes or no");
@@ -149,7 +151,8 @@ static void test_words(void **state)
 	assert_int_equal(m.repeat, 1000000);
 	good("kernel=k\ntime=virtual");
 	assert_true(m.virtual_time);
-	good("kernel=k\ntime=real");
+	good("kernel=k\ntime=real\nple=no");
+	assert_false(m.ple);
 	assert_false(m.virtual_time);
 	good("kernel=k\npin=any");
 	assert_false(m.pinned);

@@ -260,6 +260,78 @@ static void taken_out_is_out(void **state)
 	assert_part(0, SECOND, 1, 2);
 }
 
+/* Of two with one turn to trade, the other runs; what both have had in the end is as without. */
+static void a_turn_is_traded(void **state)
+{
+	u64 until;
+
+	(void)state;
+	begin(0, 100, 0);
+	begin(1, 100, 0);
+	assert_int_equal(step(now + SLICE), 0);
+	/* 1 has the turn, spins for a moment, and gives it to 0. */
+	assert_ptr_equal(runq_pick(&q, now, &until), &s[1]);
+	runq_charge(&q, &s[1], 10);
+	runq_trade(&s[1], &s[0]);
+	assert_int_equal(s[0].vtime, 10);
+	assert_int_equal(s[1].vtime, SLICE);
+	runq_trade(&s[1], &s[0]); /* there is none to give */
+	assert_int_equal(s[0].vtime, 10);
+	runq_add(&q, &s[1], false);
+	assert_int_equal(step(now + SLICE), 0);
+	assert_int_equal(step(now + SLICE), 1);
+}
+
+/* Who is passed over gets the CPU only if nobody else may, and has lost nothing by it. */
+static void others_go_first_once(void **state)
+{
+	u64 until;
+
+	(void)state;
+	begin(0, 100, 0);
+	begin(1, 100, 0);
+	run_until(now + 3 * SLICE);
+	assert_ptr_equal(runq_pick(&q, now, &until), &s[1]);
+	runq_add(&q, &s[1], false);
+	runq_pass_over(&q, &s[1]);
+	assert_int_equal(step(now + SLICE), 0);
+	assert_int_equal(step(now + SLICE), 1);
+	assert_int_equal(step(now + SLICE), 1);
+	runq_remove(&q, &s[0]);
+	runq_pass_over(&q, &s[1]);
+	assert_int_equal(step(now + SLICE), 1);
+	/* Nor does it come after one that has used up its cap. */
+	begin(2, 100, 1);
+	s[2].used = PERIOD;
+	s[2].period = now;
+	runq_pass_over(&q, &s[1]);
+	assert_int_equal(step(now + SLICE), 1);
+}
+
+/* Two that do nothing but spin for each other take nothing from a third. */
+static void spinning_is_no_gain(void **state)
+{
+	u64 from = now, until;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		begin(i, 100, 0);
+	while (now < from + SECOND) {
+		struct share *p = runq_pick(&q, now, &until);
+		u64 ticks = p == &s[2] ? SLICE : SLICE / 40;
+
+		ran[p - s] += ticks;
+		now += ticks;
+		runq_charge(&q, p, ticks);
+		runq_add(&q, p, false);
+		if (p == &s[2])
+			continue;
+		runq_trade(p, p == &s[0] ? &s[1] : &s[0]);
+		runq_pass_over(&q, p);
+	}
+	assert_in_range(ran[2], SECOND / 3 - SLICE, SECOND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +347,9 @@ int main(void)
 		cmocka_unit_test_setup(an_overrun_is_paid_back, setup),
 		cmocka_unit_test_setup(being_capped_is_no_credit, setup),
 		cmocka_unit_test_setup(taken_out_is_out, setup),
+		cmocka_unit_test_setup(a_turn_is_traded, setup),
+		cmocka_unit_test_setup(others_go_first_once, setup),
+		cmocka_unit_test_setup(spinning_is_no_gain, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,8 +75,8 @@ static void agree(const char *what, u64 got, u64 hz, u64 tsc)
 	u64 want = muldiv64(tsc, hz, tsc_per_second());
 	u64 off = want / 1000 + muldiv64(CLOSE, hz, tsc_per_second());
 
-	check(got + off > want && got < want + off,
-		"%s: %lu in %lu ticks, expected %lu", what, got, tsc, want);
+	check(got + off > want && got < want + off, "%s: %lu in %lu ticks, expected %lu", what, got,
+		tsc, want);
 }
 
 static bool has_steal(void)
