@@ -102,6 +102,7 @@ struct spage {
 	u32 used; /* epoch of the last fault that went through it: not reclaimed in the same */
 	u64 known[SHADOW_WORDS]; /* a bit for each entry that is not 0 */
 	bool in_use;
+	bool pieces; /* of a virtual TLB: it has parts of a large page that it spans */
 };
 
 /* A frame of guest memory: 8 bytes for each 4 KB. */

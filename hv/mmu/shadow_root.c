@@ -143,6 +143,8 @@ static void add_target(struct shadow *s)
 	for (i = 0; i < s->target.count; i++)
 		if (s->target.page[i] == s->root)
 			return;
+	if (s->page[s->root].role.direct)
+		return; /* of a virtual TLB, there by chance: a load must drop it */
 	if (i < SHADOW_TARGETS_MAX)
 		s->target.count++;
 	else

@@ -2,6 +2,10 @@
 /*
  * The virtual TLB: shadow tables that stand for nothing of the guest's. The upper entries allow
  * everything; a leaf has the permissions of all levels of one walk, and is forgotten at each flush.
+ *
+ * A large page of the guest's is cached in pieces of 4 KB, and its INVLPG must drop all of them
+ * ("Operations that Invalidate TLBs and Paging-Structure Caches"). So the shadow page that spans it
+ * is marked: of level 1 for 2 MB, of level 2 for 4 MB and 1 GB.
  */
 #include "hv/mmu/mmu.h"
 #include "hv/mmu/shadow_priv.h"
@@ -58,6 +62,17 @@ static void fill_neighbours(
 	}
 }
 
+/* Page p of level 1 gets a piece of a large page. */
+static void mark(struct shadow *s, struct spage *p, unsigned level)
+{
+	entry_id link;
+
+	if (level == 2 && s->format != FORMAT_32)
+		p->pieces = true;
+	else if (refs_first(s, p->parents, &link))
+		page_of(s, link)->pieces = true;
+}
+
 void vtlb_fill(
 	struct shadow *s, struct spage *p, unsigned index, const struct walk *w, unsigned access)
 {
@@ -74,17 +89,38 @@ void vtlb_fill(
 			e |= SPTE_NX;
 	}
 	shadow_set(s, id_of(s, p, index), e, (u32)(w->gpa.v >> PAGE_SHIFT));
+	if (w->level > 1)
+		mark(s, p, w->level);
 	if (!beyond && (s->cfg.fast & SHADOW_PREFETCH))
 		fill_neighbours(s, p, index, w, g);
+}
+
+/* The topmost page on the way to gva that has pieces of a large page; NULL: none has. */
+static struct spage *with_pieces(struct shadow *s, u64 gva)
+{
+	struct spage *p = shadow_top(s, gva);
+
+	while (p->in_use && !p->pieces) {
+		unsigned index = shadow_index(gva, p->role.level);
+
+		if (p->role.level == 1 || !spte_live(p->table[index]))
+			return NULL;
+		p = &s->page[p->target[index]];
+	}
+	return p->in_use ? p : NULL;
 }
 
 /* With its neighbours, which the guest may never have used, nor know that they are cached. */
 void vtlb_invlpg(struct shadow *s, u64 gva)
 {
-	struct spage *p;
+	struct spage *p = with_pieces(s, gva);
 	unsigned index;
 	u64 allowed;
 
+	if (p) {
+		page_zap(s, p);
+		return;
+	}
 	p = shadow_lookup(s, gva, &index, &allowed);
 	if (!p)
 		return;

@@ -134,6 +134,16 @@ static inline u64 *entry(u64 gpa, unsigned level, unsigned index)
 	return &shadow_of_table(gpa, level)->table[index];
 }
 
+/* Has the vcpu a translation of that address in its shadow? */
+static inline bool is_cached(struct vcpu *v, u64 va)
+{
+	unsigned index;
+	u64 allowed;
+	const struct spage *p = shadow_lookup(shadow_of(v->mmu), va, &index, &allowed);
+
+	return p && spte_live(p->table[index]);
+}
+
 static inline struct frame *frame(u64 gpa)
 {
 	return shadow_frame(m.s, gpa >> PAGE_SHIFT);

@@ -284,6 +284,75 @@ static void test_a_mapping_goes_for_each_vcpu(void **state)
 
 /* ---- the virtual TLB ---- */
 
+/* A large page is cached in pieces; INVLPG of any address in it is about them all. */
+static void test_vtlb_drops_large_pages_whole(void **state)
+{
+	const u64 two = VA + 2 * MB, far = 300 * PAGE_SIZE;
+
+	(void)state;
+	restart(SHADOW_VTLB, SHADOW_FAST_ALL, 0);
+	put(LARGE, 7000);
+	put(LARGE + far, 7001);
+	put(LAST_2M, 8000);
+	put(LAST_2M + far, 8001);
+	put(L2 + 8, LARGE | USER | GPTE_PS);
+	reads(two, 7000);
+	reads(two + far, 7001);
+	reads(VA, 1000);
+	put(L2 + 8, LAST_2M | USER | GPTE_PS);
+	invlpg(two + PAGE_SIZE);
+	reads(two, 8000);
+	reads(two + far, 8001);
+
+	/* 1 GB; others keep what they have. */
+	put(L3 + 8, USER | GPTE_PS);
+	reads(VA + GB + LARGE, 7000);
+	reads(VA + GB + PAGE, 1000);
+	put(L3 + 8, 0);
+	invlpg(VA + GB + 3 * MB);
+	assert_int_equal(run_access(VA + GB + LARGE, &read_0, 0, 8).end, END_FAULT);
+	assert_int_equal(run_access(VA + GB + PAGE, &read_0, 0, 8).end, END_FAULT);
+	assert_true(is_cached(&m.v, VA));
+	assert_true(is_cached(&m.v, two));
+}
+
+/* 4 MB, of which a shadow page of level 1 spans but half. */
+static void test_vtlb_drops_4_mb_whole(void **state)
+{
+	(void)state;
+	restart(SHADOW_VTLB, SHADOW_FAST_ALL, 0);
+	put(PAGE, 1000);
+	put(LARGE, 7000);
+	put(LARGE + 3 * MB, 7001);
+	for (u64 i = 0; i < PAGE_SIZE; i += 8)
+		put(ROOT + i, 0);
+	put(ROOT, (RW | GPTE_PS) | (LARGE | RW | GPTE_PS) << 32);
+	set_registers(CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PSE, 0);
+	assert_int_equal(run_access(4 * MB, &read_0, 0, 4).value, 7000);
+	assert_int_equal(run_access(7 * MB, &read_0, 0, 4).value, 7001);
+	put(ROOT, RW | GPTE_PS);
+	invlpg(4 * MB);
+	assert_int_equal(run_access(7 * MB, &read_0, 0, 4).end, END_FAULT);
+	assert_int_equal(run_access(4 * MB, &read_0, 0, 4).end, END_FAULT);
+	assert_int_equal(run_access(PAGE, &read_0, 0, 4).value, 1000);
+}
+
+/* A guest's root may be at the very address of the machine where that of the virtual TLB is. */
+static void test_no_target_is_a_virtual_tlb(void **state)
+{
+	unsigned met = 0;
+
+	(void)state;
+	restart(SHADOW_VTLB, SHADOW_FAST_ALL, 0);
+	for (unsigned i = 0; i < 8; i++) {
+		load_cr3(m.root.v);
+		met += m.root.v == m.reg[VREG_CR3];
+		assert_int_equal(m.targets, 0);
+	}
+	assert_true(met > 0);
+	load_cr3(ROOT);
+}
+
 static void test_vtlb(void **state)
 {
 	unsigned exits;
@@ -324,6 +393,9 @@ int main(void)
 		TEST(test_memory_that_moves),
 		TEST(test_a_mapping_goes_for_each_vcpu),
 		TEST(test_vtlb),
+		TEST(test_vtlb_drops_large_pages_whole),
+		TEST(test_vtlb_drops_4_mb_whole),
+		TEST(test_no_target_is_a_virtual_tlb),
 	};
 
 	arena_open();
