@@ -88,8 +88,9 @@ struct mmu_ops {
 	 * hardware does it all. */
 	void (*suspend)(struct vcpu *vcpu);
 	void (*resume)(struct vcpu *vcpu);
-	void (*flush)(struct mmu
-			*mmu); /* after unmap or a permission taken away, before the next entry */
+	/* After unmap or a permission taken away, before the next entry: what this CPU knows of
+	 * the mappings of v->mmu is dropped. Of a VM on several CPUs, without its lock. */
+	void (*flush)(struct mmu *mmu);
 	void (*view)(struct vcpu *vcpu, struct mmu_view *out);
 	/* Prints the walk for gpa in words. */
 	void (*describe)(struct mmu *mmu, gpa_t gpa);

@@ -8,6 +8,7 @@
 #include "hv/lib/string.h"
 #include "hv/mem/page.h"
 #include "hv/mmu/shadow_priv.h"
+#include "hv/mmu/shootdown.h"
 #include "hv/vm/cpuid.h"
 #include "hv/vm/vm.h"
 
@@ -194,6 +195,29 @@ static void shadow_give_up(struct vcpu *v, const struct mmu_fault *f)
 
 static void flush_one(struct shadow *s);
 
+/* Its vcpu, if the registers of that are in this processor; NULL: out of reach, or not made yet. */
+static struct vcpu *vcpu_here(const struct shadow *s)
+{
+	struct vcpu *v = s->vcpu < s->vm->vcpus ? s->vm->vcpu[s->vcpu] : NULL;
+
+	if (!v || (s->vm->shared && v->sched.cpu != this_cpu()))
+		return NULL;
+	return v->sched.away ? NULL : v;
+}
+
+/*
+ * Mappings were taken away. The shadows of all vcpus are changed on the spot, under the VM's lock;
+ * a vcpu that runs on another CPU is out of the guest when this returns, and flushes before it is
+ * in it again (hv/mmu/shootdown.h). What it flushes by is the generation and no flag of its shadow,
+ * which is not to be looked at without the lock.
+ */
+static void narrowed(struct mmu *first)
+{
+	shootdown_announce(&first->generation);
+	if (first->narrowed)
+		first->narrowed(first->narrowed_ctx);
+}
+
 /* No entry leads to the frame any more, whatever it allows. */
 static void forget_frames(struct shadow *s, u64 first, u64 count)
 {
@@ -215,7 +239,8 @@ static enum status unmap_one(struct shadow *s, gpa_t gpa, u64 len)
 
 	if (!IS_ALIGNED(gpa.v | len, PAGE_SIZE))
 		return ERR_INVAL;
-	root_find_if_here(s); /* a table that goes may be the root */
+	if (vcpu_here(s))
+		root_find(s, vcpu_here(s)); /* a table that goes may be the root */
 	for (u64 gfn = first; gfn - first < count; gfn++) {
 		struct frame *f = shadow_frame_slot(s, gfn);
 
@@ -231,21 +256,24 @@ static enum status unmap_one(struct shadow *s, gpa_t gpa, u64 len)
 		if (f)
 			f->mapped = 0;
 	}
-	s->mmu.generation++;
 	flush_one(s);
 	return OK;
 }
 
 static enum status shadow_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
 {
+	struct shadow *first = shadow_of(mmu)->first;
 	enum status st = OK;
 
-	for (struct shadow *s = shadow_of(mmu)->first; s && st == OK; s = s->next)
+	for (struct shadow *s = first; s && st == OK; s = s->next)
 		st = unmap_one(s, gpa, len);
+	narrowed(&first->mmu);
 	return st;
 }
 
-static enum status map_one(struct shadow *s, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx)
+/* *taken: something else was mapped there. */
+static enum status map_one(
+	struct shadow *s, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx, bool *taken)
 {
 	u64 gfn = gpa.v >> PAGE_SHIFT, hfn = hpa.v >> PAGE_SHIFT, count = len >> PAGE_SHIFT;
 
@@ -258,8 +286,11 @@ static enum status map_one(struct shadow *s, gpa_t gpa, hpa_t hpa, u64 len, unsi
 			return ERR_RANGE;
 		if (f->mapped && f->hfn == hfn + i && f->writable == ((rwx & MMU_W) != 0))
 			continue; /* it is there already */
-		if (f->mapped && unmap_one(s, gfn_to_gpa(GFN(gfn + i)), PAGE_SIZE) != OK)
-			return ERR_INVAL;
+		if (f->mapped) {
+			*taken = true;
+			if (unmap_one(s, gfn_to_gpa(GFN(gfn + i)), PAGE_SIZE) != OK)
+				return ERR_INVAL;
+		}
 		*f = (struct frame){ .hfn = (u32)(hfn + i) & (HFN_LIMIT - 1),
 			.mapped = 1,
 			.writable = (rwx & MMU_W) != 0 };
@@ -270,11 +301,15 @@ static enum status map_one(struct shadow *s, gpa_t gpa, hpa_t hpa, u64 len, unsi
 static enum status shadow_map(
 	struct mmu *mmu, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx, enum memtype type)
 {
+	struct shadow *first = shadow_of(mmu)->first;
 	enum status st = OK;
+	bool taken = false;
 
 	(void)type; /* the processor combines its MTRRs with the guest's PAT by itself */
-	for (struct shadow *s = shadow_of(mmu)->first; s && st == OK; s = s->next)
-		st = map_one(s, gpa, hpa, len, rwx);
+	for (struct shadow *s = first; s && st == OK; s = s->next)
+		st = map_one(s, gpa, hpa, len, rwx, &taken);
+	if (taken)
+		narrowed(&first->mmu);
 	return st;
 }
 
@@ -290,22 +325,30 @@ struct frame *shadow_map_again(struct shadow *s, u64 gfn)
 	return shadow_frame(s, gfn);
 }
 
-/* A VM that is being made has no vcpu yet, and nothing cached. */
+/* What is out of reach is settled when it is within. */
 static void flush_one(struct shadow *s)
 {
-	struct vcpu *v = s->vm->vcpu[s->vcpu];
+	struct vcpu *v = vcpu_here(s);
 
 	s->flush = true;
-	if (s->vcpu >= s->vm->vcpus || v->sched.away)
+	if (!v)
 		return;
 	root_find(s, v);
 	shadow_settle(s, v);
 }
 
+/* On several CPUs: by the generation, before an entry, without the lock. */
 static void shadow_flush(struct mmu *mmu)
 {
-	for (struct shadow *s = shadow_of(mmu)->first; s; s = s->next)
-		flush_one(s);
+	struct shadow *s = shadow_of(mmu);
+	struct vcpu *v = vcpu_here(s);
+
+	if (!s->vm->shared) {
+		for (s = s->first; s; s = s->next)
+			flush_one(s);
+	} else if (v) {
+		v->ops->flush_tlb(v, TLB_ALL, GVA(0));
+	}
 }
 
 /* While its registers are out of reach, the root that they have is the one that we know. */
@@ -314,9 +357,11 @@ static void shadow_suspend(struct vcpu *v)
 	root_find(shadow_of(v->mmu), v);
 }
 
+/* On several CPUs it waits for the next exit, and the lock; until then the generation tells. */
 static void shadow_resume(struct vcpu *v)
 {
-	shadow_settle(shadow_of(v->mmu), v);
+	if (!v->vm->shared)
+		shadow_settle(shadow_of(v->mmu), v);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------
@@ -421,8 +466,10 @@ static enum status shadow_create(struct vm *vm, struct mmu **out)
 		return st;
 	if (vm->cfg.vcpus > 1 && vm->cfg.shadow.strategy != SHADOW_VTLB)
 		log_info("%s: several vcpus: shadow=vtlb, one for each", vm->cfg.name);
-	s->mem->written = shadow_written;
-	s->mem->written_ctx = s;
+	if (!(vm->cfg.vcpus > 1)) { /* virtual TLBs follow no writes */
+		s->mem->written = shadow_written;
+		s->mem->written_ctx = s;
+	}
 	*out = &s->mmu;
 	return OK;
 }

@@ -276,7 +276,8 @@ static enum emul_result do_probe(void *ctx, u64 linear, unsigned size, struct em
 
 /*
  * Locked accesses to RAM are atomic when aligned. To a device, and across a boundary, they are a
- * read and a write: no other vcpu runs in between, since a VM's vcpus share one physical CPU.
+ * read and a write: no other vcpu's exit comes in between. What one does in the guest may, if the
+ * VM runs on several CPUs; which matters only across a boundary of two RAM pages.
  */
 static enum emul_result do_cmpxchg(
 	void *ctx, u64 linear, u64 *old, u64 new_val, unsigned size, struct emul_fault *f)

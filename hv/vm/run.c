@@ -215,6 +215,16 @@ static INLINED enum vcpu_slice do_work(struct vcpu *v, const bool shared)
 	return how;
 }
 
+static void load_paging(struct vcpu *v, u64 cr0)
+{
+	if (v->vm->shared)
+		vcpu_lock(v);
+	if (vcpu_can_run_with(v, cr0) && v->vm->mmu->ops->paging_changed)
+		v->vm->mmu->ops->paging_changed(v);
+	if (v->vm->shared)
+		vcpu_unlock(v);
+}
+
 void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
 {
 	v->kind = EXIT_NONE;
@@ -224,8 +234,7 @@ void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
 	if (v->vm->debug)
 		debug_loaded(v);
 	v->left_tsc = rdtsc();
-	if (vcpu_can_run_with(v, s->cr0) && v->vm->mmu->ops->paging_changed)
-		v->vm->mmu->ops->paging_changed(v);
+	load_paging(v, s->cr0);
 }
 
 static bool run_once(struct vcpu *v)

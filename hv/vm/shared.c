@@ -76,10 +76,8 @@ static void everybody_out(void *ctx)
 
 void vcpu_enter_shared(struct vcpu *v)
 {
-	struct mmu *mmu = v->vm->mmu;
-
-	if (shootdown_enter(&seat_of(v)->shootdown, &mmu->generation))
-		mmu->ops->flush(mmu);
+	if (shootdown_enter(&seat_of(v)->shootdown, &v->vm->mmu->generation))
+		v->mmu->ops->flush(v->mmu);
 }
 
 void vcpu_leave_shared(struct vcpu *v)

@@ -202,14 +202,12 @@ static unsigned pin_of(const struct manifest *cfg)
 	return wants_boot_cpu(cfg) ? 0 : SCHED_ANY_CPU;
 }
 
-/* Shadow tables are one CPU's business; so are a debugger, a clock of its own, and what belongs to
- * CPU 0. And a guest would see clocks go back that are not in step. */
+/* A debugger is one CPU's business, and so are a clock of its own and what belongs to CPU 0; and a
+ * guest would see clocks go back that are not in step. */
 static bool may_spread(const struct vm *vm)
 {
-	bool ept = vm->cfg.mmu == VM_MMU_EPT || vm->cfg.mmu == VM_MMU_AUTO;
-
-	return ept && vms.with->mmu[VM_MMU_EPT] && pin_of(&vm->cfg) == SCHED_ANY_CPU &&
-	       !vm->cfg.virtual_time && !debug_wants(vm) && tsc_in_step();
+	return pin_of(&vm->cfg) == SCHED_ANY_CPU && !vm->cfg.virtual_time && !debug_wants(vm) &&
+	       tsc_in_step();
 }
 
 static void place(struct vm *vm)

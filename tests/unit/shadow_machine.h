@@ -152,6 +152,7 @@ static struct machine {
 	bool filter;
 	u64 target[SHADOW_TARGETS_MAX]; /* CR3-target values */
 	unsigned targets, free_loads;
+	unsigned flushes;
 	bool caches;  /* the processor has a TLB */
 	bool give_up; /* the emulator knows no instruction */
 } m;
@@ -187,9 +188,16 @@ bool cpuid_page1gb(const struct cpuid_table *t)
 	return page1gb;
 }
 
+/* Else another's registers are in the processor. */
+static void check_here(const struct vcpu *v)
+{
+	assert_false(v->sched.away);
+	assert_true(!v->vm->shared || v->sched.cpu == this_cpu());
+}
+
 static u64 mock_get(struct vcpu *v, enum vcpu_reg r)
 {
-	assert_false(v->sched.away); /* another's registers are in the processor */
+	check_here(v);
 	return m.reg[r];
 }
 
@@ -202,7 +210,7 @@ static void mock_get_segment(struct vcpu *v, enum seg s, struct segment *out)
 
 static void mock_set_root(struct vcpu *v, hpa_t root)
 {
-	(void)v;
+	check_here(v);
 	m.root = root;
 }
 
@@ -211,7 +219,8 @@ static void mock_flush_tlb(struct vcpu *v, enum tlb_scope scope, gva_t gva)
 {
 	bool global = m.reg[VREG_CR4] & CR4_PGE;
 
-	(void)v;
+	check_here(v);
+	m.flushes++;
 	for (unsigned i = 0; i < TLB_SIZE; i++)
 		if (scope == TLB_ALL || (scope == TLB_ADDRESS && m.tlb[i].page == gva.v >> 12) ||
 			(scope == TLB_NON_GLOBAL && !(global && (m.tlb[i].e & SPTE_G))))
@@ -222,13 +231,13 @@ static void mock_flush_tlb(struct vcpu *v, enum tlb_scope scope, gva_t gva)
 
 static void mock_set_fault_filter(struct vcpu *v, bool on)
 {
-	(void)v;
+	check_here(v);
 	m.filter = on;
 }
 
 static void mock_set_cr3_targets(struct vcpu *v, const u64 *value, unsigned count)
 {
-	(void)v;
+	check_here(v);
 	m.targets = count;
 	memcpy(m.target, value, count * sizeof(*value));
 }
