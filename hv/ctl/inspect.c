@@ -229,12 +229,14 @@ bool run_dump_vmcs(struct call *c)
 bool run_audit(struct call *c)
 {
 	const struct mmu_ops *ops = c->vm->mmu->ops;
-	unsigned found;
+	unsigned found = 0;
+	struct vcpu *v;
 
 	if (!ops->audit)
 		return call_fail(c, "VM %s has no shadow page tables: its MMU is %s",
 			c->vm->cfg.name, ops->name);
-	found = ops->audit(c->vm->mmu);
+	for_each_vcpu (v, c->vm)
+		found += ops->audit(v->mmu);
 	out_number(&c->out, "mistakes", found);
 	if (found)
 		out_text(&c->out, "details", "are in the log");

@@ -100,8 +100,9 @@ struct mmu_ops {
 	void (*report)(struct mmu *mmu); /* its counters, to the log; NULL: it has none */
 	/*
 	 * Compares all that is derived from the guest's tables with what it follows from. The
-	 * number of mistakes; the first few are logged. Not while the VM's vcpu runs on another
-	 * CPU. NULL: nothing is derived.
+	 * number of mistakes; the first few are logged. Of the vcpu whose v->mmu it is, which does
+	 * not run on another CPU, unless the VM is on several and its lock is held. NULL: nothing
+	 * is derived.
 	 */
 	unsigned (*audit)(struct mmu *mmu);
 };
