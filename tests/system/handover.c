@@ -15,10 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CPUS_MAX 64u
 #define NS_PER_S 1000000000ull
 #define SPINS	 200u /* then the holder may be waiting for this processor */
+#define GAP	 200u /* between giving the lock back and asking for it again, for another to get it */
+#define NICE	 (-5) /* processors that are busy still come to it */
 
 enum {
 	TSC,
@@ -110,7 +113,8 @@ static void *on_cpu(void *arg)
 		exit(2);
 	}
 	while (compare_clocks(cpu))
-		continue;
+		for (unsigned i = 0; i < GAP; i++)
+			__builtin_ia32_pause();
 	return NULL;
 }
 
@@ -143,6 +147,10 @@ int main(int argc, char **argv)
 	cpus = (unsigned)CPU_COUNT(&set);
 	if (cpus > CPUS_MAX)
 		cpus = CPUS_MAX;
+	if (nice(NICE) == -1) {
+		perror("nice");
+		return 2;
+	}
 	end = monotonic() + (uint64_t)atoi(argv[1]) * NS_PER_S;
 	for (unsigned i = 0; i < cpus; i++)
 		if (pthread_create(&thread[i], NULL, on_cpu, (void *)(uintptr_t)i)) {
