@@ -87,6 +87,18 @@ u64 memmap_find(const struct memmap *m, u64 size, u64 align, u64 low, u64 high)
 	return 0;
 }
 
+u64 memmap_find_last(const struct memmap *m, u64 size, u64 align, u64 low, u64 high)
+{
+	for (unsigned i = m->n; i-- > 0;) {
+		u64 start = MAX(m->r[i].start, low), end = MIN(m->r[i].end, high);
+		u64 at = ALIGN_DOWN(end - size, align);
+
+		if (start < end && end - start >= size && at >= start)
+			return at;
+	}
+	return 0;
+}
+
 u64 memmap_total(const struct memmap *m)
 {
 	u64 sum = 0;

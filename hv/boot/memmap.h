@@ -34,6 +34,9 @@ bool memmap_contains(const struct memmap *m, u64 start, u64 end);
  * [low, high); 0 if none. */
 u64 memmap_find(const struct memmap *m, u64 size, u64 align, u64 low, u64 high);
 
+/* The highest address instead. */
+u64 memmap_find_last(const struct memmap *m, u64 size, u64 align, u64 low, u64 high);
+
 /* Sum of the sizes. */
 u64 memmap_total(const struct memmap *m);
 

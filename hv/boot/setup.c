@@ -179,6 +179,24 @@ static void find_free(struct memmap *m)
 
 static struct memmap free, low; /* low: the same with the first megabyte */
 
+/*
+ * To the end of memory: a VM's frames have low numbers, and those of the machine that have the same
+ * are worth something under shadow paging (shadow_root.c).
+ */
+static void move_modules(void)
+{
+	for (unsigned i = 0; i < boot.modules; i++) {
+		struct boot_module *m = &boot.module[i];
+		u64 at = memmap_find_last(&free, m->size, PAGE_SIZE, LOW_MEMORY, EARLY_MAP_END);
+
+		if (!m->size || at <= m->start.v)
+			continue;
+		m->data = memcpy(hpa_to_hva(HPA(at)), m->data, m->size);
+		m->start = HPA(at);
+		find_free(&free);
+	}
+}
+
 /* Gives the part of the set that lies in [from, to) to the allocator. */
 static void give(const struct memmap *m, u64 from, u64 to)
 {
@@ -200,6 +218,7 @@ void setup_memory(void)
 				boot.module[i].start.v + boot.module[i].size))
 			boot_stop("a module from the boot loader does not lie in memory");
 	find_free(&free);
+	move_modules();
 	low = free;
 	/* The first megabyte is left alone, but for one page while processors start: firmware uses
 	 * it. */
@@ -208,7 +227,7 @@ void setup_memory(void)
 		boot_stop("too little memory: at least 32 MB must be free");
 	top = boot.ram.r[boot.ram.n - 1].end;
 	bytes = ALIGN_UP(page_meta_size(HPA(LOW_MEMORY), HPA(top)), PAGE_SIZE);
-	meta = memmap_find(&free, bytes, PAGE_SIZE, LOW_MEMORY, EARLY_MAP_END);
+	meta = memmap_find_last(&free, bytes, PAGE_SIZE, LOW_MEMORY, EARLY_MAP_END);
 	if (!meta)
 		boot_stop("no room for the page allocator's table");
 	reserve(&free, meta, meta + bytes);

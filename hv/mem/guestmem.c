@@ -294,6 +294,18 @@ static void slot_free(struct guestmem_slot *s)
 }
 
 /*
+ * A block for chunks, of *order or less; NULL: none is left. One that a single large page maps may
+ * lie anywhere. All else lies as high as may be: so the machine's frames that have the guest's own
+ * numbers stay free, which shadow paging wants for its roots (shadow_root.c).
+ */
+static void *block_for_chunks(unsigned *order)
+{
+	void *block = *order == PAGE_ORDER_1G ? page_alloc(*order, PAGE_GUEST) : NULL;
+
+	return block ? block : page_alloc_highest(order, PAGE_ORDER_2M, PAGE_GUEST);
+}
+
+/*
  * Fills chunks from index `first` on with one block: the largest that is left to fill and that
  * keeps gpa and hpa congruent, so that it can be mapped with one large page. Returns the number of
  * chunks filled; 0 when memory has run out.
@@ -307,11 +319,7 @@ static u64 slot_fill(struct guestmem_slot *s, u64 first)
 
 	while (!IS_ALIGNED(gpa, PAGE_SIZE << order) || PAGE_SIZE << order > left * GUESTMEM_CHUNK)
 		order--;
-	block = page_alloc_largest(&order, PAGE_GUEST);
-	if (block && order < PAGE_ORDER_2M) {
-		page_free(block, order, PAGE_GUEST);
-		block = NULL;
-	}
+	block = block_for_chunks(&order);
 	if (!block)
 		return 0;
 

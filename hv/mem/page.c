@@ -141,21 +141,28 @@ static void *scrub(void *block, unsigned order)
 	return block;
 }
 
-void *page_alloc_largest(unsigned *order, enum page_owner owner)
+void *page_alloc_highest(unsigned *order, unsigned least, enum page_owner owner)
 {
-	unsigned o = MIN(*order, (unsigned)PAGE_ORDER_MAX);
-	void *p;
+	unsigned from = 0;
+	struct list_node *n;
+	u64 block = 0;
+	void *p = NULL;
 
-	BUG_ON(owner >= PAGE_OWNERS);
+	BUG_ON(owner >= PAGE_OWNERS || least > *order || *order > PAGE_ORDER_MAX);
 	spin_lock(&pages.lock);
-	while (!(p = carve(o, owner)) && o)
-		o--;
+	for (unsigned o = least; o <= PAGE_ORDER_MAX; o++)
+		list_for_each (n, &pages.free[o])
+			if (frame_of(n) >= block) {
+				block = frame_of(n);
+				from = o;
+			}
+	if (block) {
+		*order = MIN(*order, from);
+		p = split(block + (1ul << from) - (1ul << *order), *order, from, owner);
+	}
 	spin_unlock(&pages.lock);
-	if (!p)
-		return NULL;
-	*order = o;
 	/* Outside the lock: a gigabyte takes a while. */
-	return scrub(p, o);
+	return p ? scrub(p, *order) : NULL;
 }
 
 void *page_alloc(unsigned order, enum page_owner owner)

@@ -43,9 +43,11 @@ void *page_alloc(unsigned order, enum page_owner owner);
  */
 void page_free(void *p, unsigned order, enum page_owner owner);
 
-/* page_alloc_largest(): like page_alloc() with the largest order <= *order that can be had; *order
- * is set. */
-void *page_alloc_largest(unsigned *order, enum page_owner owner);
+/*
+ * page_alloc_highest(): like page_alloc(), the upper end of the highest free block that has at
+ * least 2^least pages: 2^*order of them, or all of the block if that is smaller; *order is set.
+ */
+void *page_alloc_highest(unsigned *order, unsigned least, enum page_owner owner);
 
 /* page_alloc_below(): like page_alloc(), wholly below a physical address: for devices that reach no
  * further. */

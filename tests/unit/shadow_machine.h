@@ -117,8 +117,9 @@ void page_free(void *p, unsigned order, enum page_owner owner)
 	arena_free[order] = p;
 }
 
-void *page_alloc_largest(unsigned *order, enum page_owner owner)
+void *page_alloc_highest(unsigned *order, unsigned least, enum page_owner owner)
 {
+	(void)least;
 	return page_alloc(*order, owner);
 }
 

@@ -80,6 +80,12 @@ static void test_memmap_find(void **state)
 	assert_int_equal(memmap_find(&m, 0x1000, 0x10000, 0, ~0ul), 0x10000);
 	assert_int_equal(memmap_find(&m, 0x3000, 0x1000, 0, 0x7fff), 0);
 	assert_int_equal(memmap_find(&m, 0x100000, 0x1000, 0, ~0ul), 0);
+	assert_int_equal(memmap_find_last(&m, 0x2000, 0x1000, 0, ~0ul), 0x1e000);
+	assert_int_equal(memmap_find_last(&m, 0x2000, 0x1000, 0, 0x5fff), 0x1000);
+	assert_int_equal(memmap_find_last(&m, 0x1800, 0x1000, 0, 0x20000), 0x1e000);
+	assert_int_equal(memmap_find_last(&m, 0x1000, 0x10000, 0, ~0ul), 0x10000);
+	assert_int_equal(memmap_find_last(&m, 0x3000, 0x1000, 0, 0x7fff), 0);
+	assert_int_equal(memmap_find_last(&m, 0x100000, 0x1000, 0, ~0ul), 0);
 	assert_int_equal(memmap_total(&m), 0x2000 + 0x1b000);
 	assert_true(memmap_contains(&m, 0x5000, 0x20000));
 	assert_false(memmap_contains(&m, 0x2000, 0x6000));

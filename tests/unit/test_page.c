@@ -182,21 +182,42 @@ static void random_blocks(void **state)
 	assert_merged();
 }
 
-static void largest(void **state)
+/* Down from the end: 4080 to 4087 is the last block of eight pages. */
+static void highest(void **state)
 {
-	unsigned order = PAGE_ORDER_MAX + 5;
-	void *p = page_alloc_largest(&order, PAGE_GUEST), *q, *r;
+	static const struct {
+		unsigned order, got, first;
+	} steps[] = {
+		{ 3, 3, 4080 },
+		{ 4, 4, 4064 },
+		{ 10, 5, 4032 },
+		{ 4, 4, 4016 },
+		{ 10, 4, 4000 },
+		{ 10, 5, 3968 },
+		{ 3, 3, 3960 },
+		{ 10, 3, 3952 },
+		{ 10, 4, 3936 },
+		{ 10, 5, 3904 },
+		{ 10, 6, 3840 },
+		{ 10, 8, 3584 },
+		{ 10, 9, 3072 },
+		{ 10, 10, 2048 },
+		{ 9, 9, 1536 },
+	};
+	void *got[ARRAY_SIZE(steps)];
+	unsigned order;
 
 	(void)state;
-	assert_int_equal(order, 10);
-	order = 10;
-	q = page_alloc_largest(&order, PAGE_GUEST);
-	assert_int_equal(order, 10);
-	r = page_alloc_largest(&order, PAGE_GUEST);
-	assert_int_equal(order, 9);
-	page_free(p, 10, PAGE_GUEST);
-	page_free(q, 10, PAGE_GUEST);
-	page_free(r, 9, PAGE_GUEST);
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+		order = steps[i].order;
+		got[i] = page_alloc_highest(&order, 3, PAGE_GUEST);
+		assert_int_equal(order, steps[i].got);
+		assert_ptr_equal(got[i], arena + steps[i].first * PAGE_SIZE);
+	}
+	order = 11;
+	assert_null(page_alloc_highest(&order, 11, PAGE_GUEST));
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++)
+		page_free(got[i], steps[i].got, PAGE_GUEST);
 	assert_merged();
 }
 
@@ -336,7 +357,7 @@ int main(void)
 		TEST(fresh_arena_is_in_the_largest_blocks),
 		TEST(every_page_once),
 		TEST(random_blocks),
-		TEST(largest),
+		TEST(highest),
 		TEST(below_a_border),
 		TEST(gap_between_ranges),
 		TEST(split_and_join),
