@@ -547,7 +547,10 @@ def alive(pid: int) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_stopped_leaves_no_run_behind(tmp_path: Path, number: int) -> None:
     command, log = fake_compare(tmp_path, "--jobs", "2")
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "FAKE_SECONDS": "60"})
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, env={**os.environ, "FAKE_SECONDS": "60"},
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # which who runs the tests may have ignored
+    )  # fmt: skip
     deadline = time.monotonic() + 30
     while not log.exists() or len(log.read_text().split()) < 2:
         assert time.monotonic() < deadline and process.poll() is None
