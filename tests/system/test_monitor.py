@@ -168,7 +168,9 @@ def check_terminal(terminal: Monitored) -> None:
     terminal.expect(b"audit ")
     terminal.type(b"b\x01\x0b")  # to the beginning, delete to the end
     terminal.expect(READY)
-    terminal.type(b"\x1b[A")  # the last line but those that are not kept
+    terminal.type(b"\x1b[A")  # the last lines but those that are not kept
+    terminal.expect(b"help")
+    terminal.type(b"\x1b[A")
     terminal.expect(b"yyyy")
     terminal.type(b"\x15")
     terminal.expect(READY)
