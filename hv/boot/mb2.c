@@ -96,7 +96,6 @@ static const char *add_module(struct boot_info *out, struct mb2_tag *tag)
 	split_string(s, m);
 	m->start = HPA(t->start);
 	m->size = t->end - t->start;
-	m->data = m->size ? hpa_to_hva(m->start) : NULL;
 	out->modules++;
 	return NULL;
 }

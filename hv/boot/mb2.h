@@ -8,6 +8,7 @@
 
 #include "hv/boot/memmap.h"
 #include "hv/lib/status.h"
+#include "hv/mem/addr.h"
 
 #define MB2_BOOT_MAGIC	 0x36d76289u
 #define BOOT_MODULES_MAX 256
@@ -16,10 +17,15 @@
 struct boot_module {
 	const char *name; /* first word of the module's string */
 	const char *args; /* the rest, without leading blanks; "" if none */
-	const u8 *data;	  /* in the direct map; NULL when size is 0 */
 	u64 size;	  /* bytes */
 	hpa_t start;
 };
+
+/* Its bytes in the direct map; NULL when there are none. */
+static inline const void *boot_module_data(const struct boot_module *m)
+{
+	return m->size ? hpa_to_hva(m->start) : NULL;
+}
 
 struct boot_info {
 	const char *cmdline; /* "" if none */

@@ -185,16 +185,18 @@ static struct memmap free, low; /* low: the same with the first megabyte */
  */
 static void move_modules(void)
 {
+	find_free(&free);
 	for (unsigned i = 0; i < boot.modules; i++) {
 		struct boot_module *m = &boot.module[i];
 		u64 at = memmap_find_last(&free, m->size, PAGE_SIZE, LOW_MEMORY, EARLY_MAP_END);
 
 		if (!m->size || at <= m->start.v)
 			continue;
-		m->data = memcpy(hpa_to_hva(HPA(at)), m->data, m->size);
+		memcpy(hpa_to_hva(HPA(at)), boot_module_data(m), m->size);
 		m->start = HPA(at);
-		find_free(&free);
+		reserve(&free, at, at + m->size);
 	}
+	find_free(&free);
 }
 
 /* Gives the part of the set that lies in [from, to) to the allocator. */
@@ -217,7 +219,6 @@ void setup_memory(void)
 			!memmap_contains(&boot.ram, ALIGN_DOWN(boot.module[i].start.v, PAGE_SIZE),
 				boot.module[i].start.v + boot.module[i].size))
 			boot_stop("a module from the boot loader does not lie in memory");
-	find_free(&free);
 	move_modules();
 	low = free;
 	/* The first megabyte is left alone, but for one page while processors start: firmware uses

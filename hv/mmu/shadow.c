@@ -195,16 +195,6 @@ static void shadow_give_up(struct vcpu *v, const struct mmu_fault *f)
 
 static void flush_one(struct shadow *s);
 
-/* Its vcpu, if the registers of that are in this processor; NULL: out of reach, or not made yet. */
-static struct vcpu *vcpu_here(const struct shadow *s)
-{
-	struct vcpu *v = s->vcpu < s->vm->vcpus ? s->vm->vcpu[s->vcpu] : NULL;
-
-	if (!v || (s->vm->shared && v->sched.cpu != this_cpu()))
-		return NULL;
-	return v->sched.away ? NULL : v;
-}
-
 /*
  * Mappings were taken away. The shadows of all vcpus are changed on the spot, under the VM's lock;
  * a vcpu that runs on another CPU is out of the guest when this returns, and flushes before it is
@@ -239,8 +229,7 @@ static enum status unmap_one(struct shadow *s, gpa_t gpa, u64 len)
 
 	if (!IS_ALIGNED(gpa.v | len, PAGE_SIZE))
 		return ERR_INVAL;
-	if (vcpu_here(s))
-		root_find(s, vcpu_here(s)); /* a table that goes may be the root */
+	root_find_if_here(s); /* a table that goes may be the root */
 	for (u64 gfn = first; gfn - first < count; gfn++) {
 		struct frame *f = shadow_frame_slot(s, gfn);
 
@@ -328,27 +317,27 @@ struct frame *shadow_map_again(struct shadow *s, u64 gfn)
 /* What is out of reach is settled when it is within. */
 static void flush_one(struct shadow *s)
 {
-	struct vcpu *v = vcpu_here(s);
+	struct vcpu *v = root_find_if_here(s);
 
 	s->flush = true;
-	if (!v)
-		return;
-	root_find(s, v);
-	shadow_settle(s, v);
+	if (v)
+		shadow_settle(s, v);
 }
 
 /* On several CPUs: by the generation, before an entry, without the lock. */
 static void shadow_flush(struct mmu *mmu)
 {
 	struct shadow *s = shadow_of(mmu);
-	struct vcpu *v = vcpu_here(s);
+	struct vcpu *v;
 
 	if (!s->vm->shared) {
 		for (s = s->first; s; s = s->next)
 			flush_one(s);
-	} else if (v) {
-		v->ops->flush_tlb(v, TLB_ALL, GVA(0));
+		return;
 	}
+	v = vcpu_here(s);
+	if (v)
+		v->ops->flush_tlb(v, TLB_ALL, GVA(0));
 }
 
 /* While its registers are out of reach, the root that they have is the one that we know. */
@@ -464,11 +453,11 @@ static enum status shadow_create(struct vm *vm, struct mmu **out)
 
 	if (st != OK)
 		return st;
-	if (vm->cfg.vcpus > 1 && vm->cfg.shadow.strategy != SHADOW_VTLB)
-		log_info("%s: several vcpus: shadow=vtlb, one for each", vm->cfg.name);
-	if (!(vm->cfg.vcpus > 1)) { /* virtual TLBs follow no writes */
+	if (vm->cfg.vcpus == 1) {
 		s->mem->written = shadow_written;
 		s->mem->written_ctx = s;
+	} else if (vm->cfg.shadow.strategy != SHADOW_VTLB) {
+		log_info("%s: several vcpus: shadow=vtlb, one for each", vm->cfg.name);
 	}
 	*out = &s->mmu;
 	return OK;

@@ -492,8 +492,11 @@ void shadow_written(void *ctx, gpa_t gpa, u64 len);
 
 /* Before anything that looks at the root: which one is the processor on? */
 void root_find(struct shadow *s, struct vcpu *v);
-/* The same where the vcpu may be away, or is not there yet: then it is the one that we know. */
-void root_find_if_here(struct shadow *s);
+/* The shadow's vcpu, if its registers are in this processor; NULL: out of reach, or not made yet.
+ */
+struct vcpu *vcpu_here(const struct shadow *s);
+/* root_find() for vcpu_here(), which is returned; without one the root is the one that we know. */
+struct vcpu *root_find_if_here(struct shadow *s);
 /* Makes the root that the registers name the one that the processor walks. */
 void root_activate(struct shadow *s, struct vcpu *v);
 bool root_is(const struct shadow *s, u32 page);

@@ -169,12 +169,22 @@ void root_find(struct shadow *s, struct vcpu *v)
 	BUG("the processor is on root %#lx, which is none of ours", cr3);
 }
 
-void root_find_if_here(struct shadow *s)
+struct vcpu *vcpu_here(const struct shadow *s)
 {
-	struct vcpu *v = s->vm->vcpu[s->vcpu];
+	struct vcpu *v = s->vcpu < s->vm->vcpus ? s->vm->vcpu[s->vcpu] : NULL;
 
-	if (s->vcpu < s->vm->vcpus && !v->sched.away)
+	if (!v || (s->vm->shared && v->sched.cpu != this_cpu()))
+		return NULL;
+	return v->sched.away ? NULL : v;
+}
+
+struct vcpu *root_find_if_here(struct shadow *s)
+{
+	struct vcpu *v = vcpu_here(s);
+
+	if (v)
 		root_find(s, v);
+	return v;
 }
 
 /* ---- before the guest runs on -------------------------------------------------------------------

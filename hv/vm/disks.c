@@ -22,7 +22,7 @@ static enum status open_ram(
 	}
 	snprintf(id, sizeof(id), "disk%u", index);
 	if (m)
-		s = ramdisk_create(out, m->data, m->size, m->size, d->read_only, id);
+		s = ramdisk_create(out, boot_module_data(m), m->size, m->size, d->read_only, id);
 	else
 		s = ramdisk_create(out, NULL, 0, d->size, d->read_only, id);
 	if (s != OK)

@@ -169,7 +169,7 @@ static bool find_blob(const char *name, const char *args, struct blob *out, char
 		snprintf(err, LOADER_ERR_MAX, "there is no boot module \"%s\"", name);
 		return false;
 	}
-	*out = (struct blob){ .data = m->data, .size = m->size, .args = args };
+	*out = (struct blob){ .data = boot_module_data(m), .size = m->size, .args = args };
 	return true;
 }
 

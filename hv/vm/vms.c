@@ -246,7 +246,7 @@ static enum status enlist(struct vm *vm, char *err)
 static bool describe(struct vm *vm, const struct boot_module *m, char *err)
 {
 	vm->runs_left = 0;
-	if (manifest_parse((const char *)m->data, m->size, &vm->cfg, err) != OK)
+	if (manifest_parse(boot_module_data(m), m->size, &vm->cfg, err) != OK)
 		return false;
 	vm->runs_left = vm->cfg.repeat;
 	vm->shared_console = vms.described > 1 && vms.at_once > 1;

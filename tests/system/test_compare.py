@@ -125,7 +125,7 @@ def test_what_is_for_the_emulator_alone_is_not_given_elsewhere() -> None:
     assert "tsc_early_khz" in matrix.vm_of(c, "bochs")[0]["append"]
     assert "tsc_early_khz" not in matrix.vm_of(c, "kvm")[0]["append"]
     assert matrix.vm_of(c, "bochs")[0]["append"].endswith("-- --batches=3 --budget=1"), "words for the program come last"
-    assert "3 batches" in c.workload.notes["pure-vtlb"], "and the cell says that there are fewer"
+    assert "3 batches" in c.workload.note("pure-vtlb"), "and the cell says that there are fewer"
 
 
 # ---- results.jsonl

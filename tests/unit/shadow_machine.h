@@ -527,6 +527,7 @@ static inline void machine_add(enum shadow_strategy strategy, unsigned fast, uns
 	m.caches = m.filter = true;
 	m.v.vm = &m.vm;
 	m.v.ops = &mock_ops;
+	m.vm.cfg.vcpus = 1;
 	m.vm.vcpus = 1;
 	m.vm.vcpu[0] = &m.v;
 	m.vm.cfg.shadow =

@@ -214,10 +214,10 @@ static void test_mb2_good(void **state)
 	assert_string_equal(b.module[0].args, "a b ");
 	assert_int_equal(b.module[0].size, 0x1234);
 	assert_int_equal(b.module[0].start.v, 0x200000);
-	assert_ptr_equal(b.module[0].data, (void *)0x200000);
+	assert_ptr_equal(boot_module_data(&b.module[0]), (void *)0x200000);
 	assert_string_equal(b.module[1].name, "empty");
 	assert_string_equal(b.module[1].args, "");
-	assert_null(b.module[1].data);
+	assert_null(boot_module_data(&b.module[1]));
 	assert_int_equal(b.rsdp_len, 36);
 	assert_memory_equal(b.rsdp, new, 36);
 	/* Pages inwards for RAM; what is not usable wins. */

@@ -183,7 +183,7 @@ def measure(planned: Planned, setting: Setting, runs: Runs) -> Record | None:
     said, prints = errors.read_text(errors="replace"), planned.cell.workload.prints
     record["status"], record["why"] = judge(status, said, printed, prints)
     record["operations"] = printed.operations
-    record["note"] = planned.cell.workload.notes.get(planned.cell.mode.name, "")
+    record["note"] = planned.cell.workload.note(planned.cell.mode.name)
     record["command"] = shlex.join(words)
     record["guest"] = printed.system
     record["mitigations"] = facts.guest_mitigations(

@@ -77,6 +77,10 @@ class Workload:
         parts = [str(self.vm.get("append", "")), self.repeatable if engine == "bochs" else "", words]
         return " ".join(p for p in parts if p)
 
+    def note(self, mode: str) -> str:
+        """What makes its figures in a mode differ from those beside them; "" for nothing."""
+        return self.notes.get(mode, TRACED if self.traced else "")
+
     @property
     def hypervisor(self) -> Path:
         return COUNTING if self.traced else HYPERVISOR
@@ -107,7 +111,7 @@ WORKLOADS = (
              mode_words={"pure-vtlb": "-- --batches=3 --budget=1"}, notes={"pure-vtlb": FEWER}),
     Workload("boot", "Debian's cloud kernel from its first instruction to its init and power-off",
              _linux("debian:cloud-amd64", "triptych.run=/bin/true"), 0.7, modes=("native", "hw", "pure-oos"),
-             prints=False, traced=True, absent={NATIVE: NO_ACCOUNTS}, notes={"hw": TRACED, "pure-oos": TRACED}),
+             prints=False, traced=True, absent={NATIVE: NO_ACCOUNTS}),
     Workload("disk", "requests to a disk past all caches: virtio, on memory of the hypervisor's", _disk("debian:cloud-amd64"),
              0.7, modes=("native", "hw", "pure-oos"), repeatable=REPEATABLE, absent={NATIVE: NO_SUCH_DISK}),
     Workload("disk-ide", "the same requests and the same memory behind an emulated IDE disk",
