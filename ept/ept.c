@@ -140,6 +140,7 @@ static void invalidate(struct ept *ept, u64 changes_before)
 	ept_flush(&ept->mmu);
 	if (ept->mmu.narrowed)
 		ept->mmu.narrowed(ept->mmu.narrowed_ctx);
+	pt_free_retired(&ept->pt);
 }
 
 /* gpa bits above the walk's 48 would be dropped, and alias other memory. */

@@ -158,4 +158,5 @@ void hostmap_low_code_end(hpa_t page)
 {
 	if (pt_unmap(&host, page.v, PAGE_SIZE) != OK)
 		panic("cannot unmap the page that starts processors");
+	pt_free_retired(&host);
 }

@@ -34,16 +34,32 @@ static bool is_table(const struct pt *pt, u64 entry, unsigned level)
 	return pt->format->present(entry) && !pt->format->is_leaf(entry, level);
 }
 
-static void free_table(struct pt *pt, u64 *table, unsigned level)
+/*
+ * The table and those below it. A processor that has cached the way to it may still walk it: what
+ * it finds in the first entry, the next one's address, is not present in any format of hardware.
+ */
+static void retire(struct pt *pt, u64 *table, unsigned level)
 {
 	for (unsigned i = 0; level > 1 && i < PT_ENTRIES; i++) {
 		if (is_table(pt, table[i], level))
-			free_table(pt, table_of(pt, table[i], level), level - 1);
+			retire(pt, table_of(pt, table[i], level), level - 1);
 	}
-	page_free(table, PAGE_ORDER_4K, pt->owner);
+	WRITE_ONCE(table[0], pt->retired ? hva_to_hpa(pt->retired).v : 0);
+	pt->retired = table;
 }
 
-/* The one writer of entries: what hung below the old one is freed. */
+void pt_free_retired(struct pt *pt)
+{
+	u64 *table = pt->retired, next;
+
+	for (; table; table = next ? hpa_to_hva(HPA(next)) : NULL) {
+		next = table[0];
+		page_free(table, PAGE_ORDER_4K, pt->owner);
+	}
+	pt->retired = NULL;
+}
+
+/* The one writer of entries: what hung below the old one is retired. */
 static void set_entry(struct pt *pt, u64 *e, unsigned level, u64 value)
 {
 	u64 old = *e;
@@ -57,7 +73,7 @@ static void set_entry(struct pt *pt, u64 *e, unsigned level, u64 value)
 		return;
 	pt->changes++;
 	if (!pt->format->is_leaf(old, level))
-		free_table(pt, table_of(pt, old, level), level - 1);
+		retire(pt, table_of(pt, old, level), level - 1);
 }
 
 /* The table below *e; made if there is none, and made of the pieces of a large page. NULL: no
@@ -219,6 +235,7 @@ enum status pt_init(
 void pt_destroy(struct pt *pt)
 {
 	if (pt->root)
-		free_table(pt, pt->root, pt->format->levels);
+		retire(pt, pt->root, pt->format->levels);
 	pt->root = NULL;
+	pt_free_retired(pt);
 }

@@ -49,6 +49,8 @@ struct pt {
 	enum page_owner owner; /* class that table pages are charged to */
 	unsigned max_leaf;     /* 1: 4 KB only, 2: up to 2 MB, 3: up to 1 GB */
 	u64 changes;	       /* how often an entry that was present became another one */
+	u64 *retired; /* tables that are in no use any more, but which the processor may still know
+		       */
 };
 
 /* ERR_NOMEM if there is no page for the root. */
@@ -56,12 +58,16 @@ enum status pt_init(struct pt *pt, const struct pt_format *format, unsigned max_
 	enum page_owner owner) __must_check;
 void pt_destroy(struct pt *pt); /* frees all tables, not what they map */
 
+/* After the invalidation, on every CPU that runs with these tables: frees those that pt_map() and
+ * pt_unmap() took out of use. */
+void pt_free_retired(struct pt *pt);
+
 /*
  * pt_map(): maps [va, va + len) to [pa, pa + len) with the largest pages that fit; all
  * page-aligned. Existing mappings in the range are replaced (large pages are split, emptied tables
- * freed). ERR_INVAL if something is not page-aligned; ERR_RANGE if va is not canonical or the range
- * runs past the end of the address space (nothing was changed); ERR_NOMEM may leave part of the
- * range mapped. An address with ones above the top level's index is taken for the sign-extended
+ * retired). ERR_INVAL if something is not page-aligned; ERR_RANGE if va is not canonical or the
+ * range runs past the end of the address space (nothing was changed); ERR_NOMEM may leave part of
+ * the range mapped. An address with ones above the top level's index is taken for the sign-extended
  * form.
  */
 enum status pt_map(struct pt *pt, u64 va, hpa_t pa, u64 len, u64 attr) __must_check;

@@ -142,10 +142,12 @@ static int teardown(void **state)
 	return memcmp(&before, &after, sizeof(before)) ? -1 : 0;
 }
 
-static u64 tables(void)
+/* That are in use. */
+static u64 tables(struct pt *pt)
 {
 	struct page_stats now;
 
+	pt_free_retired(pt);
 	page_stats(&now);
 	return now.used[PAGE_TABLE] - before.used[PAGE_TABLE];
 }
@@ -204,9 +206,9 @@ static void random_against_model(const struct kind *k, unsigned max_leaf)
 		check_model(&pt, max_leaf);
 	}
 	assert_int_equal(pt_unmap(&pt, BASE, PAGES * PAGE_SIZE), OK);
-	assert_int_equal(tables(), 1); /* only the root is left */
+	assert_int_equal(tables(&pt), 1); /* only the root is left */
 	pt_destroy(&pt);
-	assert_int_equal(tables(), 0);
+	assert_int_equal(tables(&pt), 0);
 }
 
 static void random_in_all_formats(void **state)
@@ -231,14 +233,14 @@ static void largest_pages_split_and_prune(void **state)
 
 		assert_int_equal(pt_init(&pt, k->format, 3, PAGE_TABLE), OK);
 		assert_int_equal(pt_map(&pt, GB, HPA(3 * GB), GB, k->attr[0]), OK);
-		assert_int_equal(tables(), 2); /* root, level 3 */
+		assert_int_equal(tables(&pt), 2); /* root, level 3 */
 		assert_int_equal(pt.changes, 0);
 		pt_lookup(&pt, GB + 5, &e, NULL);
 		assert_int_equal(e.level, 3);
 
 		/* One page out of the middle: two more tables, all else stays as it was. */
 		assert_int_equal(pt_unmap(&pt, GB + 4 * MB + PAGE_SIZE, PAGE_SIZE), OK);
-		assert_int_equal(tables(), 4);
+		assert_int_equal(tables(&pt), 4);
 		assert_true(pt.changes > 0);
 		pt_lookup(&pt, GB + 4 * MB + PAGE_SIZE, &e, NULL);
 		assert_false(e.present);
@@ -254,7 +256,7 @@ static void largest_pages_split_and_prune(void **state)
 		assert_int_equal(pt_unmap(&pt, GB + 4 * MB, PAGE_SIZE), OK);
 		assert_int_equal(
 			pt_unmap(&pt, GB + 4 * MB + 2 * PAGE_SIZE, 2 * MB - 2 * PAGE_SIZE), OK);
-		assert_int_equal(tables(), 3);
+		assert_int_equal(tables(&pt), 3);
 		changes = pt.changes;
 		assert_int_equal(pt_unmap(&pt, GB + 4 * MB, 2 * MB), OK);
 		assert_int_equal(pt_unmap(&pt, 8 * GB, GB), OK);
@@ -262,12 +264,52 @@ static void largest_pages_split_and_prune(void **state)
 
 		/* A gigabyte over it frees the table below; the same again changes nothing. */
 		assert_int_equal(pt_map(&pt, GB, HPA(5 * GB), GB, k->attr[1]), OK);
-		assert_int_equal(tables(), 2);
+		assert_int_equal(tables(&pt), 2);
 		changes = pt.changes;
 		assert_int_equal(pt_map(&pt, GB, HPA(5 * GB), GB, k->attr[1]), OK);
 		assert_int_equal(pt.changes, changes);
 		pt_destroy(&pt);
 		pt_destroy(&pt); /* a second time is harmless */
+	}
+}
+
+/* A processor that still knows the way to a table walks what was in it, and no new one's entries.
+ */
+static void what_is_retired_stays_until_it_is_freed(void **state)
+{
+	const struct kind *hardware[] = { &kinds[0], &kinds[1] };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(hardware); i++) {
+		const struct pt_format *f = hardware[i]->format;
+		u64 trail[PT_LEVELS_MAX + 1], attr = hardware[i]->attr[0], *low, *high;
+		struct page_stats now, then;
+		struct pt_entry e;
+		struct pt pt;
+
+		assert_int_equal(pt_init(&pt, f, 2, PAGE_TABLE), OK);
+		assert_int_equal(pt_map(&pt, GB, HPA(3 * GB), 6 * PAGE_SIZE, attr), OK);
+		assert_int_equal(pt_map(&pt, GB + 2 * MB, HPA(4 * GB), 6 * PAGE_SIZE, attr), OK);
+		pt_lookup(&pt, GB, &e, trail);
+		low = hpa_to_hva(f->address(trail[2], 2));
+		pt_lookup(&pt, GB + 2 * MB, &e, trail);
+		high = hpa_to_hva(f->address(trail[2], 2));
+		page_stats(&then);
+		/* Both tables, and the one above them. */
+		assert_int_equal(pt_unmap(&pt, GB, GB), OK);
+		page_stats(&now);
+		assert_int_equal(now.used[PAGE_TABLE], then.used[PAGE_TABLE]);
+		for (unsigned n = 0; n < 8; n++) {
+			assert_true(f->present(low[n]) == (n > 0 && n < 6));
+			assert_true(f->present(high[n]) == (n > 0 && n < 6));
+		}
+		assert_int_equal(f->address(low[5], 1).v, 3 * GB + 5 * PAGE_SIZE);
+		assert_int_equal(pt_map(&pt, GB, HPA(5 * GB), PAGE_SIZE, attr), OK);
+		assert_int_equal(f->address(low[5], 1).v, 3 * GB + 5 * PAGE_SIZE);
+		assert_false(f->present(low[0]));
+		assert_int_equal(tables(&pt), 4);
+		assert_int_equal(pt_unmap(&pt, GB, PAGE_SIZE), OK);
+		pt_destroy(&pt); /* what is retired goes too */
 	}
 }
 
@@ -305,7 +347,7 @@ static void refusals(void **state)
 	assert_int_equal(pt_map(&pt, PAGE_SIZE, HPA(0), BIT(48), PT_W), ERR_RANGE);
 	assert_int_equal(pt_unmap(&pt, top, 2 * PAGE_SIZE), ERR_RANGE);
 	assert_int_equal(pt_map(&pt, 0, HPA(0), 0, PT_W), OK);
-	assert_int_equal(tables(), 1);
+	assert_int_equal(tables(&pt), 1);
 
 	/* The last page, and the sign-extended form of the first of the upper half. */
 	assert_int_equal(pt_map(&pt, top, HPA(7 * MB), PAGE_SIZE, PT_W), OK);
@@ -357,7 +399,7 @@ static void exhaustion(void **state)
 		pt_lookup(&pt, GB, &e, NULL);
 		assert_false(e.present);
 		pt_destroy(&pt);
-		assert_int_equal(tables(), 0);
+		assert_int_equal(tables(&pt), 0);
 	}
 
 	/* A large page that cannot be split stays whole. */
@@ -376,7 +418,7 @@ static void exhaustion(void **state)
 	assert_int_equal(e.pa.v, 2 * GB + 77);
 	/* What covers whole entries needs no memory. */
 	assert_int_equal(pt_unmap(&pt, GB, GB), OK);
-	assert_int_equal(tables(), 1);
+	assert_int_equal(tables(&pt), 1);
 	pt_destroy(&pt);
 }
 
@@ -385,6 +427,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(random_in_all_formats),
 		TEST(largest_pages_split_and_prune),
+		TEST(what_is_retired_stays_until_it_is_freed),
 		TEST(misaligned_pa_takes_small_pages),
 		TEST(refusals),
 		TEST(trail_shows_the_walk),
