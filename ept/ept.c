@@ -4,15 +4,16 @@
  * device, a page that was dropped on purpose, or a mistake.
  *
  * Invalidation. The processor may keep what it read from these tables, tagged with the EPTP, for
- * as long as it likes, table pages that we have freed included. So whatever changes an entry that
+ * as long as it likes, table pages that are out of use included. So whatever changes an entry that
  * was present
  *
  *     changes the tables  ->  mmu.generation++  ->  INVEPT on this CPU  ->  mmu.narrowed()
+ *                         ->  frees the tables that are out of use
  *
- * before it returns, hence before this CPU enters the guest again and before anybody can use a
- * freed table page for something else. narrowed() is for the other CPUs that the VM runs on, if
- * there are any (hv/mmu/shootdown.h). A mapping that becomes present needs no INVEPT: the processor
- * keeps nothing of what is not.
+ * before it returns, hence before this CPU enters the guest again and before anybody can use what
+ * was mapped, or a table, for something else. narrowed() is for the other CPUs that the VM runs on,
+ * if there are any (hv/mmu/shootdown.h). A mapping that becomes present needs no INVEPT: the
+ * processor keeps nothing of what is not.
  */
 #include "ept/ept.h"
 #include "ept/format.h"
@@ -170,15 +171,23 @@ static enum status ept_map(
 	return st;
 }
 
-static enum status ept_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
+static enum status unmap_range(struct ept *ept, const struct mmu_range *r)
+{
+	return gpa_range_ok(r->gpa, r->len) ? pt_unmap(&ept->pt, r->gpa.v, r->len) : ERR_RANGE;
+}
+
+static enum status ept_unmap(
+	struct mmu *mmu, const struct mmu_range *range, unsigned ranges, unsigned *done)
 {
 	struct ept *ept = ept_of(mmu);
 	u64 before = ept->pt.changes;
-	enum status st;
+	enum status st = OK;
 
-	if (!gpa_range_ok(gpa, len))
-		return ERR_RANGE;
-	st = pt_unmap(&ept->pt, gpa.v, len);
+	for (*done = 0; *done < ranges; ++*done) {
+		st = unmap_range(ept, &range[*done]);
+		if (st != OK)
+			break;
+	}
 	invalidate(ept, before);
 	return st;
 }

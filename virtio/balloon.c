@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virtio-balloon. Lists of pages are worked through in slices, so that a driver that sends long
- * ones still takes its interrupts, and sorted, so that neighbours are unmapped and mapped at once.
+ * ones still takes its interrupts, and sorted, so that neighbours are one run. What is given up is
+ * collected and taken all at once, before the driver is told: that costs one pass over the VM's
+ * mappings, where they are shadow tables, and not one for each page.
  */
 #include "virtio/balloon.h"
 
@@ -23,6 +25,7 @@
 
 #define LIST_MAX      256u /* pages looked at together */
 #define SLICE_PAGES   1024u
+#define LIST_COST     256u  /* of pages taken all at once, few or many */
 #define CHUNK_COST    64u   /* of a 2 MB piece of a report, in pages of a list */
 #define SLICES_HZ     1000u /* between slices */
 #define RETRY_HZ      10u   /* for memory that there is not */
@@ -49,6 +52,7 @@ struct virtio_balloon {
 	bool has_stats;
 	struct guestmem *gm;
 	struct mmu *mmu;
+	struct ram_release release; /* empty but while a list is worked on */
 	struct timerq *timers;
 	struct timer next_slice, next_stats, next_step;
 	struct balloon_plan plan;
@@ -127,24 +131,42 @@ static void complain(struct virtio_balloon *b, u64 pages, gpa_t near)
 		&b->dev, "of the pages at 0x%lx that it gives it does not have %lu", near.v, pages);
 }
 
-static bool inflate(struct virtio_balloon *b, struct work *w, unsigned run)
+static void spend(unsigned *budget, unsigned cost)
 {
-	u64 got = mmu_release_ram(b->mmu, b->gm, run_start(w), run * PAGE_SIZE) / PAGE_SIZE;
+	*budget -= MIN(cost, *budget);
+}
 
+/* The whole list. */
+static bool inflate(struct virtio_balloon *b, struct work *w, unsigned *budget)
+{
+	gpa_t first = run_start(w);
+	u64 got;
+
+	for (unsigned run; w->done < w->pages; w->done += run) {
+		run = run_length(w);
+		ram_release_add(&b->release, run_start(w), run * PAGE_SIZE);
+	}
+	got = ram_release_all(&b->release) / PAGE_SIZE;
 	b->count.inflated += got;
-	complain(b, run - got, run_start(w));
+	complain(b, w->pages - got, first);
+	spend(budget, LIST_COST);
 	return true;
 }
 
-/* False: there is no memory; what was done of the run is not done again. */
-static bool deflate(struct virtio_balloon *b, struct work *w, unsigned run)
+/* One run. False: there is no memory; what was done of the run is not done again. */
+static bool deflate(struct virtio_balloon *b, struct work *w, unsigned *budget)
 {
+	unsigned run = run_length(w);
 	struct mmu_restored r = mmu_restore_ram(b->mmu, b->gm, run_start(w), run * PAGE_SIZE);
 
 	b->count.deflated += r.bytes / PAGE_SIZE;
 	b->count.joined += r.joined;
 	b->count.copied += r.copied;
-	return !r.out_of_memory;
+	if (r.out_of_memory)
+		return false;
+	w->done += run;
+	spend(budget, run);
+	return true;
 }
 
 enum progress {
@@ -154,17 +176,13 @@ enum progress {
 };
 
 static enum progress work_list(struct virtio_balloon *b, struct work *w, unsigned *budget,
-	bool (*do_run)(struct virtio_balloon *b, struct work *w, unsigned run))
+	bool (*do_some)(struct virtio_balloon *b, struct work *w, unsigned *budget))
 {
 	while (w->done < w->pages || next_pages(w)) {
-		unsigned run = run_length(w);
-
 		if (!*budget)
 			return MORE;
-		if (!do_run(b, w, run))
+		if (!do_some(b, w, budget))
 			return BLOCKED;
-		w->done += run;
-		*budget -= MIN(run, *budget);
 	}
 	return IDLE;
 }
@@ -172,31 +190,36 @@ static enum progress work_list(struct virtio_balloon *b, struct work *w, unsigne
 /* ---- reports ---- */
 
 /* The whole pages of [at, at + len). */
-static u64 take_free(struct virtio_balloon *b, u64 at, u64 len)
+static void take_free(struct virtio_balloon *b, u64 at, u64 len)
 {
 	u64 first = ALIGN_UP(at, PAGE_SIZE), end = (at + len) & PAGE_MASK;
 
-	return first < end ? mmu_release_ram(b->mmu, b->gm, GPA(first), end - first) : 0;
+	if (first < end)
+		ram_release_add(&b->release, GPA(first), end - first);
+}
+
+static void take_chunk(struct virtio_balloon *b, struct work *w)
+{
+	const struct vq_seg *s = &w->chain.seg[w->segment];
+	u64 at = s->gpa.v + w->offset;
+	u64 len = MIN(s->len - w->offset, GUESTMEM_CHUNK - at % GUESTMEM_CHUNK);
+
+	take_free(b, at, len);
+	w->offset += len;
+	if (w->offset == s->len) {
+		w->segment++;
+		w->offset = 0;
+	}
 }
 
 static enum progress work_report(struct virtio_balloon *b, struct work *w, unsigned *budget)
 {
-	while (w->segment < w->chain.segs) {
-		const struct vq_seg *s = &w->chain.seg[w->segment];
-		u64 at = s->gpa.v + w->offset;
-		u64 len = MIN(s->len - w->offset, GUESTMEM_CHUNK - at % GUESTMEM_CHUNK);
-
-		if (!*budget)
-			return MORE;
-		b->count.reported += take_free(b, at, len) / PAGE_SIZE;
-		*budget -= MIN(CHUNK_COST, *budget);
-		w->offset += len;
-		if (w->offset == s->len) {
-			w->segment++;
-			w->offset = 0;
-		}
+	while (w->segment < w->chain.segs && *budget) {
+		take_chunk(b, w);
+		spend(budget, CHUNK_COST);
 	}
-	return IDLE;
+	b->count.reported += ram_release_all(&b->release) / PAGE_SIZE;
+	return w->segment < w->chain.segs ? MORE : IDLE;
 }
 
 /* ---- queues ---- */
@@ -444,6 +467,8 @@ enum status virtio_balloon_create(struct virtio_balloon **out, const char *vm, b
 		sizeof(u32));
 	b->gm = gm;
 	b->mmu = mmu;
+	b->release.gm = gm;
+	b->release.mmu = mmu;
 	b->timers = timers;
 	b->plan = *plan;
 	timer_init(&b->next_slice, slice_again);

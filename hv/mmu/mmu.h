@@ -65,6 +65,12 @@ struct mmu_step {
 	unsigned access; /* MMU_R, MMU_W, MMU_X */
 };
 
+/* A piece of guest-physical memory, page-aligned. */
+struct mmu_range {
+	gpa_t gpa;
+	u64 len;
+};
+
 struct mmu_ops {
 	const char *name;
 	enum status (*create)(struct vm *vm, struct mmu **out);
@@ -74,7 +80,15 @@ struct mmu_ops {
 	void (*destroy)(struct mmu *mmu);
 	enum status (*map)(
 		struct mmu *mmu, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx, enum memtype type);
-	enum status (*unmap)(struct mmu *mmu, gpa_t gpa, u64 len);
+	/*
+	 * Takes a list of mappings away, in any order; what is not mapped is passed over. Nothing
+	 * leads there any more when it returns, on any CPU: then the memory may be used for
+	 * something else. It costs one invalidation, and under shadow paging one search, however
+	 * long the list. *done: how many were taken, from the first on; an error is that of the
+	 * next, of which a part may be gone.
+	 */
+	enum status (*unmap)(
+		struct mmu *mmu, const struct mmu_range *range, unsigned ranges, unsigned *done);
 	/* Fills in what the walk finds: gpa and access where !two_level, error for MMU_GUEST. */
 	enum mmu_result (*fault)(struct vcpu *vcpu, struct mmu_fault *f);
 	/* After MMU_TABLE: the instruction cannot be emulated; it may be run again as it is. */
@@ -118,5 +132,13 @@ struct mmu {
 	void (*narrowed)(void *ctx);
 	void *narrowed_ctx;
 };
+
+static inline enum status __must_check mmu_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
+{
+	struct mmu_range range = { gpa, len };
+	unsigned done;
+
+	return mmu->ops->unmap(mmu, &range, 1, &done);
+}
 
 #endif

@@ -54,42 +54,62 @@ static u64 present_run(const struct guestmem *gm, u64 *gpa, u64 end)
 	return at - *gpa;
 }
 
-static u64 release_pages(struct guestmem *gm, u64 gpa, u64 len)
+/* A page that is on the list twice goes once. */
+static u64 free_run(struct guestmem *gm, const struct mmu_range *run)
 {
 	u64 done = 0;
 
-	for (u64 at = gpa; at < gpa + len; at += PAGE_SIZE)
-		if (guestmem_release(gm, GPA(at), PAGE_SIZE) == OK)
+	if (run->len == GUESTMEM_CHUNK && guestmem_release(gm, run->gpa, run->len) == OK)
+		return run->len;
+	for (u64 at = 0; at < run->len; at += PAGE_SIZE)
+		if (guestmem_release(gm, GPA(run->gpa.v + at), PAGE_SIZE) == OK)
 			done += PAGE_SIZE;
 	return done;
 }
 
 /* What cannot be unmapped, for lack of memory for a table, stays. */
-static u64 release_in_chunk(struct mmu *mmu, struct guestmem *gm, u64 gpa, u64 end)
+static void release_runs(struct ram_release *r)
 {
-	u64 done = 0, len;
+	unsigned done;
 
-	for (; (len = present_run(gm, &gpa, end)); gpa += len) {
-		if (mmu->ops->unmap(mmu, GPA(gpa), len) != OK)
-			continue;
-		if (len == GUESTMEM_CHUNK && guestmem_release(gm, GPA(gpa), len) == OK)
-			done += len;
-		else
-			done += release_pages(gm, gpa, len);
+	for (unsigned first = 0; first < r->runs; first += done + 1) {
+		(void)r->mmu->ops->unmap(r->mmu, &r->run[first], r->runs - first, &done);
+		for (unsigned i = first; i < first + done; i++)
+			r->bytes += free_run(r->gm, &r->run[i]);
 	}
-	return done;
+	r->runs = 0;
 }
 
-u64 mmu_release_ram(struct mmu *mmu, struct guestmem *gm, gpa_t gpa, u64 len)
+static void add_in_chunk(struct ram_release *r, u64 gpa, u64 end)
 {
-	u64 end = gpa.v + len, done = 0, next;
+	u64 len;
+
+	for (; (len = present_run(r->gm, &gpa, end)); gpa += len) {
+		if (r->runs == RAM_RELEASE_MAX)
+			release_runs(r);
+		r->run[r->runs++] = (struct mmu_range){ GPA(gpa), len };
+	}
+}
+
+void ram_release_add(struct ram_release *r, gpa_t gpa, u64 len)
+{
+	u64 end = gpa.v + len, next;
 
 	for (u64 at = gpa.v; at < end; at = next) {
 		next = chunk_end(at, end);
-		if (guest_slot(gm, GPA(at)))
-			done += release_in_chunk(mmu, gm, at, next);
+		if (guest_slot(r->gm, GPA(at)))
+			add_in_chunk(r, at, next);
 	}
-	return done;
+}
+
+u64 ram_release_all(struct ram_release *r)
+{
+	u64 bytes;
+
+	release_runs(r);
+	bytes = r->bytes;
+	r->bytes = 0;
+	return bytes;
 }
 
 static enum status map_one(struct mmu *mmu, const struct guestmem *gm, u64 gpa, u64 len)
@@ -111,7 +131,7 @@ static void unmap_chunk(void *ctx, gpa_t chunk)
 	struct mmu *mmu = ctx;
 
 	/* It is mapped in pages, so that nothing has to be split. */
-	BUG_ON(mmu->ops->unmap(mmu, chunk, GUESTMEM_CHUNK) != OK);
+	BUG_ON(mmu_unmap(mmu, chunk, GUESTMEM_CHUNK) != OK);
 }
 
 /* A page that cannot be mapped now is mapped when it is touched. */

@@ -16,12 +16,29 @@
  */
 enum status mmu_map_ram(struct mmu *mmu, const struct guestmem *gm) __must_check;
 
+#define RAM_RELEASE_MAX 256u
+
+/* Memory that a VM gives back, collected so that all of it is unmapped at once: its room is the
+ * caller's, who sets mmu and gm and leaves the rest zero. */
+struct ram_release {
+	struct mmu *mmu;
+	struct guestmem *gm;
+	struct mmu_range run[RAM_RELEASE_MAX]; /* that the VM has; each within 2 MB */
+	unsigned runs;
+	u64 bytes; /* released, since the list was begun */
+};
+
 /*
- * mmu_release_ram(): takes [gpa, gpa + len), page-aligned, away from the VM: unmapped first, then
- * freed, so that it is scrubbed before anybody else has it. Returns how many bytes of it the VM
- * had; what is not RAM, or was given back before, is passed over.
+ * ram_release_add(): puts what the VM has of [gpa, gpa + len), page-aligned, on the list; what is
+ * not RAM, or was given back before, is passed over. A list that is full is released.
  */
-u64 mmu_release_ram(struct mmu *mmu, struct guestmem *gm, gpa_t gpa, u64 len);
+void ram_release_add(struct ram_release *r, gpa_t gpa, u64 len);
+
+/*
+ * ram_release_all(): takes what is on the list away from the VM: unmapped first, then freed, so
+ * that it is scrubbed before anybody else has it. Returns how many bytes went since the last time.
+ */
+u64 ram_release_all(struct ram_release *r);
 
 struct mmu_restored {
 	u64 bytes;	 /* that the VM has again */

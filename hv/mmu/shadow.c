@@ -208,8 +208,12 @@ static void narrowed(struct mmu *first)
 		first->narrowed(first->narrowed_ctx);
 }
 
-/* No entry leads to the frame any more, whatever it allows. */
-static void forget_frames(struct shadow *s, u64 first, u64 count)
+/*
+ * Drops the entries that lead to memory that is not mapped any more. A frame knows which of them
+ * allow writing, and no more: to keep account of those that only read would cost each demand fault
+ * something, and this costs one pass for a whole list of frames.
+ */
+static void forget_unmapped(struct shadow *s)
 {
 	for (u32 n = 1; n < s->fresh; n++) {
 		struct spage *p = &s->page[n];
@@ -217,45 +221,65 @@ static void forget_frames(struct shadow *s, u64 first, u64 count)
 		if (!p->in_use || p->role.level != 1)
 			continue;
 		for (unsigned i = 0; (i = spage_next(p, i)) < SHADOW_ENTRIES; i++)
-			if (spte_live(p->table[i]) && p->target[i] - first < count)
+			if (spte_live(p->table[i]) && !shadow_frame(s, p->target[i]))
 				shadow_set(s, id_of(s, p, i), s->trap, 0);
 	}
 	s->flush = true;
 }
 
-static enum status unmap_one(struct shadow *s, gpa_t gpa, u64 len)
+static enum status unshadow_range(struct shadow *s, const struct mmu_range *r)
 {
-	u64 first = gpa.v >> PAGE_SHIFT, count = len >> PAGE_SHIFT;
+	u64 gfn = r->gpa.v >> PAGE_SHIFT, end = gfn + (r->len >> PAGE_SHIFT);
 
-	if (!IS_ALIGNED(gpa.v | len, PAGE_SIZE))
+	if (!IS_ALIGNED(r->gpa.v | r->len, PAGE_SIZE))
 		return ERR_INVAL;
-	root_find_if_here(s); /* a table that goes may be the root */
-	for (u64 gfn = first; gfn - first < count; gfn++) {
-		struct frame *f = shadow_frame_slot(s, gfn);
+	for (; gfn != end; gfn++) {
+		const struct frame *f = shadow_frame_slot(s, gfn);
 
 		if (!f)
 			return ERR_RANGE;
 		if (f->table)
 			page_unshadow(s, gfn);
 	}
-	forget_frames(s, first, count);
-	for (u64 gfn = first; gfn - first < count; gfn++) {
-		struct frame *f = shadow_frame_slot(s, gfn);
-
-		if (f)
-			f->mapped = 0;
-	}
-	flush_one(s);
 	return OK;
 }
 
-static enum status shadow_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
+static void withdraw_range(struct shadow *s, const struct mmu_range *r)
+{
+	u64 gfn = r->gpa.v >> PAGE_SHIFT, end = gfn + (r->len >> PAGE_SHIFT);
+
+	for (; gfn != end; gfn++)
+		frame_known(s, gfn)->mapped = 0;
+}
+
+/* First the tables, while all that they map is there to hear that they go; then the memory. */
+static enum status unmap_one(
+	struct shadow *s, const struct mmu_range *range, unsigned ranges, unsigned *done)
+{
+	enum status st = OK;
+
+	root_find_if_here(s); /* a table that goes may be the root */
+	for (*done = 0; *done < ranges; ++*done) {
+		st = unshadow_range(s, &range[*done]);
+		if (st != OK)
+			break;
+	}
+	for (unsigned i = 0; i < *done; i++)
+		withdraw_range(s, &range[i]);
+	forget_unmapped(s);
+	flush_one(s);
+	return st;
+}
+
+static enum status shadow_unmap(
+	struct mmu *mmu, const struct mmu_range *range, unsigned ranges, unsigned *done)
 {
 	struct shadow *first = shadow_of(mmu)->first;
 	enum status st = OK;
 
-	for (struct shadow *s = first; s && st == OK; s = s->next)
-		st = unmap_one(s, gpa, len);
+	/* What one of them has, all have: done and status are the same for each. */
+	for (struct shadow *s = first; s; s = s->next)
+		st = unmap_one(s, range, ranges, done);
 	narrowed(&first->mmu);
 	return st;
 }
@@ -265,6 +289,7 @@ static enum status map_one(
 	struct shadow *s, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx, bool *taken)
 {
 	u64 gfn = gpa.v >> PAGE_SHIFT, hfn = hpa.v >> PAGE_SHIFT, count = len >> PAGE_SHIFT;
+	unsigned done;
 
 	if (!IS_ALIGNED(gpa.v | hpa.v | len, PAGE_SIZE) || !(rwx & MMU_R))
 		return ERR_INVAL;
@@ -276,8 +301,10 @@ static enum status map_one(
 		if (f->mapped && f->hfn == hfn + i && f->writable == ((rwx & MMU_W) != 0))
 			continue; /* it is there already */
 		if (f->mapped) {
+			struct mmu_range page = { gfn_to_gpa(GFN(gfn + i)), PAGE_SIZE };
+
 			*taken = true;
-			if (unmap_one(s, gfn_to_gpa(GFN(gfn + i)), PAGE_SIZE) != OK)
+			if (unmap_one(s, &page, 1, &done) != OK)
 				return ERR_INVAL;
 		}
 		*f = (struct frame){ .hfn = (u32)(hfn + i) & (HFN_LIMIT - 1),

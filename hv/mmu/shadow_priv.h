@@ -301,10 +301,11 @@ static inline struct frame *shadow_frame(struct shadow *s, u64 gfn)
 	return f && f->mapped ? f : NULL;
 }
 
-/* Where there is one: of a live leaf, of a table. */
+/* Where there is one: of a live leaf, of a table. While a list of frames is unmapped, leaves lead
+ * to some that are so no more. */
 static inline struct frame *frame_known(struct shadow *s, u64 gfn)
 {
-	struct frame *f = shadow_frame(s, gfn);
+	struct frame *f = shadow_frame_slot(s, gfn);
 
 	BUG_ON(!f);
 	return f;

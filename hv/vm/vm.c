@@ -138,7 +138,7 @@ static void host_drop_page(void *ctx, gpa_t page)
 
 	if (!guest_is_ram(&vm->mem, page, PAGE_SIZE))
 		return;
-	if (vm->mmu->ops->unmap(vm->mmu, page, PAGE_SIZE) != OK)
+	if (mmu_unmap(vm->mmu, page, PAGE_SIZE) != OK)
 		log_warn("%s: test device: page 0x%lx could not be unmapped", vm->cfg.name, page.v);
 	vm->mmu->ops->flush(vm->mmu);
 }

@@ -13,9 +13,11 @@
 
 static struct virtio_balloon *balloon;
 
-static enum status cannot_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
+static enum status cannot_unmap(
+	struct mmu *mmu, const struct mmu_range *range, unsigned ranges, unsigned *done)
 {
-	(void)mmu, (void)gpa, (void)len;
+	(void)mmu, (void)range, (void)ranges;
+	*done = 0;
 	return ERR_NOMEM;
 }
 

@@ -244,13 +244,13 @@ static void a_fetch_splits_a_large_page(void **state)
 	/* What was not to be executed is not, split or whole. */
 	assert_int_equal(fault(3 * GB, MMU_X, false), MMU_FATAL);
 	assert_error("does not allow it");
-	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(3 * GB), PAGE_SIZE), OK);
+	assert_int_equal(mmu_unmap(vm.mmu, GPA(3 * GB), PAGE_SIZE), OK);
 	assert_leaf(3 * GB + PAGE_SIZE, 1, GB + PAGE_SIZE, EPTE_R);
 
 	/* Mapped as a whole again, it is large again; unmapped in part, the rest may run. */
 	assert_int_equal(ept_mmu_ops.map(vm.mmu, GPA(at), HPA(at), 2 * MB, RWX, MEMTYPE_WB), OK);
 	assert_leaf(at, 2, at, EPTE_R | EPTE_W | EPTE_X_IN_4K);
-	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(at), PAGE_SIZE), OK);
+	assert_int_equal(mmu_unmap(vm.mmu, GPA(at), PAGE_SIZE), OK);
 	assert_leaf(at + PAGE_SIZE, 1, at + PAGE_SIZE, EPTE_RWX);
 
 	/* Execute-only: nothing is left in the entry but the mark, and it is there all the same. */
@@ -302,7 +302,7 @@ static void map_refuses(void **state)
 	assert_int_equal(ept_init(ALL_CAPS & ~EPT_CAP_EXEC_ONLY, 48, true, &hw), OK);
 	assert_int_equal(
 		ept_mmu_ops.map(vm.mmu, GPA(GB), HPA(GB), PAGE_SIZE, MMU_X, MEMTYPE_WB), ERR_INVAL);
-	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(BIT(48)), PAGE_SIZE), ERR_RANGE);
+	assert_int_equal(mmu_unmap(vm.mmu, GPA(BIT(48)), PAGE_SIZE), ERR_RANGE);
 }
 
 static void invept_only_when_something_was_taken(void **state)
@@ -319,9 +319,9 @@ static void invept_only_when_something_was_taken(void **state)
 	assert_int_equal(singles, 1);
 	assert_int_equal(vm.mmu->generation, gen + 1);
 	assert_int_equal(last_eptp, view.root);
-	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(GB), PAGE_SIZE), OK);
+	assert_int_equal(mmu_unmap(vm.mmu, GPA(GB), PAGE_SIZE), OK);
 	assert_int_equal(singles, 2);
-	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(GB), PAGE_SIZE), OK);
+	assert_int_equal(mmu_unmap(vm.mmu, GPA(GB), PAGE_SIZE), OK);
 	assert_int_equal(singles, 2);
 	assert_int_equal(vm.mmu->generation, gen + 2);
 
@@ -329,15 +329,78 @@ static void invept_only_when_something_was_taken(void **state)
 	assert_int_equal(
 		ept_mmu_ops.map(vm.mmu, GPA(2 * GB), HPA(GB), 4 * MB, RWX, MEMTYPE_WB), OK);
 	host_page_limit = 0;
-	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(2 * GB), 2 * MB + PAGE_SIZE), ERR_NOMEM);
+	assert_int_equal(mmu_unmap(vm.mmu, GPA(2 * GB), 2 * MB + PAGE_SIZE), ERR_NOMEM);
 	host_page_limit = ~0ul;
 	assert_int_equal(singles, 3);
 	assert_int_equal(alls, 0);
 
 	assert_int_equal(ept_init(ALL_CAPS & ~EPT_CAP_INVEPT_SINGLE, 48, true, &hw), OK);
-	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(0), PAGE_SIZE), OK);
+	assert_int_equal(mmu_unmap(vm.mmu, GPA(0), PAGE_SIZE), OK);
 	assert_int_equal(singles, 3);
 	assert_int_equal(alls, 1);
+}
+
+static u64 tables(void)
+{
+	struct page_stats s;
+
+	page_stats(&s);
+	return s.used[PAGE_TABLE];
+}
+
+static struct {
+	unsigned calls;
+	u64 tables;
+} told;
+
+/* The other CPUs may still walk tables that are gone; the pages are not to be had any more. */
+static void note_narrowed(void *ctx)
+{
+	(void)ctx;
+	told.calls++;
+	told.tables = tables();
+	assert_int_equal(singles, 1);
+	assert_int_equal(*entry_of(2 * MB, 2), 0);
+	assert_int_equal(*entry_of(0x5000, 1), 0);
+	assert_int_equal(*entry_of(0x9000, 1), 0);
+	assert_true(*entry_of(0x6000, 1) != 0);
+}
+
+/* Out of order, some twice, some not there: one INVEPT, and tables are free after it. */
+static void a_list_is_one_invalidation(void **state)
+{
+	const struct mmu_range list[] = { { GPA(2 * MB + PAGE_SIZE), 2 * MB - PAGE_SIZE },
+		{ GPA(0x9000), PAGE_SIZE }, { GPA(0x5000), PAGE_SIZE }, { GPA(0x9000), PAGE_SIZE },
+		{ GPA(8 * GB), PAGE_SIZE }, { GPA(2 * MB), PAGE_SIZE } };
+	unsigned done;
+
+	(void)state;
+	/* In pages: the list leaves their table empty. */
+	assert_int_equal(mmu_unmap(vm.mmu, GPA(2 * MB), PAGE_SIZE), OK);
+	assert_int_equal(fault(2 * MB, MMU_R, false), MMU_DONE);
+	singles = told.calls = 0;
+	vm.mmu->narrowed = note_narrowed;
+	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, list, ARRAY_SIZE(list), &done), OK);
+	assert_int_equal(done, ARRAY_SIZE(list));
+	assert_int_equal(singles, 1);
+	assert_int_equal(told.calls, 1);
+	assert_int_equal(tables(), told.tables - 1);
+	vm.mmu->narrowed = NULL;
+}
+
+/* What comes before the error is unmapped, what comes after it is not. */
+static void a_list_with_an_error_in_it(void **state)
+{
+	const struct mmu_range list[] = { { GPA(2 * MB), 2 * MB }, { GPA(BIT(48)), PAGE_SIZE },
+		{ GPA(0x5000), PAGE_SIZE } };
+	unsigned done;
+
+	(void)state;
+	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, list, ARRAY_SIZE(list), &done), ERR_RANGE);
+	assert_int_equal(done, 1);
+	assert_int_equal(singles, 1);
+	assert_int_equal(*entry_of(2 * MB, 2), 0);
+	assert_true(*entry_of(0x5000, 1) != 0);
 }
 
 static void all_ram_is_mapped_and_the_hole_is_not(void **state)
@@ -357,7 +420,7 @@ static void all_ram_is_mapped_and_the_hole_is_not(void **state)
 static void absent_ram_comes_back(void **state)
 {
 	(void)state;
-	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(2 * MB + 5 * PAGE_SIZE), 2 * PAGE_SIZE), OK);
+	assert_int_equal(mmu_unmap(vm.mmu, GPA(2 * MB + 5 * PAGE_SIZE), 2 * PAGE_SIZE), OK);
 	assert_int_equal(fault(2 * MB + 5 * PAGE_SIZE + 123, MMU_W, false), MMU_DONE);
 	u64 e = *entry_of(2 * MB + 5 * PAGE_SIZE, 1);
 	hpa_t hpa;
@@ -368,15 +431,15 @@ static void absent_ram_comes_back(void **state)
 	assert_int_equal(fault(2 * MB, MMU_X, true), MMU_DONE);
 
 	/* All of it, where not even a table was left. */
-	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(2 * MB), 2 * MB), OK);
+	assert_int_equal(mmu_unmap(vm.mmu, GPA(2 * MB), 2 * MB), OK);
 	assert_int_equal(fault(2 * MB + 5 * PAGE_SIZE + 123, MMU_W, false), MMU_DONE);
 	assert_int_equal(guest_gpa_to_hpa(&vm.mem, GPA(2 * MB), &hpa), OK);
 	assert_int_equal(*entry_of(2 * MB, 2), hpa.v | EPTE_RWX | 6 << 3 | EPTE_PS);
-	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(0), 2 * MB), OK); /* with the hole in it */
+	assert_int_equal(mmu_unmap(vm.mmu, GPA(0), 2 * MB), OK); /* with the hole in it */
 	assert_int_equal(fault(0x5000, MMU_W, false), MMU_DONE);
 	assert_int_equal(*entry_of(0x6000, 1), 0);
 
-	assert_int_equal(ept_mmu_ops.unmap(vm.mmu, GPA(0), 2 * MB), OK);
+	assert_int_equal(mmu_unmap(vm.mmu, GPA(0), 2 * MB), OK);
 	host_page_limit = 0;
 	assert_int_equal(fault(0x5000, MMU_R, false), MMU_FATAL);
 	assert_error("no memory for the tables");
@@ -523,6 +586,8 @@ int main(void)
 		TEST(a_fetch_splits_a_large_page),
 		TEST(map_refuses),
 		TEST(invept_only_when_something_was_taken),
+		TEST(a_list_is_one_invalidation),
+		TEST(a_list_with_an_error_in_it),
 		TEST(all_ram_is_mapped_and_the_hole_is_not),
 		TEST(absent_ram_comes_back),
 		TEST(absent_and_not_ram),

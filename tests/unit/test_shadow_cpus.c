@@ -5,7 +5,8 @@
  *
  * Sources: hv/mmu/shadow.c hv/mmu/shadow_fault.c hv/mmu/shadow_sync.c hv/mmu/shadow_page.c
  * hv/mmu/shadow_root.c hv/mmu/shadow_vtlb.c hv/mmu/shadow_entry.c hv/mmu/shadow_refs.c
- * hv/mmu/shadow_audit.c hv/mmu/pat.c hv/mmu/walk.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
+ * hv/mmu/shadow_audit.c hv/mmu/ram.c hv/mmu/pat.c hv/mmu/walk.c hv/mem/guestmem.c
+ * hv/mem/guestmem_loose.c hv/mem/mtrr.c
  */
 #include <asm/prctl.h>
 #include <sys/syscall.h>
@@ -35,6 +36,12 @@ static void check_narrowed(void *ctx)
 	assert_false(is_cached(m.vm.vcpu[1], VA));
 }
 
+static void check_told(void *p, unsigned order)
+{
+	(void)p, (void)order;
+	assert_int_equal(narrowings, 2);
+}
+
 static void fault_in(struct vcpu *v, u64 va)
 {
 	struct mmu_fault f = { .gva = GVA(va), .gva_valid = true };
@@ -49,6 +56,7 @@ static void test_a_mapping_goes_on_all_cpus(void **state)
 	struct vcpu other = { .vm = &m.vm, .ops = &mock_ops, .index = 1, .sched.cpu = &cpus[1] };
 	const struct mmu_ops *ops = m.vm.mmu->ops;
 	struct shared *somewhere = (void *)&other;
+	struct ram_release r = { .gm = &m.vm.mem };
 	unsigned flushes;
 	u64 generation;
 
@@ -70,7 +78,7 @@ static void test_a_mapping_goes_on_all_cpus(void **state)
 	fault_in(&m.v, VA);
 
 	generation = m.vm.mmu->generation;
-	assert_int_equal(ops->unmap(m.vm.mmu, GPA(PAGE), PAGE_SIZE), OK);
+	assert_int_equal(mmu_unmap(m.vm.mmu, GPA(PAGE), PAGE_SIZE), OK);
 	assert_int_equal(narrowings, 1);
 	fault_in(&m.v, VA + PAGE_SIZE);
 
@@ -92,6 +100,18 @@ static void test_a_mapping_goes_on_all_cpus(void **state)
 	assert_int_equal(narrowings, 1);
 	on_cpu(0);
 	fault_in(&m.v, VA);
+
+	/* Given back, as a list: free when the others have been told, once. */
+	generation = m.vm.mmu->generation;
+	guest_page_freed = check_told;
+	r.mmu = m.vm.mmu;
+	ram_release_add(&r, GPA(PAGE + 3 * PAGE_SIZE), PAGE_SIZE);
+	ram_release_add(&r, GPA(PAGE), 2 * PAGE_SIZE);
+	assert_int_equal(ram_release_all(&r), 3 * PAGE_SIZE);
+	guest_page_freed = NULL;
+	assert_int_equal(narrowings, 2);
+	assert_false(is_cached(&m.v, VA + PAGE_SIZE));
+	assert_false(is_cached(&other, VA + PAGE_SIZE));
 	m.vm.shared = NULL;
 }
 

@@ -217,11 +217,11 @@ static void test_memory_that_comes_back(void **state)
 	reads(VA, 1000);
 	for (u64 gpa = 0; gpa < RAM; gpa += PAGE_SIZE)
 		if (gpa == PAGE || gpa == L1 || gpa == L2)
-			assert_int_equal(m.vm.mmu->ops->unmap(m.vm.mmu, GPA(gpa), PAGE_SIZE), OK);
+			assert_int_equal(mmu_unmap(m.vm.mmu, GPA(gpa), PAGE_SIZE), OK);
 	reads(VA, 1000);
-	assert_int_equal(m.vm.mmu->ops->unmap(m.vm.mmu, GPA(ROOT), PAGE_SIZE), OK);
+	assert_int_equal(mmu_unmap(m.vm.mmu, GPA(ROOT), PAGE_SIZE), OK);
 	reads(VA + PAGE_SIZE, 1001);
-	assert_int_equal(m.vm.mmu->ops->unmap(m.vm.mmu, GPA(RAM), PAGE_SIZE), ERR_RANGE);
+	assert_int_equal(mmu_unmap(m.vm.mmu, GPA(RAM), PAGE_SIZE), ERR_RANGE);
 }
 
 /* Mapped as it is already: nothing changes, and the entries stay. Mapped elsewhere: they go. */
@@ -274,9 +274,7 @@ static void test_a_mapping_goes_for_each_vcpu(void **state)
 		m.v.sched.away = here != 0;
 		other.sched.away = here != 1;
 		m.reg[VREG_CR3] = here ? SECOND : ROOT;
-		assert_int_equal(
-			m.vm.mmu->ops->unmap(m.vm.mmu, GPA(PAGE + here * PAGE_SIZE), PAGE_SIZE),
-			OK);
+		assert_int_equal(mmu_unmap(m.vm.mmu, GPA(PAGE + here * PAGE_SIZE), PAGE_SIZE), OK);
 	}
 	m.v.sched.away = false;
 	m.reg[VREG_CR3] = ROOT;

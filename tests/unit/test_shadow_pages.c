@@ -357,9 +357,7 @@ static void lose_root(u64 root, enum root_loss how)
 	case OVERWRITTEN:
 		assert_int_equal(guest_write(&m.vm.mem, GPA(root), copy, PAGE_SIZE), OK);
 		break;
-	case UNMAPPED:
-		assert_int_equal(m.vm.mmu->ops->unmap(m.vm.mmu, GPA(root), PAGE_SIZE), OK);
-		break;
+	case UNMAPPED: assert_int_equal(mmu_unmap(m.vm.mmu, GPA(root), PAGE_SIZE), OK); break;
 	default:
 		/* The guest takes a table of level 3 away, and with it all that is below. */
 		put(root + 9 * 8, OTHER | USER);

@@ -270,8 +270,11 @@ static void mutate(u64 va)
 	else if (what == 98)
 		change_pat();
 	else
-		m.vm.mmu->ops->unmap(m.vm.mmu,
-			GPA(chance(30) ? ROOT + below(2) * PAGE_SIZE : random_frame()), PAGE_SIZE);
+		assert_int_equal(
+			mmu_unmap(m.vm.mmu,
+				GPA(chance(30) ? ROOT + below(2) * PAGE_SIZE : random_frame()),
+				PAGE_SIZE),
+			OK);
 }
 
 /* ---- what the architecture asks for ---- */
