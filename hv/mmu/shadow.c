@@ -209,20 +209,55 @@ static void narrowed(struct mmu *first)
 }
 
 /*
- * Drops the entries that lead to memory that is not mapped any more. A frame knows which of them
- * allow writing, and no more: to keep account of those that only read would cost each demand fault
- * something, and this costs one pass for a whole list of frames.
+ * Memory goes, and no entry may lead to it. A frame knows which of them allow writing, and no more:
+ * to keep account of those that only read would cost each demand fault something. So they are
+ * looked for, once for a whole list of frames; what is in no way like one of them is passed over.
  */
-static void forget_unmapped(struct shadow *s)
+#define SOUGHT_WORDS 64u
+
+struct sought {
+	u64 frame[SOUGHT_WORDS];  /* bits, by the number of the frame... */
+	u64 region[SOUGHT_WORDS]; /* ...and of the 2 MB it is in; modulo their count */
+};
+
+static bool is_sought(const u64 *bits, u64 number)
+{
+	return bits[number / 64 % SOUGHT_WORDS] >> number % 64 & 1;
+}
+
+static void seek(u64 *bits, u64 number)
+{
+	bits[number / 64 % SOUGHT_WORDS] |= BIT(number % 64);
+}
+
+static void forget_in_page(struct shadow *s, struct spage *p, const struct sought *sought)
+{
+	for (unsigned w = 0; w < SHADOW_WORDS; w++)
+		for (u64 left = p->known[w]; left; left &= left - 1) {
+			unsigned i = w * 64 + (unsigned)__builtin_ctzl(left);
+
+			if (is_sought(sought->frame, p->target[i]) && spte_live(p->table[i]) &&
+				!shadow_frame(s, p->target[i]))
+				shadow_set(s, id_of(s, p, i), s->trap, 0);
+		}
+}
+
+/* Pieces of a large page of the guest's are all in its 2 MB; what a virtual TLB has may be
+ * anywhere, and be there still, obsolete, when the tables are none any more. */
+static bool leads_elsewhere(
+	const struct shadow *s, const struct spage *p, const struct sought *sought)
+{
+	return p->role.direct && !shadow_is_vtlb(s) && !spage_obsolete(s, p) &&
+	       !is_sought(sought->region, p->gfn >> SHADOW_SHIFT);
+}
+
+static void forget_unmapped(struct shadow *s, const struct sought *sought)
 {
 	for (u32 n = 1; n < s->fresh; n++) {
 		struct spage *p = &s->page[n];
 
-		if (!p->in_use || p->role.level != 1)
-			continue;
-		for (unsigned i = 0; (i = spage_next(p, i)) < SHADOW_ENTRIES; i++)
-			if (spte_live(p->table[i]) && !shadow_frame(s, p->target[i]))
-				shadow_set(s, id_of(s, p, i), s->trap, 0);
+		if (p->in_use && p->role.level == 1 && !leads_elsewhere(s, p, sought))
+			forget_in_page(s, p, sought);
 	}
 	s->flush = true;
 }
@@ -244,18 +279,22 @@ static enum status unshadow_range(struct shadow *s, const struct mmu_range *r)
 	return OK;
 }
 
-static void withdraw_range(struct shadow *s, const struct mmu_range *r)
+static void withdraw_range(struct shadow *s, const struct mmu_range *r, struct sought *sought)
 {
 	u64 gfn = r->gpa.v >> PAGE_SHIFT, end = gfn + (r->len >> PAGE_SHIFT);
 
-	for (; gfn != end; gfn++)
+	for (; gfn != end; gfn++) {
 		frame_known(s, gfn)->mapped = 0;
+		seek(sought->frame, gfn);
+		seek(sought->region, gfn >> SHADOW_SHIFT);
+	}
 }
 
 /* First the tables, while all that they map is there to hear that they go; then the memory. */
 static enum status unmap_one(
 	struct shadow *s, const struct mmu_range *range, unsigned ranges, unsigned *done)
 {
+	struct sought sought = { 0 };
 	enum status st = OK;
 
 	root_find_if_here(s); /* a table that goes may be the root */
@@ -265,8 +304,8 @@ static enum status unmap_one(
 			break;
 	}
 	for (unsigned i = 0; i < *done; i++)
-		withdraw_range(s, &range[i]);
-	forget_unmapped(s);
+		withdraw_range(s, &range[i], &sought);
+	forget_unmapped(s, &sought);
 	flush_one(s);
 	return st;
 }

@@ -214,6 +214,31 @@ static void test_two_mb_go_and_come_back(void **state)
 	use_all();
 }
 
+/* Of a virtual TLB, which the VM has while its CR0.WP is off; its pages go a few at a time. */
+static void test_what_is_obsolete_leads_nowhere_either(void **state)
+{
+	const u64 efer = EFER_LME | EFER_LMA | EFER_NXE, many = 40;
+	struct ram_release r = list_of();
+
+	(void)state;
+	set_registers(CR0_PE | CR0_PG, ROOT, CR4_PAE, efer);
+	for (u64 i = 2; i < many; i++) {
+		put(L2 + i * 8, LARGE | USER | GPTE_PS);
+		store(VA + i * 2 * MB + i * PAGE_SIZE, i);
+	}
+	m.s->at_once = 0;
+	set_registers(CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PAE, efer);
+	assert_true(m.s->obsolete > 0);
+	guest_page_freed = check_unreached;
+	ram_release_add(&r, GPA(LARGE + 2 * PAGE_SIZE), (many - 2) * PAGE_SIZE);
+	assert_int_equal(ram_release_all(&r), (many - 2) * PAGE_SIZE);
+	guest_page_freed = NULL;
+	while (m.s->obsolete)
+		pages_step(m.s);
+	for (u64 i = 2; i < many; i++)
+		reads(VA + i * 2 * MB + i * PAGE_SIZE, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +246,7 @@ int main(void)
 		TEST(test_a_list_with_an_error_in_it),
 		TEST(test_pages_are_free_when_nothing_leads_there),
 		TEST(test_two_mb_go_and_come_back),
+		TEST(test_what_is_obsolete_leads_nowhere_either),
 	};
 
 	arena_open();
