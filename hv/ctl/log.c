@@ -86,6 +86,12 @@ void log_set_sink(log_sink_fn fn)
 	sink = fn;
 }
 
+/* At level "debug" what comes next may be a hang. */
+static void put(const char *line, size_t len)
+{
+	sink(line, len, log_level >= LOG_DEBUG);
+}
+
 /* Characters that would break the line, or the terminal of whoever reads it, become '?'. */
 static void scrub(char *s)
 {
@@ -110,7 +116,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	n = snprintf(line, sizeof(line), "[%5lu.%06lu] %s %s\n", us / US_PER_S, us % US_PER_S,
 		level_name[level], text);
 	keep(line, MIN((size_t)n, sizeof(line) - 1));
-	sink(line, MIN((size_t)n, sizeof(line) - 1), level <= LOG_WARN || log_level >= LOG_DEBUG);
+	put(line, MIN((size_t)n, sizeof(line) - 1));
 }
 
 void log_machine(const char *fmt, ...)
@@ -127,13 +133,13 @@ void log_machine(const char *fmt, ...)
 	scrub(line);
 	n = strlen(line);
 	line[n++] = '\n';
-	sink(line, n, true);
+	put(line, n);
 }
 
 void log_machine_line(const char *line, size_t len)
 {
 	if (sink)
-		sink(line, len, false);
+		put(line, len);
 }
 
 void log_json_string(char *buf, size_t size, const char *text)

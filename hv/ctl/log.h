@@ -33,7 +33,7 @@ void log_json_string(char *buf, size_t size, const char *text);
 
 /*
  * Where lines go: whole lines, any CPU. now: the line must be out before the call returns, since
- * what comes next may be a hang (errors, warnings, and everything at level "debug").
+ * what comes next may be a hang (everything at level "debug").
  */
 typedef void (*log_sink_fn)(const char *line, size_t len, bool now);
 void log_set_sink(log_sink_fn fn);

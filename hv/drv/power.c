@@ -74,6 +74,7 @@ void machine_off(int status, const char *why)
 		cpu_halt_forever();
 	smp_stop_others();
 	uart_emergency();
+	uart_flush_all(); /* who reads "@end" may think that this was all */
 	log_json_string(text, sizeof(text), why);
 	log_machine("@end {\"status\":%d,\"why\":%s}", status, text);
 	uart_flush_all();

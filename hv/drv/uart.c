@@ -5,6 +5,11 @@
  *   writer --> tx ring --> FIFO of 16 --> line        line --> FIFO --> rx ring --> reader
  *                  (THRE interrupt, or polling)             (RX interrupt)
  *
+ * A port's lock is held for a copy or a FIFO's filling and never while anybody waits for the line,
+ * since the CPU that takes the interrupt waits for the lock. Who finds the ring full takes a turn
+ * and polls, the lock free between two polls; those who come later wait for their turns, so that
+ * what one call writes stays together.
+ *
  * A full rx ring turns the receive interrupt off: bytes wait in the FIFO, where the sender sees
  * them not taken, and the next read turns it on again.
  */
@@ -47,7 +52,7 @@
 #define IRQ_ROUNDS     64
 
 #define TX_CONSOLE (64 * KB)
-#define TX_LOG	   (16 * KB)
+#define TX_LOG	   (32 * KB) /* several VMs' last words */
 #define TX_DEBUG   (4 * KB)
 #define RX_SIZE	   (1 * KB)
 
@@ -55,6 +60,7 @@ struct uart {
 	u16 base;
 	u8 isa_irq;
 	bool present, irq, rx_blocked;
+	struct spinlock turn; /* before lock: of those who write more than there is room for */
 	struct spinlock lock;
 	u8 *tx;
 	size_t tx_size, tx_head, tx_tail; /* free-running; head - tail bytes wait; size is 2^n */
@@ -135,34 +141,72 @@ static void tx_fill(struct uart *u)
 		reg_write(u, REG_DATA, u->tx[u->tx_tail++ & (u->tx_size - 1)]);
 }
 
-/* Polls until at most `left` bytes wait in the ring. A port that never gets ready loses them. */
-static void tx_drain(struct uart *u, size_t left)
+/* As much as there is room for; how much that is. */
+static size_t tx_put(struct uart *u, const u8 *buf, size_t len)
 {
-	size_t tail = u->tx_tail;
+	size_t n = MIN(len, u->tx_size - (u->tx_head - u->tx_tail));
 
-	for (unsigned polls = 0; u->tx_head - u->tx_tail > left; polls++) {
+	for (size_t i = 0; i < n; i++)
+		u->tx[u->tx_head++ & (u->tx_size - 1)] = buf[i];
+	return n;
+}
+
+/* All of buf is put, and goes out by polling until it is, or, if drain, until the ring is empty. A
+ * port that never gets ready loses what it has. */
+static void tx_poll(struct uart *u, const u8 *buf, size_t len, bool drain)
+{
+	size_t tail = 0;
+	bool done = false;
+
+	for (unsigned polls = 0; !done; polls++) {
+		size_t n;
+
+		lock(u);
+		n = tx_put(u, buf, len);
 		tx_fill(u);
 		if (u->tx_tail != tail)
 			polls = 0;
-		tail = u->tx_tail;
 		if (polls >= POLL_LIMIT)
 			u->tx_tail = u->tx_head;
+		tail = u->tx_tail;
+		buf += n;
+		len -= n;
+		done = !len && (!drain || u->tx_head == tail);
+		unlock(u);
+		cpu_relax();
 	}
+}
+
+static void write_in_turn(struct uart *u, const u8 *buf, size_t len, bool drain)
+{
+	if (!emergency)
+		spin_lock(&u->turn);
+	tx_poll(u, buf, len, drain);
+	if (!emergency)
+		spin_unlock(&u->turn);
+}
+
+/* By interrupt, if all of it fits and nobody waits. */
+static bool tx_queue(struct uart *u, const u8 *buf, size_t len)
+{
+	bool fits;
+
+	lock(u);
+	fits = len <= u->tx_size - (u->tx_head - u->tx_tail) && !spin_is_locked(&u->turn);
+	if (fits) {
+		tx_put(u, buf, len);
+		tx_fill(u);
+	}
+	unlock(u);
+	return fits;
 }
 
 void uart_write(struct uart *u, const u8 *buf, size_t len, bool now)
 {
-	lock(u);
-	for (size_t i = 0; i < len; i++) {
-		if (u->tx_head - u->tx_tail == u->tx_size)
-			tx_drain(u, u->tx_size - FIFO_SIZE);
-		u->tx[u->tx_head++ & (u->tx_size - 1)] = buf[i];
-	}
-	if (now || !u->irq)
-		tx_drain(u, 0);
-	else
-		tx_fill(u);
-	unlock(u);
+	bool poll = now || !u->irq || emergency;
+
+	if (poll || !tx_queue(u, buf, len))
+		write_in_turn(u, buf, len, poll);
 }
 
 static void ier_update(struct uart *u)
@@ -317,8 +361,8 @@ void uart_flush_all(void)
 
 		if (!u->present)
 			continue;
+		uart_write(u, u->tx, 0, true);
 		lock(u);
-		tx_drain(u, 0);
 		for (unsigned n = 0; n < POLL_LIMIT && !(reg_read(u, REG_LSR) & LSR_TEMT); n++)
 			cpu_relax();
 		unlock(u);
