@@ -21,6 +21,7 @@ BYTES = {"ept": 60 << 20, "shadow": 200 << 20}
 PACKET = 1448  # bytes of data in a full-size packet: Ethernet's 1,500 less the headers of IP and TCP
 CLOUD, FULL = "debian:cloud-amd64", "debian:amd64"
 KERNELS = {CLOUD: FULL, FULL: CLOUD}  # of a: of b
+SOCKET_BUFFER = 4 << 20  # the most that Linux gives a socket (tcp_wmem)
 PACKETS_AN_EXIT = 16  # of both guests together
 SERVER = "echo server; sleep 1; for i in 1 2; do exits iperf3 -s -1 >/tmp/said; tail -n 1 /tmp/said; done"
 
@@ -75,7 +76,7 @@ def test_two_guests(in_each_mode: Starter, tmp_path: Path, kernel: str) -> None:
     cards = {str(card["vm"]): card for card in run.machine_lines("net")}
     for card in cards.values():
         # iperf3 ends when it has written all; what is in a socket's buffer by then may stay there.
-        assert card["refused"] == 0 and int(str(card["bytes_sent"])) > 0.99 * BYTES[in_each_mode.mmu]
+        assert card["refused"] == 0 and int(str(card["bytes_sent"])) > BYTES[in_each_mode.mmu] - SOCKET_BUFFER
         # Packets go as they are, as large as a driver makes them.
         assert int(str(card["large"])) < 2 * BYTES[in_each_mode.mmu] / PACKET / 8
 
