@@ -30,6 +30,7 @@
 #define SLICES_HZ     1000u /* between slices */
 #define RETRY_HZ      10u   /* for memory that there is not */
 #define STATS_AT_ONCE 16u
+#define MS_PER_SECOND 1000u
 
 #define ORDER page_order(sizeof(struct virtio_balloon))
 
@@ -59,6 +60,7 @@ struct virtio_balloon {
 	unsigned step;
 	bool started;
 	u64 start; /* of the plan */
+	u64 asked; /* when, for the target */
 	struct balloon_counters count;
 };
 
@@ -352,6 +354,7 @@ static struct virtio_balloon_config *config_of(struct virtio_balloon *b)
 void virtio_balloon_target(struct virtio_balloon *b, u64 bytes)
 {
 	b->count.target = bytes / PAGE_SIZE;
+	b->asked = timerq_now(b->timers);
 	config_of(b)->num_pages = (u32)b->count.target;
 	log_info("%s: balloon: %lu MB are asked for", b->dev.vm, bytes / MB);
 	virtio_config_changed(&b->dev);
@@ -388,8 +391,10 @@ static void balloon_config_written(struct virtio_dev *d)
 	u64 before = b->count.actual;
 
 	b->count.actual = config_of(b)->actual;
-	if (b->count.actual != before && b->count.actual == b->count.target)
-		virtio_balloon_report(b);
+	if (b->count.actual == before || b->count.actual != b->count.target)
+		return;
+	b->count.took = (timerq_now(b->timers) - b->asked) * MS_PER_SECOND / b->timers->hz;
+	virtio_balloon_report(b);
 }
 
 /* ---- */
@@ -438,10 +443,11 @@ void virtio_balloon_report(const struct virtio_balloon *b)
 	page_stats(&s);
 	log_machine("@balloon {\"vm\":\"%s\",\"target\":%lu,\"actual\":%lu,\"inflated\":%lu,"
 		    "\"deflated\":%lu,\"reported\":%lu,\"wrong\":%lu,\"joined\":%lu,\"copied\":%lu,"
-		    "\"waits\":%lu,\"missing\":%lu,\"guest_pages\":%lu,\"free\":%lu,\"total\":%lu,"
+		    "\"waits\":%lu,\"took_ms\":%lu,\"missing\":%lu,\"guest_pages\":%lu,\"free\":%"
+		    "lu,\"total\":%lu,"
 		    "\"available\":%lu}",
 		b->dev.vm, c->target, c->actual, c->inflated, c->deflated, c->reported, c->wrong,
-		c->joined, c->copied, c->waits, guestmem_released(b->gm) / PAGE_SIZE,
+		c->joined, c->copied, c->waits, c->took, guestmem_released(b->gm) / PAGE_SIZE,
 		s.used[PAGE_GUEST], c->stats[VIRTIO_BALLOON_S_FREE],
 		c->stats[VIRTIO_BALLOON_S_TOTAL], c->stats[VIRTIO_BALLOON_S_AVAIL]);
 }

@@ -34,6 +34,7 @@ struct balloon_counters {
 	u64 wrong;		 /* pages of the driver's lists that it does not have */
 	u64 joined, copied;	 /* 2 MB pages made whole; of these, by moving them */
 	u64 waits;		 /* times that there was no memory for a deflation */
+	u64 took;		 /* milliseconds until the guest had reached the last target */
 	u64 stats[BALLOON_TAGS]; /* the driver's, by tag; bytes where it is memory */
 };
 

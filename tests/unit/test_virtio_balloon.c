@@ -682,8 +682,10 @@ static void the_plan(void **state)
 	assert_int_equal(asked(), 512);
 	pass(HZ);
 	assert_int_equal(asked(), 1024);
+	pass(HZ / 4);
 	bus_write(&p.mmio, p.config + 4, 4, 1024);
 	assert_int_equal(counters()->actual, 1024);
+	assert_int_equal(counters()->took, 250);
 	bus_write(&p.mmio, p.config, 4, 7); /* not the driver's to write */
 	assert_int_equal(asked(), 1024);
 	pass(8 * HZ);
