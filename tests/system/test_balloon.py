@@ -55,33 +55,38 @@ def test_half_of_the_memory_and_back(in_each_mode: Starter) -> None:
         assert int(str(end["joined"])) >= 32
 
 
+# When the balloon grows and shrinks, seconds of the guest's after its driver came; and how long it is stressed, from a little
+# later on. The driver asks its kernel for 256 pages and sleeps until they are taken. Left alone it needs some 10 ms for that;
+# with eight stressors that want the processor as much, it has a ninth of it: 23 s for 256 MB under EPT, 51 s under shadow
+# paging, and 23 s to have them again.
+GROW, SHRINK, STRESSED = 15, 80, 115
+
+
 @slow
 def test_half_of_the_memory_and_back_under_stress(in_each_mode: Starter, tmp_path: Path) -> None:
     """stress-ng fills memory and checks it from before the balloon grows until after it has shrunk."""
     vm = tmp_path / "vm.toml"
     vm.write_text(
         f'initrd = "{with_stress(tmp_path, "debian:cloud-amd64")}"\nappend = "console=ttyS0 loglevel=3"\n'
-        'mem = "512M"\nballoon = "256M@15 0@35"\n'
+        f'mem = "512M"\nballoon = "256M@{GROW} 0@{SHRINK}"\n'
     )
     run = in_each_mode("--vm", str(vm))
     run.command_timeout = STRESS_TIMEOUT_S
     assert complaints(run.prompt(STRESS_TIMEOUT_S)) == []
     all_of_it = mem_total_mb(run)
-    assert "successful run completed" in run.command("stress 45")
-    # Under shadow paging the driver's last pages come when nothing else wants the processor any more.
-    run.command("stty cols 999")
-    total = "$(grep MemTotal /proc/meminfo | tr -dc 0-9)"
-    run.command(f"for i in $(seq 60); do [ {total} -lt {all_of_it * 1024} ] || break; sleep 1; done")
+    assert "successful run completed" in run.command(f"stress {STRESSED}")
     assert mem_total_mb(run) == all_of_it
     assert complaints(run.command("dmesg")) == []
     run.send("poweroff")
     assert run.finish() == 0
     steps = run.machine_lines("balloon")
     half = 2 * HALF  # of 512 MB: what is left is enough for stress-ng
-    (given,) = [s for s in steps if s["target"] == half]
-    assert given["actual"] == half
-    end = steps[-1]
-    print(end)
-    assert (end["inflated"], end["deflated"], end["wrong"]) == (half, half, 0)
+    given, again, end = steps
+    assert (given["target"], given["actual"], given["inflated"], given["deflated"]) == (half, half, half, 0)
+    assert int(str(given["missing"])) >= half
+    assert int(str(given["guest_pages"])) <= 512 * MB - half
+    assert (again["target"], again["actual"]) == (0, 0)
+    assert (end["inflated"], end["deflated"], end["wrong"], end["waits"]) == (half, half, 0, 0)
+    print(f"{half // MB} MB given in {given['took_ms']} ms and had again in {again['took_ms']} ms of the guest's")
     if in_each_mode.mmu == "ept":  # 2 MB entries are split by a page that goes, and joined by the last that comes back
         assert int(str(end["joined"])) >= half // 512
