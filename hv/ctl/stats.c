@@ -47,8 +47,9 @@ static void vcpu_stats(const struct vcpu *v)
 		    "{\"vm\":\"%s\",\"vcpu\":%u,\"cpu\":%u,\"weight\":%u,\"ran_ticks\":%lu,"
 		    "\"wait_ticks\":%lu,\"switches_in\":%lu,\"yields\":%u,"
 		    "\"yields_to_own\":%u}",
-		name, v->index, v->sched.cpu->index, v->sched.share.weight, v->sched.ran_ticks,
-		v->sched.wait_ticks, v->sched.switches_in, v->sched.yields, v->sched.yields_to_own);
+		name, v->index, v->sched.cpu->index, v->sched.runner.share->weight,
+		v->sched.ran_ticks, v->sched.wait_ticks, v->sched.switches_in, v->sched.yields,
+		v->sched.yields_to_own);
 }
 
 void stats_vm(const struct vm *vm)

@@ -441,7 +441,7 @@ static const struct key {
 	{ "ple", set_ple, "yes or no", false },
 	{ "counters", set_counters, "yes or no", false },
 	{ "weight", set_weight, "1 to 10000", false },
-	{ "cap", set_cap, "0 to 100", false },
+	{ "cap", set_cap, "0 to 1600", false },
 	{ "pin", set_pin, "any, or 0 to 63", false },
 	{ "repeat", set_repeat, "1 to 1000000", false },
 	{ "reboot", set_reboot, "yes or no", false },
@@ -451,7 +451,8 @@ static_assert(SHADOW_PAGES_MIN == 32 && SHADOW_PAGES_MAX == 1048576 && PLATFORM_
 		      LOADER_MODULES_MAX == 32 && MANIFEST_DISKS_MAX == 8 &&
 		      BALLOON_STEPS_MAX == 8 && MANIFEST_NAME_MAX == 31 &&
 		      LOADER_CMDLINE_MAX == 2047 && SHARE_WEIGHT_MAX == 10000 &&
-		      SHARE_CAP_MAX == 100 && CPUS_MAX == 64 && REPEAT_MAX == 1000000,
+		      SHARE_CAP_MAX == 100 * PLATFORM_MAX_VCPUS && CPUS_MAX == 64 &&
+		      REPEAT_MAX == 1000000,
 	"the sentences above name these");
 
 /* How much of a hostile line a message quotes. */

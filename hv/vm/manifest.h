@@ -42,7 +42,7 @@
  *   ple=yes           yes | no: a vcpu that spins, in a VM of several, gives its CPU up
  *   counters=no       yes | no: the VM's exits by kind, for itself to read, at CPUID 0x40000020
  *   weight=100        1 to 10000: of a CPU that is wanted by several, this VM's vcpus get so much
- *   cap=0             0 to 100: at most so many percent of a CPU for a vcpu; 0: no limit
+ *   cap=0             0 to 1600: at most so many percent of a CPU for all its vcpus; 0: none
  *   pin=any           any | 0 to 63: the CPU that it runs on; any: the one with the least weight
  *   repeat=1          1 to 1000000: how often it is created, run and destroyed, if all goes well
  *   reboot=yes        yes | no: "no" ends the VM where the guest asks for a reset

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A list without order: a CPU has a few dozen vcpus at most, and picks one a few hundred times a
- * second. */
+/* A list in which the order is that of arrival, and matters within a share alone: a CPU has a few
+ * dozen vcpus at most, and picks one a few hundred times a second. */
 #include "hv/vm/runq.h"
 #include "hv/cpu/timer.h"
 
@@ -16,33 +16,35 @@ void runq_init(struct runq *q, u64 slice, u64 period)
 	q->period = period;
 }
 
-void share_init(struct share *s, unsigned weight, unsigned cap)
+void share_init(struct share *s, unsigned weight, unsigned cap, unsigned all)
 {
-	list_init(&s->node);
-	s->weight = weight;
-	s->cap = cap;
-	s->woken = false;
-	s->vtime = 0;
-	s->period = 0;
-	s->used = 0;
+	*s = (struct share){ .weight = weight, .cap = cap, .all = all };
 }
 
-void runq_add(struct runq *q, struct share *s, bool woken)
+void runner_init(struct runner *r, struct share *s)
 {
-	s->woken = woken;
-	list_add_tail(&q->head, &s->node);
+	list_init(&r->node);
+	r->share = s;
+	r->woken = false;
+	s->here++;
+}
+
+void runq_add(struct runq *q, struct runner *r, bool woken)
+{
+	r->woken = woken;
+	list_add_tail(&q->head, &r->node);
 	q->count++;
 }
 
-void runq_remove(struct runq *q, struct share *s)
+void runq_remove(struct runq *q, struct runner *r)
 {
-	list_del(&s->node);
+	list_del(&r->node);
 	q->count--;
 }
 
 static u64 budget(const struct runq *q, const struct share *s)
 {
-	return q->period * s->cap / PERCENT;
+	return q->period * s->cap * s->here / (PERCENT * s->all);
 }
 
 /* Takes off what the periods that have passed allowed. */
@@ -60,50 +62,49 @@ static bool may_run(const struct runq *q, const struct share *s)
 	return !s->cap || s->used < budget(q, s);
 }
 
-static void settle(const struct runq *q, struct share *s)
+/* Who has others of its share awake is not behind in any case. */
+static void settle(const struct runq *q, struct runner *r)
 {
 	u64 credit = q->slice / 2;
 	u64 least = q->vtime > credit ? q->vtime - credit : 0;
 
-	s->vtime = MAX(s->vtime, least);
-	s->woken = false;
+	r->share->vtime = MAX(r->share->vtime, least);
+	r->woken = false;
 }
 
-void runq_trade(struct share *from, struct share *to)
+void runq_put_first(struct runq *q, struct runner *r)
 {
-	u64 vtime = from->vtime;
-
-	if (vtime >= to->vtime)
-		return;
-	from->vtime = to->vtime;
-	to->vtime = vtime;
+	list_del(&r->node);
+	list_add_before(q->head.next, &r->node);
 }
 
-void runq_pass_over(struct runq *q, const struct share *s)
+void runq_pass_over(struct runq *q, const struct runner *r)
 {
-	q->last = s;
+	q->last = r;
 }
 
-static bool goes_before(const struct runq *q, const struct share *a, const struct share *b)
+static bool goes_before(const struct runq *q, const struct runner *a, const struct runner *b)
 {
-	return b == q->last || (a != q->last && a->vtime < b->vtime);
+	return b == q->last || (a != q->last && a->share->vtime < b->share->vtime);
 }
 
-struct share *runq_pick(struct runq *q, u64 now, u64 *until)
+struct runner *runq_pick(struct runq *q, u64 now, u64 *until)
 {
-	struct share *s, *best = NULL;
+	struct runner *r, *best = NULL;
 	u64 next = TIMER_NEVER;
 
-	list_for_each_entry (s, &q->head, node) {
-		if (s->woken)
-			settle(q, s);
+	list_for_each_entry (r, &q->head, node) {
+		struct share *s = r->share;
+
+		if (r->woken)
+			settle(q, r);
 		if (s->cap)
 			refill(q, s, now);
 		if (!may_run(q, s)) {
 			next = MIN(next, s->period + q->period);
-			s->woken = true;
-		} else if (!best || goes_before(q, s, best)) {
-			best = s;
+			r->woken = true;
+		} else if (!best || goes_before(q, r, best)) {
+			best = r;
 		}
 	}
 	*until = next;
@@ -111,10 +112,10 @@ struct share *runq_pick(struct runq *q, u64 now, u64 *until)
 	if (!best)
 		return NULL;
 	runq_remove(q, best);
-	q->vtime = MAX(q->vtime, best->vtime);
+	q->vtime = MAX(q->vtime, best->share->vtime);
 	*until = q->count ? now + q->slice : TIMER_NEVER;
-	if (best->cap) {
-		u64 left = budget(q, best) - best->used;
+	if (best->share->cap) {
+		u64 left = budget(q, best->share) - best->share->used;
 
 		left = MIN(left, q->slice);
 		*until = MIN(*until, now + left);
@@ -122,17 +123,18 @@ struct share *runq_pick(struct runq *q, u64 now, u64 *until)
 	return best;
 }
 
-void runq_charge(struct runq *q, struct share *s, u64 ticks)
+void runq_charge(struct runq *q, struct runner *r, u64 ticks)
 {
-	const struct share *other;
+	struct share *s = r->share;
+	const struct runner *other;
 	u64 least;
 
 	s->used += ticks;
-	s->vtime += ticks * SHARE_WEIGHT / s->weight;
+	s->vtime += ticks * SHARE_WEIGHT * s->all / (s->weight * s->here);
 	least = s->vtime;
 	list_for_each_entry (other, &q->head, node) {
 		if (!other->woken)
-			least = MIN(least, other->vtime);
+			least = MIN(least, other->share->vtime);
 	}
 	q->vtime = MAX(q->vtime, least);
 }

@@ -2,12 +2,14 @@
 /*
  * Whose turn it is on a physical CPU: weighted fair shares, and caps.
  *
- * Each vcpu has a virtual time: the ticks that it ran, divided by its weight. The one that is
- * furthest behind runs next, for a slice at most. One that slept comes back no further behind than
- * half a slice, so that sleeping earns nothing but a quick wake-up. A vcpu with a cap runs only
- * while it has used less than its part of the period; what it overran is taken off the next ones.
+ * A VM has a share in each CPU that it has vcpus on, with a virtual time: the ticks that they ran,
+ * divided by the share's weight. The one that is furthest behind runs next, for a slice at most; of
+ * several vcpus with the same share, the one that waits for longest. A share of which all have
+ * slept comes back no further behind than half a slice, so that sleeping earns nothing but a quick
+ * wake-up. With a cap, they run only while they have used less than their part of the period; what
+ * they overran is taken off the next ones.
  *
- * Pure: no clock, no locks, no idea of what a vcpu is. Times are ticks of the TSC.
+ * Pure: no clock, no locks, no idea of what a VM is. Times are ticks of the TSC.
  */
 #ifndef HV_VM_RUNQ_H
 #define HV_VM_RUNQ_H
@@ -17,16 +19,22 @@
 
 #define SHARE_WEIGHT	 100u /* unless the VM file says otherwise */
 #define SHARE_WEIGHT_MAX 10000u
-#define SHARE_CAP_MAX	 100u /* percent of a CPU */
+#define SHARE_CAP_MAX	 1600u /* percent of a CPU: of PLATFORM_MAX_VCPUS of them */
 
-/* A vcpu's part of a CPU. */
+/* A VM's part of a CPU: of its weight and its cap, as much as it has of its vcpus here. */
 struct share {
-	struct list_node node; /* in the queue; linked to itself while it is not */
-	unsigned weight;       /* 1..SHARE_WEIGHT_MAX */
-	unsigned cap;	       /* percent of a CPU; 0: no limit */
-	bool woken;	       /* it slept: how far behind it may be is settled at the next pick */
+	unsigned weight;    /* of the VM, 1..SHARE_WEIGHT_MAX */
+	unsigned cap;	    /* of the VM, percent of a CPU; 0: no limit */
+	unsigned here, all; /* of its vcpus: with this share, and altogether */
 	u64 vtime;
 	u64 period, used; /* when the current period began, and the ticks used in it */
+};
+
+/* A vcpu. */
+struct runner {
+	struct list_node node; /* in the queue; linked to itself while it is not */
+	struct share *share;
+	bool woken; /* it slept: how far behind it may be is settled at the next pick */
 };
 
 /* Those that could run and do not. */
@@ -35,31 +43,32 @@ struct runq {
 	unsigned count;
 	u64 vtime; /* never goes back: nobody who is awake is further behind */
 	u64 slice, period;
-	const struct share *last; /* at the next pick; NULL: nobody */
+	const struct runner *last; /* at the next pick; NULL: nobody */
 };
 
 void runq_init(struct runq *q, u64 slice, u64 period);
-void share_init(struct share *s, unsigned weight, unsigned cap);
+void share_init(struct share *s, unsigned weight, unsigned cap, unsigned all);
+void runner_init(struct runner *r, struct share *s); /* one more with that share */
 
 /* woken: it has slept, or is new. */
-void runq_add(struct runq *q, struct share *s, bool woken);
+void runq_add(struct runq *q, struct runner *r, bool woken);
 
 /* Takes out one that is in the queue. */
-void runq_remove(struct runq *q, struct share *s);
+void runq_remove(struct runq *q, struct runner *r);
 
-/* runq_trade(): the turn of `from`, if it is before that of `to`, for that one's; of equal weight.
- * runq_pass_over(): at the next pick, all others that may run come before s. */
-void runq_trade(struct share *from, struct share *to);
-void runq_pass_over(struct runq *q, const struct share *s);
+/* runq_put_first(): r, which is in the queue, comes before all others of its share.
+ * runq_pass_over(): at the next pick, all others that may run come before r. */
+void runq_put_first(struct runq *q, struct runner *r);
+void runq_pass_over(struct runq *q, const struct runner *r);
 
 /*
  * runq_pick(): takes the one whose turn it is out of the queue. *until is when its slice ends:
  * never, if it has no cap and nobody else waits. NULL if nobody may run now; *until is then when
  * somebody may.
  */
-struct share *runq_pick(struct runq *q, u64 now, u64 *until);
+struct runner *runq_pick(struct runq *q, u64 now, u64 *until);
 
-/* Puts ticks that s has run to its account. */
-void runq_charge(struct runq *q, struct share *s, u64 ticks);
+/* Puts ticks that r has run to the account of its share. */
+void runq_charge(struct runq *q, struct runner *r, u64 ticks);
 
 #endif

@@ -23,7 +23,8 @@ static struct sched_cpu {
 	struct spinlock lock; /* the queue, the weight, and the place of the CPU's vcpus */
 	struct runq q;
 	unsigned weight; /* of all vcpus placed here */
-	struct share chores;
+	struct runner chores;
+	struct share chores_share;
 	/* Of this CPU alone: */
 	struct vcpu *running;
 	u64 started;	      /* TSC at the beginning of its slice */
@@ -43,9 +44,9 @@ static struct sched_cpu *mine(void)
 	return sched_of(this_cpu());
 }
 
-static struct vcpu *vcpu_of(struct share *s)
+static struct vcpu *vcpu_of(struct runner *r)
 {
-	return container_of(s, struct vcpu, sched.share);
+	return container_of(r, struct vcpu, sched.runner);
 }
 
 /* ---- ending a slice ---- */
@@ -131,7 +132,7 @@ static void enqueue(struct sched_cpu *c, struct vcpu *v, bool woken)
 		v->sched.place = VCPU_HELD;
 	} else {
 		v->sched.place = VCPU_QUEUED;
-		runq_add(&c->q, &v->sched.share, woken);
+		runq_add(&c->q, &v->sched.runner, woken);
 	}
 	perhaps_stop_clock(v);
 }
@@ -195,12 +196,12 @@ void sched_chores(const struct percpu *cpu)
 	look_again(c, cpu);
 }
 
-static void charge_since(struct sched_cpu *c, struct share *s, u64 since)
+static void charge_since(struct sched_cpu *c, struct runner *r, u64 since)
 {
 	u64 ticks = rdtsc() - since;
 
 	spin_lock(&c->lock);
-	runq_charge(&c->q, s, ticks);
+	runq_charge(&c->q, r, ticks);
 	spin_unlock(&c->lock);
 }
 
@@ -304,8 +305,8 @@ static struct vcpu *who_is_waited_for(const struct vcpu *v)
 	return best;
 }
 
-/* v span. It trades its turn with the one that it waits for, so that the two together lose nothing
- * by that, nor gain; and others go first this time. */
+/* v span. The one that it waits for is the first to run in their VM's turn, and so loses nothing by
+ * that, nor gains; and others go first this time. */
 static void give_way(struct sched_cpu *c, struct vcpu *v)
 {
 	struct vcpu *other = who_is_waited_for(v);
@@ -314,9 +315,9 @@ static void give_way(struct sched_cpu *c, struct vcpu *v)
 	c->yielded = v;
 	if (other) {
 		v->sched.yields_to_own++;
-		runq_trade(&v->sched.share, &other->sched.share);
+		runq_put_first(&c->q, &other->sched.runner);
 	}
-	runq_pass_over(&c->q, &v->sched.share);
+	runq_pass_over(&c->q, &v->sched.runner);
 }
 
 void sched_yield(struct vcpu *v)
@@ -375,22 +376,22 @@ static enum vcpu_slice run_slice(struct sched_cpu *c, struct vcpu *v, u64 until)
 		kvm_steal_update(v, true);
 	spin_lock(&c->lock);
 	v->sched.since = now;
-	runq_charge(&c->q, &v->sched.share, ran);
+	runq_charge(&c->q, &v->sched.runner, ran);
 	put_back(c, v, how);
 	spin_unlock(&c->lock);
 	return how;
 }
 
-static struct share *pick(struct sched_cpu *c, u64 *until)
+static struct runner *pick(struct sched_cpu *c, u64 *until)
 {
-	struct share *s;
+	struct runner *r;
 
 	spin_lock(&c->lock);
-	s = runq_pick(&c->q, rdtsc(), until);
-	if (s && s != &c->chores)
-		vcpu_of(s)->sched.place = VCPU_RUNNING;
+	r = runq_pick(&c->q, rdtsc(), until);
+	if (r && r != &c->chores)
+		vcpu_of(r)->sched.place = VCPU_RUNNING;
 	spin_unlock(&c->lock);
-	return s;
+	return r;
 }
 
 bool sched_step(struct vcpu **over)
@@ -399,24 +400,24 @@ bool sched_step(struct vcpu **over)
 	struct sched_cpu *c = mine();
 	struct vcpu *yielded = c->yielded;
 	u64 until, since = rdtsc();
-	struct share *s;
+	struct runner *r;
 
 	*over = NULL;
 	c->yielded = NULL;
-	s = pick(c, &until);
-	if (s == &c->chores)
+	r = pick(c, &until);
+	if (r == &c->chores)
 		return true;
-	if (!s) {
+	if (!r) {
 		cpu_idle(MIN(until, cpu->timers.next));
 		timerq_run(&cpu->timers);
 		return false;
 	}
-	bring_in(cpu, vcpu_of(s));
+	bring_in(cpu, vcpu_of(r));
 	/* Or who spins in short slices would have others pay for the switches. */
 	if (unlikely(yielded))
-		charge_since(c, &yielded->sched.share, since);
-	if (run_slice(c, vcpu_of(s), until) == SLICE_OVER)
-		*over = vcpu_of(s);
+		charge_since(c, &yielded->sched.runner, since);
+	if (run_slice(c, vcpu_of(r), until) == SLICE_OVER)
+		*over = vcpu_of(r);
 	return false;
 }
 
@@ -433,7 +434,7 @@ void sched_hold(struct vcpu *v)
 	place = v->sched.place;
 	now = rdtsc();
 	if (place == VCPU_QUEUED && !(v->work & WORK_END)) {
-		runq_remove(&c->q, &v->sched.share);
+		runq_remove(&c->q, &v->sched.runner);
 		v->sched.wait_ticks += now - v->sched.since;
 		v->sched.place = VCPU_HELD;
 	} else if (place == VCPU_ASLEEP) {
@@ -517,7 +518,8 @@ void sched_init(void)
 	grain = ms * GRAIN_US / 1000;
 	for (unsigned i = 0; i < cpu_count(); i++) {
 		runq_init(&cpus[i].q, SLICE_MS * ms, PERIOD_MS * ms);
-		share_init(&cpus[i].chores, SHARE_WEIGHT, 0);
+		share_init(&cpus[i].chores_share, SHARE_WEIGHT, 0, 1);
+		runner_init(&cpus[i].chores, &cpus[i].chores_share);
 		timer_init(&cpus[i].slice, end_slice);
 	}
 	irq_register(VECTOR_KICK, kicked, NULL);

@@ -42,7 +42,8 @@ enum vcpu_place {
 
 /* What the scheduler keeps of a vcpu. */
 struct sched_vcpu {
-	struct share share;
+	struct runner runner;
+	struct share share;    /* of the VM on this CPU, if this is its first vcpu there */
 	enum vcpu_place place; /* under the lock of its CPU's queue */
 	unsigned holds;	       /* while there are some, it is not picked; under the same lock */
 	struct percpu *cpu;
@@ -59,8 +60,9 @@ struct sched_vcpu {
 /* Once, when all CPUs are up and before any of them calls sched_step(). */
 void sched_init(void);
 
-/* The CPU for a new vcpu of that weight: pin, which there must be; or, for SCHED_ANY_CPU, the one
- * with the least weight so far. sched_unplace() takes the weight off it again. */
+/* The CPU for a new vcpu, whose part of its VM's weight is that: pin, which there must be; or, for
+ * SCHED_ANY_CPU, the one with the least weight so far. sched_unplace() takes the weight off it
+ * again. */
 struct percpu *sched_place(unsigned weight, unsigned pin);
 void sched_unplace(const struct percpu *cpu, unsigned weight);
 

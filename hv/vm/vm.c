@@ -283,6 +283,23 @@ static enum status add_mmu(struct vcpu *v)
 	return v->index && v->mmu->ops->add ? v->mmu->ops->add(v) : OK;
 }
 
+/* The vcpus of a VM that are on one CPU have one share of it, which is the first one's. */
+static void join_share(struct vcpu *v)
+{
+	const struct manifest *cfg = &v->vm->cfg;
+	struct share *s = NULL;
+	struct vcpu *other;
+
+	for_each_vcpu (other, v->vm)
+		if (other->sched.cpu == v->sched.cpu)
+			s = other->sched.runner.share;
+	if (!s) {
+		s = &v->sched.share;
+		share_init(s, cfg->weight, cfg->cap, cfg->vcpus);
+	}
+	runner_init(&v->sched.runner, s);
+}
+
 /* The vcpu and its CPUID table share one allocation, which is a page as long as they fit. */
 static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char *err)
 {
@@ -312,7 +329,7 @@ static enum status add_vcpu(struct vm *vm, const struct vm_providers *with, char
 	v->ops = with->cpu;
 	v->sched.cpu = vm->place[v->index];
 	v->sched.away = true;
-	share_init(&v->sched.share, vm->cfg.weight, vm->cfg.cap);
+	join_share(v);
 	v->timers = &v->sched.cpu->timers;
 	v->order = order;
 	v->trace = trace_create();

@@ -210,14 +210,20 @@ static bool may_spread(const struct vm *vm)
 	       tsc_in_step();
 }
 
+/* A vcpu's part of its VM's weight. */
+static unsigned part_of(const struct manifest *cfg)
+{
+	return MAX(cfg->weight / cfg->vcpus, 1u);
+}
+
 static void place(struct vm *vm)
 {
 	const struct manifest *cfg = &vm->cfg;
+	unsigned part = part_of(cfg);
 
-	vm->cpu = vm->place[0] = sched_place(cfg->weight, pin_of(cfg));
+	vm->cpu = vm->place[0] = sched_place(part, pin_of(cfg));
 	for (unsigned i = 1; i < cfg->vcpus; i++)
-		vm->place[i] =
-			sched_place(cfg->weight, may_spread(vm) ? SCHED_ANY_CPU : vm->cpu->index);
+		vm->place[i] = sched_place(part, may_spread(vm) ? SCHED_ANY_CPU : vm->cpu->index);
 }
 
 /* Gives the VM a number and a CPU, on whose list it then waits. */
@@ -361,7 +367,7 @@ static bool delist(struct vm *vm)
 	choose_input();
 	spin_unlock(&vms.lock);
 	for (unsigned i = 0; i < vm->cfg.vcpus; i++)
-		sched_unplace(vm->place[i], vm->cfg.weight);
+		sched_unplace(vm->place[i], part_of(&vm->cfg));
 	return !pinned;
 }
 

@@ -502,7 +502,7 @@ def test_host_memory_is_for_the_vms_that_run_at_a_time(tmp_path: Path) -> None:
     [
         ("weight = 0", "weight: a number from 1 to 10000"),
         ("weight = 1.5", "weight: a number from 1 to 10000"),
-        ("cap = 101", "cap: a number from 0 to 100"),
+        ("cap = 1601", "cap: a number from 0 to 1600"),
         ("pin = 64", "pin: a number from 0 to 63"),
         ("pin = true", "pin: a number from 0 to 63"),
         ("repeat = 0", "repeat: a number from 1 to 1000000"),

@@ -112,12 +112,12 @@ def test_who_spins_gives_way(in_each_mode: Starter, tmp_path: Path) -> None:
 
 @quick
 def test_spinning_takes_nothing_from_others(in_each_mode: Starter, tmp_path: Path) -> None:
-    """Beside two vcpus that spin and work, a third has its share as long as it is there."""
+    """Beside a VM of two vcpus that spin and work, one that is busy has its half as long as it is there."""
     busy = tiny(tmp_path, "busy", "for=1500")
     _, _, run = handoff(in_each_mode, tmp_path, laps=LONG_LAPS, beside=tuple(busy))
     assert sum(counts(run, "yields")) >= ROUNDS
     t = times(run)["busy"]
-    assert t["ran_ticks"] / (t["ran_ticks"] + t["wait_ticks"]) > 1 / 3 * (1 - NEAR)
+    assert t["ran_ticks"] / (t["ran_ticks"] + t["wait_ticks"]) > 1 / 2 * (1 - NEAR)
 
 
 LINUX_SECONDS = 3

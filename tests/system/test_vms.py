@@ -64,6 +64,23 @@ def test_shares_follow_weights(in_each_mode: Starter, tmp_path: Path) -> None:
     assert lost_pages(run) == [0]
 
 
+def ran_ticks(run: Run, name: str) -> list[int]:
+    """Of a VM, the ticks of each vcpu."""
+    lines = [line for line in run.machine_lines("stats") if line.get("vm") == name and "ran_ticks" in line]
+    return [int(str(line["ran_ticks"])) for line in lines]
+
+
+def test_a_weight_is_the_vms(in_each_mode: Starter, tmp_path: Path) -> None:
+    """Four busy vcpus of one VM have as much of their processor as the one of another, and each a quarter of that."""
+    args = tiny(tmp_path, "four", "for=2000", "vcpus = 4", mem="8M") + tiny(tmp_path, "one", "for=2000")
+    run = in_each_mode(*args)
+    assert run.finish(BOOT_TIMEOUT_S) == 0
+    four, (one,) = ran_ticks(run, "four"), ran_ticks(run, "one")
+    assert one == pytest.approx(sum(four), rel=SHARE)
+    assert len(four) == 4 and min(four) > (1 - 2 * SHARE) * sum(four) / 4
+    assert lost_pages(run) == [0]
+
+
 def test_a_cap_holds_on_an_idle_processor(in_each_mode: Starter, tmp_path: Path) -> None:
     run = in_each_mode(*tiny(tmp_path, "capped", "for=2000", "cap = 30"))
     assert run.finish(BOOT_TIMEOUT_S) == 0
@@ -77,9 +94,16 @@ BAD = {0: {"flood": "flood", "map0": "map"}, 1: {"storm": "storm", "map1": "map"
 CRASHES = {0: ("triple", "triple"), 1: ("garbage", "load")}
 
 
+def how_far(run: Run) -> dict[str, dict[str, float]]:
+    """Of the two VMs that only count: how far they came, and their share of their processor."""
+    counted = {name: float(count) for name, count in re.findall(r"(quiet\d)\| spin: (\d+)", run.text)}
+    assert counted.keys() == set(QUIET.values())
+    t = times(run)
+    return {"counted": counted, "share": {n: t[n]["ran_ticks"] / (t[n]["ran_ticks"] + t[n]["wait_ticks"]) for n in counted}}
+
+
 def neighbours(triptych: Starter, folder: Path, bad: bool) -> dict[str, dict[str, float]]:
-    """Of the two VMs that only count: how far they came, and their share of their processor; beside VMs that disturb, or that
-    only count as well."""
+    """The figures beside VMs that disturb, or that only count as well."""
     args = []
     for cpu, name in QUIET.items():
         args += tiny(folder, name, "for=3000", f"pin = {cpu}")
@@ -97,10 +121,7 @@ def neighbours(triptych: Starter, folder: Path, bad: bool) -> dict[str, dict[str
     for cpu, name in QUIET.items():
         check_shares(run, [name, *BAD[cpu]])
     assert lost_pages(run) == [0]
-    counted = {name: int(count) for name, count in re.findall(r"(quiet\d)\| spin: (\d+)", run.text)}
-    t = times(run)
-    share = {name: t[name]["ran_ticks"] / (t[name]["ran_ticks"] + t[name]["wait_ticks"]) for name in counted}
-    return {"counted": counted, "share": share}
+    return how_far(run)
 
 
 def test_bad_neighbours(in_each_mode: Starter, tmp_path: Path) -> None:
@@ -109,9 +130,29 @@ def test_bad_neighbours(in_each_mode: Starter, tmp_path: Path) -> None:
     calm, disturbed = (neighbours(in_each_mode, tmp_path, bad) for bad in (False, True))
     print(f"{calm=} {disturbed=}")
     for figure, of in calm.items():
-        assert of.keys() == set(QUIET.values())
         for name, value in of.items():
             assert disturbed[figure][name] == pytest.approx(value, rel=SHARE), f"{figure} of {name}"
+
+
+@own_mode("under shadow paging the vcpus of a VM are on one processor")
+def test_a_storm_between_processors(triptych: Starter, tmp_path: Path) -> None:
+    """A VM on two processors sends itself interrupts from one to the other, without end: the VMs that only count have two
+    thirds of their processors, since it has half its weight on each, and come as far as beside one that counts itself."""
+    figures = []
+    for load in ("spin", "storm"):
+        args = [arg for cpu, name in QUIET.items() for arg in tiny(tmp_path, name, "for=3000", f"pin = {cpu}")]
+        args += tiny(tmp_path, "other", f"for=3000 {load}", "vcpus = 2", 'mmu = "ept"', mem="8M")
+        run = triptych("--host-cpus", "2", *args)
+        assert run.finish(BOOT_TIMEOUT_S) == 0
+        assert {line["cpu"] for line in run.machine_lines("stats") if line.get("vm") == "other" and "cpu" in line} == {0, 1}
+        assert lost_pages(run) == [0]
+        figures.append(how_far(run))
+    calm, disturbed = figures
+    print(f"{calm=} {disturbed=}")
+    for name in QUIET.values():
+        assert calm["share"][name] == pytest.approx(2 / 3, rel=SHARE)
+        assert disturbed["share"][name] > (1 - SHARE) * 2 / 3  # the storm's processors may also wait for each other
+        assert disturbed["counted"][name] > (1 - SHARE) * calm["counted"][name]
 
 
 @own_mode("what floods is shadow paging")

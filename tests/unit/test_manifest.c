@@ -138,8 +138,8 @@ static void test_words(void **state)
 	bad("weight=0", "weight must be 1 to 10000");
 	bad("weight=10001", "weight must be 1 to 10000");
 	bad("weight=1.5", "weight must be 1 to 10000");
-	bad("cap=101", "cap must be 0 to 100");
-	bad("cap=-1", "cap must be 0 to 100");
+	bad("cap=1601", "cap must be 0 to 1600");
+	bad("cap=-1", "cap must be 0 to 1600");
 	bad("pin=64", "pin must be any, or 0 to 63");
 	bad("pin=", "pin must be any, or 0 to 63");
 	bad("repeat=0", "repeat must be 1 to 1000000");

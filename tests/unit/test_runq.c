@@ -20,6 +20,7 @@
 
 static struct runq q;
 static struct share s[64];
+static struct runner r[64];
 static u64 ran[64], now;
 
 static int setup(void **state)
@@ -34,24 +35,35 @@ static int setup(void **state)
 
 static void begin(unsigned i, unsigned weight, unsigned cap)
 {
-	share_init(&s[i], weight, cap);
-	runq_add(&q, &s[i], true);
+	share_init(&s[i], weight, cap, 1);
+	runner_init(&r[i], &s[i]);
+	runq_add(&q, &r[i], true);
+}
+
+/* A VM with `all` vcpus, of which `here` are on this CPU: runners from i on. */
+static void begin_vm(unsigned i, unsigned here, unsigned all, unsigned weight, unsigned cap)
+{
+	share_init(&s[i], weight, cap, all);
+	for (unsigned n = i; n < i + here; n++) {
+		runner_init(&r[n], &s[i]);
+		runq_add(&q, &r[n], true);
+	}
 }
 
 /* One pick; runs to the end of the slice, or to `end`. Returns who ran, or -1. */
 static int step(u64 end)
 {
 	u64 until, start = now;
-	struct share *p = runq_pick(&q, now, &until);
+	struct runner *p = runq_pick(&q, now, &until);
 
 	assert_true(until > now);
 	now = MIN(until, end);
 	if (!p)
 		return -1;
-	ran[p - s] += now - start;
+	ran[p - r] += now - start;
 	runq_charge(&q, p, now - start);
 	runq_add(&q, p, false);
-	return (int)(p - s);
+	return (int)(p - r);
 }
 
 static void run_until(u64 end)
@@ -103,7 +115,7 @@ static void alone_there_is_no_end(void **state)
 
 	(void)state;
 	begin(0, 100, 0);
-	assert_ptr_equal(runq_pick(&q, now, &until), &s[0]);
+	assert_ptr_equal(runq_pick(&q, now, &until), &r[0]);
 	assert_int_equal(until, TIMER_NEVER);
 	assert_int_equal(q.count, 0);
 	assert_null(runq_pick(&q, now, &until));
@@ -141,7 +153,7 @@ static void sleep_is_no_credit(void **state)
 /* It ran alone, for long, and sleeps when the other wakes: the other has earned no lead by it. */
 static void running_alone_is_no_debt(void **state)
 {
-	struct share *p;
+	struct runner *p;
 	u64 until, from;
 
 	(void)state;
@@ -153,8 +165,8 @@ static void running_alone_is_no_debt(void **state)
 	now += SECOND;
 	runq_charge(&q, p, SECOND);
 	/* Now p sleeps as well, and both wake. */
-	runq_add(&q, &s[0], true);
-	runq_add(&q, &s[1], true);
+	runq_add(&q, &r[0], true);
+	runq_add(&q, &r[1], true);
 	ran[0] = ran[1] = 0;
 	from = now;
 	run_until(from + SECOND);
@@ -206,7 +218,7 @@ static void a_cap_is_not_a_share(void **state)
 static void an_overrun_is_paid_back(void **state)
 {
 	u64 until, from = now, total = 0;
-	struct share *p;
+	struct runner *p;
 
 	(void)state;
 	begin(0, 100, 10);
@@ -249,37 +261,40 @@ static void taken_out_is_out(void **state)
 	begin(0, 100, 0);
 	begin(1, 100, 0);
 	run_until(now + SECOND);
-	runq_remove(&q, &s[0]);
+	runq_remove(&q, &r[0]);
 	ran[0] = ran[1] = 0;
 	run_until(now + SECOND);
 	assert_int_equal(ran[0], 0);
-	runq_add(&q, &s[0], true);
+	runq_add(&q, &r[0], true);
 	ran[1] = 0;
 	from = now;
 	run_until(from + SECOND);
 	assert_part(0, SECOND, 1, 2);
 }
 
-/* Of two with one turn to trade, the other runs; what both have had in the end is as without. */
-static void a_turn_is_traded(void **state)
+/* Of one VM's vcpus the one put first runs in the VM's turn, before one that has waited for longer;
+ * the VM has its part all the same. */
+static void one_of_a_vm_goes_first(void **state)
 {
-	u64 until;
+	u64 from;
 
 	(void)state;
-	begin(0, 100, 0);
-	begin(1, 100, 0);
+	begin_vm(0, 3, 3, 100, 0);
+	begin_vm(3, 1, 1, 100, 0);
 	assert_int_equal(step(now + SLICE), 0);
-	/* 1 has the turn, spins for a moment, and gives it to 0. */
-	assert_ptr_equal(runq_pick(&q, now, &until), &s[1]);
-	runq_charge(&q, &s[1], 10);
-	runq_trade(&s[1], &s[0]);
-	assert_int_equal(s[0].vtime, 10);
-	assert_int_equal(s[1].vtime, SLICE);
-	runq_trade(&s[1], &s[0]); /* there is none to give */
-	assert_int_equal(s[0].vtime, 10);
-	runq_add(&q, &s[1], false);
-	assert_int_equal(step(now + SLICE), 0);
-	assert_int_equal(step(now + SLICE), 1);
+	assert_int_equal(step(now + SLICE), 3);
+	runq_put_first(&q, &r[2]);
+	assert_int_equal(step(now + SLICE), 2); /* and not 1 */
+	runq_put_first(&q, &r[2]);
+	assert_int_equal(step(now + SLICE), 3); /* it is not the VM's turn */
+	assert_int_equal(step(now + SLICE), 2);
+	ran[3] = 0;
+	from = now;
+	while (now < from + SECOND) {
+		runq_put_first(&q, &r[1]);
+		step(TIMER_NEVER);
+	}
+	assert_part(3, now - from, 1, 2);
 }
 
 /* Who is passed over gets the CPU only if nobody else may, and has lost nothing by it. */
@@ -291,45 +306,111 @@ static void others_go_first_once(void **state)
 	begin(0, 100, 0);
 	begin(1, 100, 0);
 	run_until(now + 3 * SLICE);
-	assert_ptr_equal(runq_pick(&q, now, &until), &s[1]);
-	runq_add(&q, &s[1], false);
-	runq_pass_over(&q, &s[1]);
+	assert_ptr_equal(runq_pick(&q, now, &until), &r[1]);
+	runq_add(&q, &r[1], false);
+	runq_pass_over(&q, &r[1]);
 	assert_int_equal(step(now + SLICE), 0);
 	assert_int_equal(step(now + SLICE), 1);
 	assert_int_equal(step(now + SLICE), 1);
-	runq_remove(&q, &s[0]);
-	runq_pass_over(&q, &s[1]);
+	runq_remove(&q, &r[0]);
+	runq_pass_over(&q, &r[1]);
 	assert_int_equal(step(now + SLICE), 1);
 	/* Nor does it come after one that has used up its cap. */
 	begin(2, 100, 1);
 	s[2].used = PERIOD;
 	s[2].period = now;
-	runq_pass_over(&q, &s[1]);
+	runq_pass_over(&q, &r[1]);
 	assert_int_equal(step(now + SLICE), 1);
 }
 
-/* Two that do nothing but spin for each other take nothing from a third. */
+/* Two of a VM that do nothing but spin for each other take nothing from another VM, nor do they
+ * lose anything. */
 static void spinning_is_no_gain(void **state)
 {
-	u64 from = now, until;
+	u64 from = now, until, spun = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < 3; i++)
-		begin(i, 100, 0);
+	begin_vm(0, 2, 2, 100, 0);
+	begin_vm(2, 1, 1, 100, 0);
 	while (now < from + SECOND) {
-		struct share *p = runq_pick(&q, now, &until);
-		u64 ticks = p == &s[2] ? SLICE : SLICE / 40;
+		struct runner *p = runq_pick(&q, now, &until);
+		u64 ticks = p == &r[2] ? SLICE : SLICE / 40;
 
-		ran[p - s] += ticks;
+		ran[p - r] += ticks;
 		now += ticks;
 		runq_charge(&q, p, ticks);
 		runq_add(&q, p, false);
-		if (p == &s[2])
+		if (p == &r[2])
 			continue;
-		runq_trade(p, p == &s[0] ? &s[1] : &s[0]);
+		spun++;
+		runq_put_first(&q, p == &r[0] ? &r[1] : &r[0]);
 		runq_pass_over(&q, p);
 	}
-	assert_in_range(ran[2], SECOND / 3 - SLICE, SECOND);
+	assert_part(2, SECOND, 1, 2);
+	assert_in_range(ran[0], ran[1] - SLICE, ran[1] + SLICE);
+	assert_true(spun > SECOND / 2 / SLICE);
+}
+
+/* A VM of four vcpus has as much as one of one vcpu, and each of the four as much as the others. */
+static void vcpus_share_their_vms_part(void **state)
+{
+	u64 from = now;
+
+	(void)state;
+	begin_vm(0, 4, 4, 100, 0);
+	begin_vm(4, 1, 1, 100, 0);
+	run_until(from + 10 * SECOND);
+	assert_part(4, 10 * SECOND, 1, 2);
+	for (unsigned i = 0; i < 4; i++)
+		assert_part(i, 10 * SECOND, 1, 8);
+}
+
+/* Also if only one of them has anything to do, and whenever the others wake. */
+static void one_busy_vcpu_has_its_vms_part(void **state)
+{
+	u64 from = now;
+
+	(void)state;
+	begin_vm(0, 4, 4, 100, 0);
+	begin_vm(4, 1, 1, 100, 0);
+	while (now < from + 10 * SECOND) {
+		for (unsigned i = 1; i < 4; i++)
+			runq_remove(&q, &r[i]);
+		run_until(now + 10 * SLICE);
+		for (unsigned i = 1; i < 4; i++)
+			runq_add(&q, &r[i], true);
+		step(TIMER_NEVER);
+	}
+	assert_part(4, now - from, 1, 2);
+	assert_true(ran[0] > ran[1] + ran[2] + ran[3]);
+}
+
+/* Of a VM that has vcpus on other CPUs as well, the part for those that are here. */
+static void a_vm_on_two_cpus_has_a_part_on_each(void **state)
+{
+	u64 from = now;
+
+	(void)state;
+	begin_vm(0, 2, 4, 100, 0);
+	begin_vm(4, 1, 1, 100, 0);
+	run_until(from + 10 * SECOND);
+	assert_part(0, 10 * SECOND, 1, 6);
+	assert_part(1, 10 * SECOND, 1, 6);
+	assert_part(4, 10 * SECOND, 4, 6);
+}
+
+static void a_cap_is_all_vcpus(void **state)
+{
+	u64 from = now;
+
+	(void)state;
+	begin_vm(0, 4, 4, 100, 20);  /* 20 % */
+	begin_vm(4, 2, 4, 100, 100); /* 50 % of this CPU, and of another */
+	begin_vm(6, 1, 1, 1, 0);     /* the rest */
+	run_until(from + 10 * SECOND);
+	for (unsigned i = 0; i < 4; i++)
+		assert_in_range(ran[i], SECOND / 2 - SECOND / 20, SECOND / 2 + SECOND / 20);
+	assert_part(6, 10 * SECOND, 30, 100);
 }
 
 int main(void)
@@ -347,9 +428,13 @@ int main(void)
 		cmocka_unit_test_setup(an_overrun_is_paid_back, setup),
 		cmocka_unit_test_setup(being_capped_is_no_credit, setup),
 		cmocka_unit_test_setup(taken_out_is_out, setup),
-		cmocka_unit_test_setup(a_turn_is_traded, setup),
+		cmocka_unit_test_setup(one_of_a_vm_goes_first, setup),
 		cmocka_unit_test_setup(others_go_first_once, setup),
 		cmocka_unit_test_setup(spinning_is_no_gain, setup),
+		cmocka_unit_test_setup(vcpus_share_their_vms_part, setup),
+		cmocka_unit_test_setup(one_busy_vcpu_has_its_vms_part, setup),
+		cmocka_unit_test_setup(a_vm_on_two_cpus_has_a_part_on_each, setup),
+		cmocka_unit_test_setup(a_cap_is_all_vcpus, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
