@@ -142,6 +142,12 @@ void log_machine_line(const char *line, size_t len)
 		put(line, len);
 }
 
+void log_flush(void)
+{
+	if (sink)
+		sink("", 0, true);
+}
+
 void log_json_string(char *buf, size_t size, const char *text)
 {
 	static const char hex[] = "0123456789abcdef";

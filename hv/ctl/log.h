@@ -28,6 +28,9 @@ void log_machine(const char *fmt, ...) __printf(1, 2);
 /* The same of any length, as it is: a whole line, with its newline. */
 void log_machine_line(const char *line, size_t len);
 
+/* Waits until all lines so far are out. */
+void log_flush(void);
+
 /* Writes text as a JSON string, quotes included, to buf; cut to fit. */
 void log_json_string(char *buf, size_t size, const char *text);
 

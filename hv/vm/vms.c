@@ -456,6 +456,10 @@ static void begin(struct vm *vm)
 	log_info("%s: %lu MB, %s, %s, CPU %u", vm->cfg.name, vm->cfg.mem / MB, vm->mmu->ops->name,
 		vms.with->cpu->name, vm->cpu->index);
 	stats_memory(vm);
+	/* Or the first steps of a VM that is alone would be interrupted by the port, to be rid of
+	 * lines that were there before. */
+	if (READ_ONCE(vms.live) == 1)
+		log_flush();
 	debug_attach(vm);
 	if (!vm_start(vm)) {
 		finish(vm);

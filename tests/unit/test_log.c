@@ -84,6 +84,10 @@ static void test_waits_at_debug_only(void **state)
 		log_machine_line("@y\n", 3);
 		assert_int_equal(got_now, debug);
 	}
+	log_level = LOG_INFO;
+	log_flush();
+	assert_true(got_now);
+	assert_int_equal(got_len, 0);
 }
 
 static void test_levels(void **state)
@@ -133,6 +137,7 @@ static void test_no_sink(void **state)
 	log_set_sink(NULL);
 	log_err("nowhere");
 	log_machine("@nowhere");
+	log_flush();
 	assert_int_equal(lines, 0);
 }
 
