@@ -443,9 +443,8 @@ void virtio_balloon_report(const struct virtio_balloon *b)
 	page_stats(&s);
 	log_machine("@balloon {\"vm\":\"%s\",\"target\":%lu,\"actual\":%lu,\"inflated\":%lu,"
 		    "\"deflated\":%lu,\"reported\":%lu,\"wrong\":%lu,\"joined\":%lu,\"copied\":%lu,"
-		    "\"waits\":%lu,\"took_ms\":%lu,\"missing\":%lu,\"guest_pages\":%lu,\"free\":%"
-		    "lu,\"total\":%lu,"
-		    "\"available\":%lu}",
+		    "\"waits\":%lu,\"took_ms\":%lu,\"missing\":%lu,\"guest_pages\":%lu,"
+		    "\"free\":%lu,\"total\":%lu,\"available\":%lu}",
 		b->dev.vm, c->target, c->actual, c->inflated, c->deflated, c->reported, c->wrong,
 		c->joined, c->copied, c->waits, c->took, guestmem_released(b->gm) / PAGE_SIZE,
 		s.used[PAGE_GUEST], c->stats[VIRTIO_BALLOON_S_FREE],
