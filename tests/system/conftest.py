@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 PROMPT = "triptych:~# "
+# After these a guest has hung; how fast it is, is not what they are for: machines that run the tests differ by a factor of two.
 BOOT_TIMEOUT_S = 420
-COMMAND_TIMEOUT_S = 90
+COMMAND_TIMEOUT_S = 300
 
 slow = pytest.mark.slow
 quick = pytest.mark.quick  # of a test with in_each_mode: it takes seconds, so that no mode of it is left to `make test-slow`

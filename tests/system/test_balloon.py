@@ -11,8 +11,8 @@ from test_stress import STRESS_TIMEOUT_S, with_stress
 
 MB = 256  # pages
 HALF = 128 * MB
-# A file that has to stay what it is, and memory in use beside it, written and read again.
-CHURN = "for i in 1 2; do head -c 30000000 /dev/zero >/tmp/b; sha256sum /tmp/a; done"
+# A file that has to stay what it is, and memory in use beside it, written again and again. By dd: head copies byte by byte.
+CHURN = "for i in 1 2 3; do dd if=/dev/zero of=/tmp/b bs=1M count=30 2>&-; sha256sum /tmp/a; done"
 
 
 def mem_total_mb(run: Run) -> int:
