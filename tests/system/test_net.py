@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BOOT_TIMEOUT_S, Run, Starter, complaints, slow
+from conftest import BOOT_TIMEOUT_S, COMMAND_TIMEOUT_S, Run, Starter, complaints, slow
 
 BYTES = {"ept": 60 << 20, "shadow": 200 << 20}
 PACKET = 1448  # bytes of data in a full-size packet: Ethernet's 1,500 less the headers of IP and TCP
@@ -44,7 +44,7 @@ def two_guests(triptych: Starter, folder: Path, kernel: str, *first: str) -> Run
 def command(run: Run, line: str) -> str:
     """In guest a; what both say until it has succeeded."""
     run.send(f"{line} && echo done")
-    return run.expect("| done", 200)
+    return run.expect("| done", COMMAND_TIMEOUT_S)
 
 
 def exits(said: str, name: str) -> dict[str, int]:

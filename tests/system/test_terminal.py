@@ -43,7 +43,7 @@ def test_typing_and_leaving(run: Callable[..., Terminal], mmu: str) -> None:
     terminal.type(b"\x03")  # for the guest, not for us
     terminal.expect(PROMPT.encode())
     terminal.type(b"\x1d")
-    assert terminal.process.wait(30) == 0
+    assert terminal.process.wait(COMMAND_TIMEOUT_S) == 0
     assert termios.tcgetattr(terminal.theirs) == terminal.before
 
 
