@@ -49,6 +49,16 @@ void page_free(void *p, unsigned order, enum page_owner owner);
  */
 void *page_alloc_highest(unsigned *order, unsigned least, enum page_owner owner);
 
+/*
+ * page_alloc_end(): like page_alloc(), from the highest free block that has room: for what is asked
+ * for while a VM runs. The low frames, which have guests' numbers, are left for page-table roots:
+ * see "Fast paths" in docs/shadow.md.
+ */
+static inline void *page_alloc_end(unsigned order, enum page_owner owner)
+{
+	return page_alloc_highest(&order, order, owner);
+}
+
 /* page_alloc_below(): like page_alloc(), wholly below a physical address: for devices that reach no
  * further. */
 void *page_alloc_below(unsigned order, hpa_t limit, enum page_owner owner);

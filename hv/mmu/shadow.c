@@ -450,7 +450,7 @@ static enum status add_ranges(struct shadow *s, const struct guestmem *gm, u64 *
 		r->order = page_order(r->count * sizeof(struct frame));
 		if (r->order > PAGE_ORDER_MAX)
 			return ERR_NOMEM;
-		r->frame = pages_alloc(r->order);
+		r->frame = page_alloc_end(r->order, PAGE_TABLE);
 		if (!r->frame)
 			return ERR_NOMEM;
 		*guest_pages += r->count;

@@ -439,8 +439,6 @@ struct spage *shadow_lookup(struct shadow *s, u64 gva, unsigned *index, u64 *all
 
 /* ---- shadow_page.c ---- */
 
-/* Pages from the end of memory: the frames that have a guest's numbers are left for its roots. */
-void *pages_alloc(unsigned order);
 enum status pages_init(struct shadow *s);
 void pages_destroy(struct shadow *s);
 struct spage *page_find(struct shadow *s, u64 gfn, struct shadow_role role);

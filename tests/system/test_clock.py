@@ -18,6 +18,7 @@ TOLERANCE = 0.001
 BOCHS_HZ = 100_000_000  # ips in its configuration
 BUSY_TIMEOUT_S = 400
 END_S = 0.5  # from the last reading of the counter to the machine's end, at most
+BEGIN_S = 0.2  # from the line about the VM to its first entry: the log goes out before, at 115,200 bits a second
 
 
 def with_clock(directory: Path) -> Path:
@@ -70,7 +71,7 @@ def test_clocks_agree_with_the_machines_counter(in_each_mode: Starter, tmp_path:
     parts = [account[k] for k in ("guest_ticks", "hv_ticks", "idle_ticks")]
     total = sum(p for p in parts if isinstance(p, int))
     begin, end = (logged_at(run.log(), what) for what in ("256 MB", "poweroff"))
-    assert apart(total / hz, end - begin) < TOLERANCE
+    assert abs(end - begin - total / hz) < BEGIN_S
 
     share = account["idle_ticks"] / (SECONDS * hz)
     print(how, seen, "of", hz, "Hz; ticks", ticks, "total", total, "log", begin, end, "idle", share)
