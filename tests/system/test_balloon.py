@@ -58,7 +58,7 @@ def test_half_of_the_memory_and_back(in_each_mode: Starter) -> None:
 # When the balloon grows and shrinks, seconds of the guest's after its driver came; and how long it is stressed, from a little
 # later on. The driver asks its kernel for 256 pages and sleeps until they are taken. Left alone it needs some 10 ms for that;
 # with eight stressors that want the processor and the pages as much, 256 MB take 24 s under EPT and 50 to 70 s under shadow
-# paging, and 22 to 36 s to have them again: it depends on which of them runs when.
+# paging, and 22 to 57 s to have them again: it depends on which of them runs when.
 GROW, SHRINK, STRESSED = 15, 120, 175
 
 
