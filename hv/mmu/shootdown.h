@@ -15,10 +15,13 @@
  * 2 and a are stores, 4 and b loads of what the other one stores; each store is complete before the
  * load (sequentially consistent), so that at least one of the two sees the other: either b finds
  * the new generation, and what is walked after its flush are the new tables; or 4 finds it inside,
- * and waits until the exit, after which b is due again.
+ * and waits until the exit, after which b is due again. A vcpu of the CPU that takes away is
+ * outside all the while, and its b is due as well.
+ *
+ * A VM on one CPU has no a, b and d, and nobody to wait for: 3 is what its next entry relies on.
  *
  * tests/unit/test_shootdown.c runs these functions in every interleaving of two who take away and
- * one who enters, on a model of the processors' store buffers.
+ * one who enters, on a model of the processors' store buffers and TLBs.
  */
 #ifndef HV_MMU_SHOOTDOWN_H
 #define HV_MMU_SHOOTDOWN_H
