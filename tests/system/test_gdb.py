@@ -43,9 +43,9 @@ class Session:
         return done.stdout + done.stderr
 
 
-def small(triptych: Starter, *args: str) -> Session:
+def small(triptych: Starter, *args: str, guest: Path = GUEST) -> Session:
     return Session(
-        triptych, "--kernel", str(GUEST), "--boot", "elf", "--initrd", "", "--append", "", "--mem", "16M", "--testdev", *args
+        triptych, "--kernel", str(guest), "--boot", "elf", "--initrd", "", "--append", "", "--mem", "16M", "--testdev", *args
     )
 
 
@@ -122,13 +122,10 @@ def test_much_memory_at_once(in_each_mode: Starter, tmp_path: Path) -> None:
     assert session.run.finish() == 0
 
 
-@own_mode("processors but the first start in real mode, which shadow paging has not")
-def test_processors_are_threads(triptych: Starter) -> None:
+@quick
+def test_processors_are_threads(in_each_mode: Starter) -> None:
     smp = ROOT / "build/guest/smp.elf"
-    session = Session(
-        triptych, "--kernel", str(smp), "--boot", "elf", "--initrd", "", "--append", "", "--mem", "16M", "--testdev",
-        "--vcpus", "4", "--mmu", "ept",
-    )  # fmt: skip
+    session = small(in_each_mode, "--vcpus", "4", guest=smp)
     said = session.gdb(
         smp, "info threads", "hbreak beat", "continue", "info threads", "bt 1", "stepi", "thread 1", "print $rip",
         "delete", "continue",

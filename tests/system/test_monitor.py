@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import pytest
 
-from conftest import BOOT_TIMEOUT_S, COMMAND_TIMEOUT_S, ROOT, own_mode
+from conftest import BOOT_TIMEOUT_S, COMMAND_TIMEOUT_S, QUICK_MODES, ROOT, own_mode
 from terminal import Terminal
 from triptych_lib import control, crash, ctl
 
@@ -310,10 +310,11 @@ def test_monitor(terminal: Monitored) -> None:
     check_end(terminal, connect(terminal))
 
 
-@own_mode("under shadow paging the vcpus of a VM are on one processor")
-def test_looking_into_a_vm_on_two_processors(tmp_path: Path) -> None:
+@own_mode("a run on a terminal: both modes by a parameter")
+@pytest.mark.parametrize("mmu", QUICK_MODES)
+def test_looking_into_a_vm_on_two_processors(tmp_path: Path, mmu: str) -> None:
     """Both of its processors run, while everything about it is asked for, of either; it is stopped, and started anew."""
-    vm = description(tmp_path, "a", "for=100000000 storm", "vcpus = 2", 'mmu = "ept"')
+    vm = description(tmp_path, "a", "for=100000000 storm", "vcpus = 2", f'mmu = "{mmu}"')
     other = description(tmp_path, "b", FOREVER, 'mmu = "shadow"')
     terminal = Monitored(tmp_path, "--host-cpus", "2", "--stay", "--vm", vm, "--vm", other)
     try:
@@ -322,7 +323,7 @@ def test_looking_into_a_vm_on_two_processors(tmp_path: Path) -> None:
             for vcpu in (0, 1):
                 registers = client.call("regs", vm="a", vcpu=vcpu)["registers"]
                 walk = client.call("walk", vm="a", vcpu=vcpu, address=registers["rip"])
-                assert walk["gpa"] == hex(int(registers["rip"], 16)) and walk["ept"][-1]["leads_to"] == "page"
+                assert walk["gpa"] == hex(int(registers["rip"], 16)) and walk[mmu][-1]["leads_to"] == "page"
                 code = client.call("x", vm="a", vcpu=vcpu, address="0x100000", count=16)["memory"]
                 assert code == client.call("x", vm="a", vcpu=1 - vcpu, address="0x100000", count=16)["memory"]
                 client.call("trace", vm="a", vcpu=vcpu)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Guests with several processors: Debian's kernel brings them up, takes one off and puts it back."""
+"""Guests with several processors: a small one with all that it can do to itself, and Debian's kernel."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run, Starter, compiled, complaints, own_mode, slow
+from conftest import ROOT, Run, Starter, compiled, complaints, own_mode, quick, slow
 from test_stress import with_stress
+from test_vms import ends, lost_pages, tiny
 from triptych_lib import cpio
 
 # What a kernel says when a processor does not answer for long, or its clocks disagree.
 TROUBLE = re.compile(r"soft lockup|rcu.*stall|hard LOCKUP|clocksource.*(?:unstable|skew)|TSC.*(?:warp|unstable)|(?i:not responding|stuck)")
 CPU = "/sys/devices/system/cpu"
+SMALL_VCPUS = 4
+SMALL_TIMEOUT_S = 300
 STRESSORS = "--cpu 4 --vm 2 --vm-bytes 24M --fork 4 --sem 4"
 STRESSED_VCPUS = 4
 STRESS_TIMEOUT_S = 1800
@@ -33,13 +36,31 @@ def work_done(run: Run, cpu: int) -> bool:
     return "there" in run.command(f"taskset -c {cpu} echo there")
 
 
+def cpus_of(run: Run, vm: str) -> list[object]:
+    """Of the vcpus of a VM, by the account of each, in the order of their numbers: all of them have run."""
+    rows = [line for line in run.machine_lines("stats") if line.get("vm") == vm and "ran_ticks" in line]
+    assert all(int(str(row["ran_ticks"])) > 0 for row in rows)
+    return [row["cpu"] for row in sorted(rows, key=lambda row: int(str(row["vcpu"])))]
+
+
 def quiet(run: Run) -> bool:
     """Has the kernel nothing to complain of?"""
     said = run.command("dmesg")
     return not TROUBLE.search(said) and not complaints(said)
 
 
-@own_mode("several processors take EPT")
+@quick
+def test_all_that_processors_do_to_each_other(in_each_mode: Starter, tmp_path: Path) -> None:
+    """tests/guest/smp with its processors on two: among the rest, memory is taken away from one side while the other uses it."""
+    keys = (f"vcpus = {SMALL_VCPUS}", "shadow_audit = true")
+    run = in_each_mode("--host-cpus", "2", *tiny(tmp_path, "smp", "", *keys, guest="smp", mem="16M"))
+    assert run.finish(SMALL_TIMEOUT_S) == 0
+    assert ends(run) == {"smp": "exit 1"}
+    assert cpus_of(run, "smp") == [0, 1] * (SMALL_VCPUS // 2)
+    assert lost_pages(run) == [0]
+
+
+@own_mode("a matrix of both memory modes and the numbers of processors")
 @pytest.mark.parametrize(
     ("vcpus", "host_cpus", "mmu"),
     [
@@ -48,6 +69,7 @@ def quiet(run: Run) -> bool:
         (2, 1, "shadow"),
         pytest.param(4, 2, "shadow", marks=slow),
         pytest.param(16, 2, "ept", marks=slow),
+        pytest.param(16, 2, "shadow", marks=slow),
     ],
 )
 def test_processors_come_up_go_and_come_back(triptych: Starter, vcpus: int, host_cpus: int, mmu: str) -> None:
@@ -79,13 +101,6 @@ def check_clocks(said: str, seconds: int) -> dict[str, int]:
     assert seen["handovers"] >= HANDOVERS_MIN * seconds
     assert (seen["tsc_back"], seen["monotonic_back"]) == (0, 0), seen
     return dict(seen)
-
-
-def host_cpus_used(run: Run) -> set[object]:
-    """By the accounts of its vcpus, all of which have run."""
-    lines = [line for line in run.machine_lines("stats") if "ran_ticks" in line]
-    assert len(lines) == STRESSED_VCPUS and all(int(str(line["ran_ticks"])) > 0 for line in lines)
-    return {line["cpu"] for line in lines}
 
 
 @own_mode("both memory modes on both numbers of processors: a matrix of its own")
@@ -124,6 +139,7 @@ def test_stress_on_all_processors(triptych: Starter, tmp_path: Path, host_cpus: 
 
     run.send("poweroff")
     assert run.finish() == 0
-    assert [line["lost_pages"] for line in run.machine_lines("stats") if "lost_pages" in line] == [0]
-    assert host_cpus_used(run) == set(range(host_cpus))
+    assert lost_pages(run) == [0]
+    used = cpus_of(run, "linux")
+    assert len(used) == STRESSED_VCPUS and set(used) == set(range(host_cpus))
     print(f"{mmu} on {host_cpus}: clocks under stress {under_stress}")
