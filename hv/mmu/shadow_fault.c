@@ -320,24 +320,42 @@ static unsigned walk_flags(const struct mmu_fault *f, unsigned cpl)
 	return flags;
 }
 
+/* Do our tables let a supervisor with RFLAGS.AC set have what it asks for? */
+static bool is_filled_in(struct shadow *s, const struct mmu_fault *f)
+{
+	const struct spage *p;
+	unsigned index;
+	u64 allowed;
+
+	p = shadow_lookup(s, f->gva.v, &index, &allowed);
+	return p && spte_live(p->table[index]) &&
+	       (!(f->access & MMU_W) || (allowed & p->table[index] & SPTE_W));
+}
+
+/*
+ * Is this the fault that the access was to go ahead after, and is what was filled in still there? A
+ * flush or a CR3 load in between, which is no fault, may have taken it away. It is asked before the
+ * walk, since the flags that this sets are followed too.
+ */
+static bool comes_again(struct shadow *s, struct vcpu *v, const struct mmu_fault *f)
+{
+	return s->allowed.faults + 1 == s->stats.faults && s->allowed.gva == f->gva.v &&
+	       s->allowed.error == f->error && s->allowed.rip == v->ops->get(v, VREG_RIP) &&
+	       is_filled_in(s, f);
+}
+
 /*
  * With SMAP on and RFLAGS.AC set, the walk allows a supervisor the user's pages; but not where the
- * processor itself reads a descriptor there, which the error code does not tell. So: is this the
- * fault that the access was to go ahead after?
+ * processor itself reads a descriptor there, which the error code does not tell. So: the access was
+ * to go ahead, and did not.
  */
-static bool implicit(
-	struct shadow *s, struct vcpu *v, const struct mmu_fault *f, const struct walk *w)
+static bool implicit(struct shadow *s, struct vcpu *v, const struct mmu_fault *f,
+	const struct walk *w, bool again)
 {
-	u64 rip;
-	bool again;
-
 	if (!(s->regs.cr4 & CR4_SMAP) || !w->user || (f->access & MMU_X) || s->regs.cpl == 3 ||
 		(f->error & (PF_P | PF_RSVD)) != PF_P)
 		return false;
-	rip = v->ops->get(v, VREG_RIP);
-	again = s->allowed.rip == rip && s->allowed.gva == f->gva.v &&
-		s->allowed.error == f->error && s->allowed.faults + 1 == s->stats.faults;
-	s->allowed.rip = rip;
+	s->allowed.rip = v->ops->get(v, VREG_RIP);
 	s->allowed.gva = f->gva.v;
 	s->allowed.error = f->error;
 	s->allowed.faults = s->stats.faults;
@@ -364,7 +382,7 @@ static enum mmu_result go_ahead(struct shadow *s, const struct vcpu *v, const st
 
 /* The walk has succeeded: what keeps the access from going ahead? */
 static enum mmu_result resolve(
-	struct shadow *s, struct vcpu *v, struct mmu_fault *f, struct walk *w)
+	struct shadow *s, struct vcpu *v, struct mmu_fault *f, struct walk *w, bool again)
 {
 	struct frame *frame = shadow_frame(s, w->gpa.v >> PAGE_SHIFT);
 
@@ -390,7 +408,7 @@ static enum mmu_result resolve(
 		return MMU_TABLE;
 	}
 	shadow_settle(s, v); /* a table that was given up may have been a root */
-	if (implicit(s, v, f, w)) {
+	if (implicit(s, v, f, w, again)) {
 		f->error |= PF_P;
 		return MMU_GUEST;
 	}
@@ -410,16 +428,18 @@ static __attribute__((noinline)) enum mmu_result walk_fault(
 	struct segment ss;
 	struct walk w;
 	unsigned flags;
+	bool again;
 
 	v->ops->get_segment(v, SEG_SS, &ss);
 	s->regs.cpl = (ss.ar & SEG_AR_DPL) >> 5;
 	s->regs.rflags = v->ops->get(v, VREG_RFLAGS);
 	flags = walk_flags(f, s->regs.cpl);
 	f->access = flags & WALK_WRITE ? MMU_W : flags & WALK_FETCH ? MMU_X : MMU_R;
+	again = comes_again(s, v, f);
 	switch (guest_walk(s->mem, &s->regs, f->gva, flags, &w)) {
 	case WALK_OK:
 		f->gpa = w.gpa;
-		res = resolve(s, v, f, &w);
+		res = resolve(s, v, f, &w, again);
 		break;
 	case WALK_FAULT:
 		s->stats.guest_faults++;

@@ -171,6 +171,7 @@ static struct machine {
 	unsigned flushes;
 	bool caches;  /* the processor has a TLB */
 	bool give_up; /* the emulator knows no instruction */
+	bool loops;   /* all accesses are of one instruction */
 } m;
 
 u64 log_lines;
@@ -457,7 +458,7 @@ static struct outcome run_access(u64 va, const struct attempt *t, u64 value, uns
 	u32 error;
 
 	m.cpl = t->user || t->at_3 ? 3 : 0;
-	m.reg[VREG_RIP]++; /* another instruction */
+	m.reg[VREG_RIP] += !m.loops;
 	for (unsigned tries = 0; tries < 64; tries++) {
 		if (m.crashes)
 			return (struct outcome){ .end = END_CRASH };

@@ -155,6 +155,66 @@ static void test_many_out_of_sync(void **state)
 		reads(VA + t * 2 * MB + 3 * PAGE_SIZE, 1011);
 }
 
+/* ---- an instruction that faults again, and implicit accesses ---- */
+
+static void allow_users_pages(void)
+{
+	set_registers(
+		CR0_PE | CR0_PG | CR0_WP, ROOT, CR4_PAE | CR4_SMEP | CR4_SMAP, m.reg[VREG_EFER]);
+	m.reg[VREG_RFLAGS] |= RFLAGS_AC;
+}
+
+/* One instruction of a loop writes to a page that the guest wants to hear of each time: what the
+ * first fault filled in is gone, and no fault was between. */
+static void test_an_instruction_faults_again_after_a_flush(void **state)
+{
+	static const struct attempt implicit = { .implicit = true, .write = true };
+
+	(void)state;
+	make_unsync();
+	allow_users_pages();
+	for (unsigned i = 0; !frame(L1)->unsync; i++)
+		store(L1 + i % 2 * 8, (PAGE + i * PAGE_SIZE) | USER | USED);
+	m.loops = true;
+	for (unsigned i = 0; i < 4; i++) {
+		*(u64 *)physical(L1 + 9 * 8) &= ~SPTE_D; /* no exit */
+		if (i < 3)
+			invlpg(VA + 9 * PAGE_SIZE);
+		else
+			load_cr3(ROOT);
+		store(VA + 9 * PAGE_SIZE, 5);
+		assert_int_equal(get(L1 + 9 * 8) & USED, USED);
+	}
+	faults(VA + 9 * PAGE_SIZE, &implicit, PF_P | PF_W);
+	m.loops = false;
+	store(VA + 9 * PAGE_SIZE, 6);
+}
+
+/* The same page, of two address spaces. */
+static void test_an_instruction_faults_again_in_another_space(void **state)
+{
+	unsigned loads;
+
+	(void)state;
+	restart(SHADOW_SYNC, SHADOW_FAST_ALL, 0);
+	allow_users_pages();
+	memcpy(physical(SECOND), physical(ROOT), PAGE_SIZE);
+	put(SECOND + 8 * 8, (L3 + 8 * PAGE_SIZE) | USER);
+	put(L3 + 8 * PAGE_SIZE, (L2 + 8 * PAGE_SIZE) | USER);
+	put(L2 + 8 * PAGE_SIZE, (L1 + 8 * PAGE_SIZE) | USER);
+	put(L1 + 8 * PAGE_SIZE, (PAGE + PAGE_SIZE) | USER);
+	reads(VA, 1000);
+	load_cr3(SECOND);
+	reads(VA, 1001);
+	load_cr3(ROOT);
+	loads = m.free_loads;
+	m.loops = true;
+	store(VA, 5);
+	load_cr3(SECOND);
+	assert_int_equal(m.free_loads, loads + 1);
+	store(VA, 6);
+}
+
 /* ---- tables change in other ways ---- */
 
 static void test_the_hypervisors_own_writes(void **state)
@@ -384,6 +444,8 @@ int main(void)
 		TEST(test_a_table_written_through_itself_at_length),
 		TEST(test_only_leaf_tables_go_out_of_sync),
 		TEST(test_many_out_of_sync),
+		TEST(test_an_instruction_faults_again_after_a_flush),
+		TEST(test_an_instruction_faults_again_in_another_space),
 		TEST(test_the_hypervisors_own_writes),
 		TEST(test_a_table_is_freed_and_becomes_data),
 		TEST(test_unknown_instructions_write_to_tables),
