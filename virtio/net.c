@@ -19,7 +19,8 @@
 #define QUEUE_SIZE     256u
 #define CLASS_CODE     0x020000u /* Ethernet controller */
 #define FLOWS	       64u	 /* connections, by a hash, whose pair is remembered */
-#define BUFFERS_MAX    64u	 /* of one frame */
+#define BUFFER_LEAST   1526u	 /* 5.1.6.3: to receive into, with the header */
+#define BUFFER_LARGE   65562u	 /* the same for packets that are to be cut */
 #define SENT_SHARE     4u	 /* one in so many places of a ring may be sent and not told yet */
 #define SENT_HZ	       250u	 /* how often they are told at least */
 #define LOOK_HZ	       2000u /* how often a ring is looked into of which we asked no notifications */
@@ -34,9 +35,9 @@
 
 struct virtio_net {
 	struct virtio_dev dev;
-	struct vq_chain chain; /* the one that is looked at */
-	struct vq_chain first; /* of the buffers of a frame: it has the header */
-	struct vq_done done[BUFFERS_MAX];
+	struct vq_chain chain;		 /* the one that is looked at */
+	struct vq_chain first;		 /* of the buffers of a frame: it has the header */
+	struct vq_done done[QUEUE_SIZE]; /* buffers of a frame */
 	struct net_switch *sw;
 	struct switch_port port;
 	u8 mac[ETH_ADDR]; /* the card's own */
@@ -104,22 +105,40 @@ static bool fill(struct vq_cursor *to, const struct net_frame *f, size_t *at)
 	return true;
 }
 
-/* The first buffer has the header, too. False: it has no room for it. */
+/* 5.1.6.3.1: what any receive buffer has room for. */
+static u64 buffer_least(const struct virtio_net *n)
+{
+	if (has(n, VIRTIO_NET_F_MRG_RXBUF))
+		return sizeof(struct virtio_net_header);
+	return has(n, VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6) ? BUFFER_LARGE
+									 : BUFFER_LEAST;
+}
+
+/*
+ * Is there room for so many bytes? If not, that is the driver's fault only where the buffer is
+ * smaller than it may be: others, who can send a frame with a VLAN tag, shall not break its queue.
+ */
+static bool has_room(const struct virtio_net *n, struct virtqueue *q, u64 room, u64 bytes)
+{
+	if (room < bytes && room < buffer_least(n))
+		vq_fail(q, "a receive buffer of %lu bytes", room);
+	return room >= bytes;
+}
+
+/* The first buffer has the header, too. False: it has too little room. */
 static bool fill_first(
 	struct virtio_net *n, struct virtqueue *q, const struct net_frame *f, size_t *at)
 {
 	struct virtio_net_header h = header_for(f);
 	struct vq_cursor to = vq_writable(&n->first);
+	u64 rest = has(n, VIRTIO_NET_F_MRG_RXBUF) ? 0 : f->len;
 
-	if (to.left < sizeof(h) ||
-		(!has(n, VIRTIO_NET_F_MRG_RXBUF) && to.left < sizeof(h) + f->len)) {
-		vq_fail(q, "a receive buffer of %lu bytes", to.left);
-		return false;
-	}
-	return vq_write(&to, &h, sizeof(h)) == OK && fill(&to, f, at);
+	return has_room(n, q, to.left, sizeof(h) + rest) && vq_write(&to, &h, sizeof(h)) == OK &&
+	       fill(&to, f, at);
 }
 
-/* Further buffers, until the frame is in them. Returns how many it takes; 0: there are no more. */
+/* Further buffers, until the frame is in them. Returns how many it takes, at most all of the ring;
+ * 0: there are no more. */
 static unsigned fill_more(
 	struct virtio_net *n, struct virtqueue *q, const struct net_frame *f, size_t at)
 {
@@ -128,18 +147,11 @@ static unsigned fill_more(
 	while (at < f->len) {
 		struct vq_cursor to;
 
-		if (buffers == BUFFERS_MAX) {
-			vq_fail(q, "receive buffers of which %u do not hold a frame", BUFFERS_MAX);
-			return 0;
-		}
 		if (!vq_pop(q, &n->chain))
 			return 0;
 		to = vq_writable(&n->chain);
-		if (!to.left) {
-			vq_fail(q, "a receive buffer of 0 bytes");
-			return 0;
-		}
-		if (!fill(&to, f, &at))
+		if (!has_room(n, q, to.left, sizeof(struct virtio_net_header)) ||
+			!fill(&to, f, &at))
 			return 0;
 		n->done[buffers++] = vq_done(&n->chain);
 	}
@@ -155,7 +167,7 @@ static bool set_buffers(struct virtio_net *n, unsigned buffers)
 	return vq_write(&to, &value, sizeof(value)) == OK;
 }
 
-/* Into the buffers that wait in the queue. False: there are too few, and they are left. */
+/* Into the buffers that wait in the queue. False: they do not hold it, and are left. */
 static bool store(struct virtio_net *n, struct virtqueue *q, const struct net_frame *f)
 {
 	struct vq_mark mark = vq_mark(q);
@@ -370,6 +382,12 @@ static bool announced(struct virtio_net *n)
 	return true;
 }
 
+/* 5.1.6.5.2: the address that the driver has set is the configuration's. */
+static void show_mac(struct virtio_net *n)
+{
+	memcpy(config_of(n)->mac, n->filter.mac, ETH_ADDR);
+}
+
 static bool do_control(struct virtio_net *n, struct vq_cursor *data)
 {
 	struct virtio_net_control c;
@@ -380,7 +398,10 @@ static bool do_control(struct virtio_net *n, struct vq_cursor *data)
 		return c.command == VIRTIO_NET_MQ_SET && set_pairs(n, data);
 	if (c.class == VIRTIO_NET_CTRL_ANNOUNCE)
 		return c.command == VIRTIO_NET_ANNOUNCE_ACK && announced(n);
-	return net_filter_command(&n->filter, c.class, c.command, data);
+	if (!net_filter_command(&n->filter, c.class, c.command, data))
+		return false;
+	show_mac(n);
+	return true;
 }
 
 static void control(struct virtio_net *n, struct virtqueue *q)
@@ -458,6 +479,7 @@ static void net_reset(struct virtio_dev *d)
 	struct virtio_net *n = net_of(d);
 
 	net_filter_reset(&n->filter, n->mac);
+	show_mac(n);
 	memset(n->pair_of, 0, sizeof(n->pair_of));
 	n->pairs = 1;
 	n->port.takes = 0;

@@ -22,7 +22,7 @@ struct net_counters {
 	u64 sent, received; /* frames, before they are cut */
 	u64 large;	    /* of both, those to be cut */
 	u64 refused;	    /* by the driver's: too short, too long, a header that makes no sense */
-	u64 dropped;	    /* for it: no buffer */
+	u64 dropped;	    /* for it: no buffer, or too little room in them */
 	u64 bytes_sent, bytes_received;
 };
 

@@ -11,14 +11,17 @@
 
 /* ---- the card ---- */
 
+/* In the configuration space. */
+static void expect_mac(const u8 *want)
+{
+	for (unsigned i = 0; i < ETH_ADDR; i++)
+		assert_int_equal(bus_read(&p.mmio, p.config + i, 1), want[i]);
+}
+
 static void configuration(void **state)
 {
-	mac_t mac;
-
 	(void)state;
-	for (unsigned i = 0; i < ETH_ADDR; i++)
-		mac[i] = (u8)bus_read(&p.mmio, p.config + i, 1);
-	assert_memory_equal(mac, own, ETH_ADDR);
+	expect_mac(own);
 	bus_write(&p.mmio, p.config, 4, 0); /* read-only (30) */
 	assert_int_equal(bus_read(&p.mmio, p.config, 1), own[0]);
 	assert_int_equal(bus_read(&p.mmio, p.config + 6, 2), VIRTIO_NET_S_LINK_UP);
@@ -233,8 +236,10 @@ static void addresses(void **state)
 	assert_true(arrives(0, group, 60));
 	assert_int_equal(
 		command(VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, another, ETH_ADDR), ACK);
+	expect_mac(another);
 	assert_true(arrives(0, another, 60));
-	assert_false(arrives(0, own, 60));
+	assert_false(arrives(0, own, 60)); /* and resets the card */
+	expect_mac(own);
 }
 
 /* ---- several pairs ---- */
