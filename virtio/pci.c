@@ -329,15 +329,19 @@ static const struct io_ops bar_io = { .read = bar_read, .write = bar_write };
 
 /* ---- the window in configuration space: 4.1.4.9 ---- */
 
-/* Where the window points, if that is inside BAR 0, aligned, and of a size that exists. */
-static bool window_target(const struct virtio_pci *v, u32 *offset, u32 *size)
+/* The BAR that the window points into; NULL if there is none, the place is not inside it or not
+ * aligned, or the size does not exist. */
+static const struct pci_bar *window_target(const struct virtio_pci *v, u32 *offset, u32 *size)
 {
 	const struct pci_dev *p = &v->pci;
+	u8 bar = p->config[v->window + VIRTIO_PCI_CAP_BAR];
 
 	*offset = pci_config32(p, v->window + VIRTIO_PCI_CAP_OFFSET);
 	*size = pci_config32(p, v->window + VIRTIO_PCI_CAP_LENGTH);
-	return p->config[v->window + VIRTIO_PCI_CAP_BAR] == BAR_STRUCTURES && *size <= HALF &&
-	       IS_POW2(*size) && IS_ALIGNED(*offset, *size) && *offset < VIRTIO_PCI_AT_END;
+	if (bar >= PCI_BARS || p->bar[bar].kind == PCI_BAR_NONE || *size > HALF ||
+		!IS_POW2(*size) || !IS_ALIGNED(*offset, *size) || *offset >= p->bar[bar].size)
+		return NULL;
+	return &p->bar[bar];
 }
 
 static bool touches_window(const struct virtio_pci *v, unsigned offset, unsigned size)
@@ -350,25 +354,34 @@ static bool touches_window(const struct virtio_pci *v, unsigned offset, unsigned
 static void config_reading(struct pci_dev *p, unsigned offset, unsigned size)
 {
 	struct virtio_pci *v = container_of(p, struct virtio_pci, pci);
+	const struct pci_bar *b;
 	u32 at, bytes;
 
-	if (touches_window(v, offset, size) && window_target(v, &at, &bytes))
-		pci_set_config32(p, v->window + VIRTIO_PCI_CAP_DATA, (u32)bar_read(v, at, bytes));
+	if (!touches_window(v, offset, size))
+		return;
+	b = window_target(v, &at, &bytes);
+	if (b)
+		pci_set_config32(
+			p, v->window + VIRTIO_PCI_CAP_DATA, (u32)b->ops->read(b->dev, at, bytes));
 }
 
 static void config_written(struct pci_dev *p, unsigned offset, unsigned size)
 {
 	struct virtio_pci *v = container_of(p, struct virtio_pci, pci);
 	bool was_master = v->master;
+	const struct pci_bar *b;
 	u32 at, bytes, data;
 
 	v->master = pci_bus_master(p);
 	if (v->master && !was_master)
 		virtio_notify_all(v->dev);
-	if (!touches_window(v, offset, size) || !window_target(v, &at, &bytes))
+	if (!touches_window(v, offset, size))
+		return;
+	b = window_target(v, &at, &bytes);
+	if (!b)
 		return;
 	data = pci_config32(p, v->window + VIRTIO_PCI_CAP_DATA);
-	bar_write(v, at, bytes, data & GENMASK(bytes * BITS_PER_BYTE - 1, 0));
+	b->ops->write(b->dev, at, bytes, data & GENMASK(bytes * BITS_PER_BYTE - 1, 0));
 }
 
 /* ---- putting it together ---- */

@@ -627,7 +627,8 @@ static void the_window(void **state)
 		u32 offset, length;
 	} bad[] = { { 0, 0x2000, 0 }, { 0, 0x2000, 3 }, { 0, 0x2000, 8 }, { 0, 0x2000, ~0u },
 		{ 0, 0x2001, 2 }, { 0, 0x2002, 4 }, { 0, 0x4000, 4 }, { 0, ~3u, 4 },
-		{ 1, 0x2000, 4 }, { 5, 0x2000, 4 }, { 0xff, 0x2000, 4 } };
+		{ 1, 0x2000, 4 }, { 2, 64, 2 }, { 2, ~1u, 2 }, { 3, 0, 4 }, { 5, 0x2000, 4 },
+		{ 0xff, 0x2000, 4 } };
 
 	(void)state;
 	set_window(0, 0x2000, 4);
@@ -651,6 +652,12 @@ static void the_window(void **state)
 	t.kicks = 0;
 	config_write(p.window + 16, 2, 1);
 	assert_int_equal(t.kicks, 1);
+	/* So does the first of the notification capabilities, which leads to the ports. */
+	set_window(2, p.ports_step, 2);
+	config_write(p.window + 16, 2, 1);
+	assert_int_equal(t.kicks, 2);
+	set_window(1, 12, 4); /* and a vector of MSI-X, which is masked */
+	assert_int_equal(config_read(p.window + 16, 4), 1);
 }
 
 int main(void)
