@@ -99,10 +99,7 @@ static void complete(struct request *r, u32 result)
 		blk_kick(&blk->dev, r->queue);
 }
 
-static void io_done(struct blk_io *io, bool ok)
-{
-	complete(request_of(io), ok ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
-}
+static void io_done(struct blk_io *io, bool ok);
 
 static void submit(struct request *r, enum blk_op op, unsigned ranges)
 {
@@ -112,6 +109,23 @@ static void submit(struct request *r, enum blk_op op, unsigned ranges)
 	r->io.ranges = ranges;
 	r->io.done = io_done;
 	b->ops->submit(b, &r->io);
+}
+
+/* 5.2.6.2: what is written for a driver that did not take FLUSH is to stay when it is told so. */
+static bool flush_is_due(const struct request *r)
+{
+	return (r->io.op == BLK_WRITE || r->io.op == BLK_WRITE_ZEROES) &&
+	       !virtio_has(&r->blk->dev, VIRTIO_BLK_F_FLUSH) && !r->blk->gone;
+}
+
+static void io_done(struct blk_io *io, bool ok)
+{
+	struct request *r = request_of(io);
+
+	if (ok && flush_is_due(r))
+		submit(r, BLK_FLUSH, 0);
+	else
+		complete(r, ok ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
 }
 
 /* ---- the types of requests: 5.2.6 ---- */

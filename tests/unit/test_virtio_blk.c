@@ -744,6 +744,68 @@ static void broken_in_flight(void **state)
 	assert_true(drv_get(&t.d[0], &id, &len));
 }
 
+static void expect_nothing_used(void)
+{
+	u16 id;
+	u32 len;
+
+	assert_false(drv_get(&t.d[0], &id, &len));
+}
+
+/* What the driver waits for is the back end's flush, and it hears if that fails. */
+static void a_flush_is_the_disks(void **state)
+{
+	u16 id;
+
+	(void)state;
+	start();
+	for (unsigned ok = 0; ok < 2; ok++) {
+		id = submit(0, VIRTIO_BLK_T_FLUSH, 0, 0, false, 512);
+		assert_int_equal(slow.under_way, 1);
+		assert_int_equal(slow.io[0]->op, BLK_FLUSH);
+		expect_nothing_used();
+		finish_one(0, ok);
+		expect_done(0, id);
+		assert_int_equal(*(u8 *)ram(STATUS), ok ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
+	}
+}
+
+/* 5.2.6.2: a driver that did not take FLUSH has nothing else to say that its data are to stay. */
+static void written_through_without_flush(void **state)
+{
+	static const u32 types[] = { VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_WRITE_ZEROES };
+	u16 id;
+
+	(void)state;
+	start_with(offered() & ~BIT(VIRTIO_BLK_F_FLUSH));
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++)
+		for (unsigned ok = 0; ok < 2; ok++) {
+			memset(ram(DATA), 0, 512);
+			id = submit(0, types[i], 0, i ? 16 : 512, false, 512);
+			assert_int_equal(slow.io[0]->op, i ? BLK_WRITE_ZEROES : BLK_WRITE);
+			finish_one(0, true);
+			expect_nothing_used();
+			assert_int_equal(slow.under_way, 1);
+			assert_int_equal(slow.io[0]->op, BLK_FLUSH);
+			finish_one(0, ok);
+			expect_done(0, id);
+			assert_int_equal(
+				*(u8 *)ram(STATUS), ok ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
+		}
+	id = submit(0, VIRTIO_BLK_T_OUT, 0, 512, false, 512);
+	finish_one(0, false);
+	expect_done(0, id); /* what was not written need not stay */
+	id = submit(0, VIRTIO_BLK_T_IN, 0, 512, true, 512);
+	finish_one(0, true);
+	expect_done(0, id);
+	submit(0, VIRTIO_BLK_T_OUT, 0, 512, false, 512);
+	set_status(0); /* a reset waits for no flush */
+	start();
+	id = submit(0, VIRTIO_BLK_T_OUT, 0, 512, false, 512);
+	finish_one(0, true);
+	expect_done(0, id);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -773,6 +835,8 @@ int main(void)
 		SLOW(told_in_bulk),
 		SLOW(reset_in_flight),
 		SLOW(broken_in_flight),
+		SLOW(a_flush_is_the_disks),
+		SLOW(written_through_without_flush),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
