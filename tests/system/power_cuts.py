@@ -5,7 +5,8 @@
 A guest on the image of a disk writes files whose contents follow from their number, syncs each, and then prints its
 number. After each cut the file system, its journal replayed, must be consistent and have all files whose number was
 printed; the next guest goes on with the same image, replaying the journal itself. The emulated disk has no cache of
-its own that a cut could lose: what is tried is everything from the guest's page cache to the disk's command.
+its own that a cut could lose: what is tried is everything from the guest's page cache to the disk's command. That a
+flush does something is what tests/unit/test_virtio_blk_cuts.c looks at.
 
     tests/system/power_cuts.py [--cuts 20] [--seed 4]
 
