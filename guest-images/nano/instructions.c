@@ -5,9 +5,10 @@
  */
 #include "guest-images/nano/nano.h"
 
-#define COUNT	 200u
-#define PROBE_VA 0x18000000000ul /* of a page of our own, in a table of its own */
-#define NONE_VA	 0x18040000000ul /* where nothing is mapped */
+#define COUNT	  200u
+#define PROBE_VA  0x18000000000ul /* of a page of our own, in a table of its own */
+#define NONE_VA	  0x18040000000ul /* where nothing is mapped */
+#define BESIDE_VA (NONE_VA + PAGE_BYTES)
 
 #define CPUID1_ECX_HYPERVISOR BIT(31)
 
@@ -107,11 +108,17 @@ static void page_fault_empty(const struct operation *o)
 	with_handler(o, VEC_PF, nano_skip_fault_error, fault_loop_empty);
 }
 
-/* The page's table is there, as that of a fault on demand is. */
+/* A hole in a table that is in use, as that of a fault on demand is: the page beside it is read. */
 static const char *make_hole(void)
 {
-	*map_page(NONE_VA, 0, 0) = 0;
+	map_page(BESIDE_VA, (u64)new_page(), PTE_P | PTE_W);
 	return NULL;
+}
+
+static void use_table_of_hole(const struct operation *o)
+{
+	(void)o;
+	*(volatile u64 *)BESIDE_VA;
 }
 
 static const char *no_vmcall(void)
@@ -132,7 +139,7 @@ static const struct operation table[] = {
 	ROW("in", NULL, NULL, in),
 	ROW("cr8wr", NULL, NULL, cr8_write),
 	ROW("callret", NULL, NULL, call_return),
-	ROW("pgfault", make_hole, NULL, page_fault),
+	ROW("pgfault", make_hole, use_table_of_hole, page_fault),
 	ROW("divzero", NULL, NULL, div_zero),
 	ROW("ptemod", make_probe, use_probe, pte_change),
 	ROW("ptemod-invlpg", make_probe, use_probe, pte_change_flush),

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from conftest import ROOT, Run, Starter, own_mode, quick
 
 NANO = ("--kernel", str(ROOT / "build/nano.elf"), "--initrd", "")
@@ -59,17 +61,34 @@ def test_in_a_vm(in_each_mode: Starter) -> None:
     mmu = in_each_mode.mmu
     assert len(rows) == OPERATIONS
     once = {"cpuid": "cpuid", "in": "io", "cr8wr": "cr", "rdmsr-trapped": "rdmsr", "wrmsr-trapped": "wrmsr"}
-    once |= {"mmio-read": "memory", "hlt-wake": "hlt"} | ({"invlpg": "invlpg", "pgfault": "memory"} if mmu == "shadow" else {})
+    once |= {"mmio-read": "memory", "hlt-wake": "hlt"} | ({"invlpg": "invlpg"} if mmu == "shadow" else {})
     for name, kind in once.items():
         assert abs(rows[name]["exits"][kind] - 1) < 0.02, rows[name]
-    free = ["callret", "syscall", "divzero", "rdmsr-passed", "wrmsr-passed", "ts-toggle"]
-    free += ["ptemod-invlpg", "cr3-write", "pgfault"] if mmu == "ept" else []
+    free = ["callret", "syscall", "pgfault", "divzero", "rdmsr-passed", "wrmsr-passed", "ts-toggle"]
+    free += ["ptemod-invlpg", "cr3-write"] if mmu == "ept" else []
     for name in free:
         exits = {kind: n for kind, n in rows[name]["exits"].items() if kind not in ("timer", "interrupt")}
         assert not exits, rows[name]
         assert rows[name]["minimum"] == BY_HAND.get(name, 1), rows[name]
     assert rows["cpuid"]["minimum"] <= 100
     assert "error" in rows["vmcall"] and "kvmclock" in rows["vmcall"]["error"]
+
+
+# A fault that is the guest's own, and one whose handler maps the page. The shadow of a TLB has nothing to tell the first by;
+# and this handler is so short that under oos the table goes out of sync, when all faults exit, as with no kernel
+# (test_numbers.py has Linux).
+FAULTS = {"oos": (0, 2), "sync": (0, 1), "vtlb": (1, 2)}
+
+
+@own_mode("each strategy of shadow paging")
+@pytest.mark.parametrize("strategy", FAULTS)
+def test_exits_of_page_faults(triptych: Starter, strategy: str) -> None:
+    operations = ("--append", "only=pgfault,demand-fault batches=3")
+    rows = results(triptych(*NANO, "--mmu", "shadow", "--shadow", strategy, "--counters", *operations))
+    own, demand = rows["pgfault"], rows["demand-fault-512"]
+    assert abs(own["exits"].get("memory", 0) - FAULTS[strategy][0]) < 0.02, own
+    assert FAULTS[strategy][0] or own["minimum"] == BY_HAND["pgfault"], own
+    assert abs(demand["exits"]["memory"] / demand["pages"] - FAULTS[strategy][1]) < 0.05, demand
 
 
 @quick

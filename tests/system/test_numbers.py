@@ -12,6 +12,8 @@ import pytest
 
 from conftest import Starter, own_mode, slow
 
+from triptych_lib.compare import lines, matrix
+
 EXITS_MAX = 100_000
 SHARE_MAX = 0.03
 MEMORY_MAX = 2 << 20
@@ -61,3 +63,15 @@ def test_a_boot_to_init(triptych: Starter, tmp_path: Path, kernel: str) -> None:
     print(kernel, only(rows, "exits"), only(rows, "guest_bytes"), "own memory", check_memory(rows, run.log()))
     for name, row in sorted(reasons.items(), key=lambda item: -item[1]["count"]):
         print(f"{name:10} {row['count']:7} {row['ticks']:10}")
+
+
+@own_mode("each strategy that knows the guest's own faults")
+@pytest.mark.parametrize("strategy", ["oos", pytest.param("sync", marks=slow)])
+def test_a_page_on_demand_takes_one_exit(triptych: Starter, strategy: str) -> None:
+    """The write to the table; the fault before it is the guest's own, and the access after it goes ahead."""
+    words = f"console=ttyS0 loglevel=0 {matrix.REPEATABLE} rdinit=/bin/bench -- fault-anonymous"
+    run = triptych("--mem", "256M", "--mmu", "shadow", "--shadow", strategy, "--counters", "--append", words)
+    assert run.finish(300) == 0
+    (anonymous,) = (op for op in lines.read(run.text).operations if op["name"] == "fault-anonymous")
+    assert abs(anonymous["exits"]["memory"] - 1) < 0.03, anonymous
+    assert anonymous["exits"].get("cr", 0) < 0.01, anonymous
