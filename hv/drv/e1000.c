@@ -11,7 +11,8 @@
  *
  * Interrupts are for the first frames after a pause. Where they come in close succession they are
  * masked, and the ring is looked at by a timer, until a look finds nothing: a stream then costs an
- * interruption now and then, not one a frame. Reading the cause register clears it and takes the
+ * interruption now and then, not one a frame. So it is where frames come as fast as they are
+ * handled, and one interrupt would have no end. Reading the cause register clears it and takes the
  * interrupt line back, so that a line that is wired as edge-triggered works, too.
  */
 #include "hv/drv/e1000.h"
@@ -106,6 +107,7 @@ static_assert(sizeof(struct descriptor) == 16, "as the card reads it");
 #define RING_ORDER page_order(RING * sizeof(struct descriptor))
 #define DATA_ORDER page_order(RING *BUFFER)
 #define POLL_HZ	   1000u
+#define ROUNDS	   4u	   /* round the ring, at one interrupt or look */
 #define TRIES	   100000u /* reads of a register: far more than the microseconds that it takes */
 #define NO_LINE	   0xffu
 
@@ -199,17 +201,20 @@ static void look_at_link(struct e1000 *e)
 	e->nic.user.link(e->nic.user.ctx, up);
 }
 
-/* All that there is to do. Returns how many frames have come. */
-static u32 handle(struct e1000 *e)
+/* What there is to do, for some rounds. *frames: how many have come. False: there may be more. */
+static bool handle(struct e1000 *e, u32 *frames)
 {
-	u32 cause, frames = 0;
+	*frames = 0;
+	for (u32 i = 0; i < ROUNDS; i++) {
+		u32 cause = reg_read(e, ICR) & INT_OURS;
 
-	while ((cause = reg_read(e, ICR) & INT_OURS)) {
+		if (!cause)
+			return true;
 		if (cause & INT_LSC)
 			look_at_link(e);
-		frames += receive_all(e);
+		*frames += receive_all(e);
 	}
-	return frames;
+	return false;
 }
 
 static void look_later(struct e1000 *e, u64 now)
@@ -221,11 +226,13 @@ static void interrupt(void *ctx)
 {
 	struct e1000 *e = ctx;
 	u64 now = timerq_now(e->tq), before = e->last;
+	u32 frames;
+	bool all;
 
 	e->nic.interrupts++;
 	e->last = now;
-	handle(e);
-	if (now - before >= e->tq->hz / POLL_HZ || timer_armed(&e->poll))
+	all = handle(e, &frames);
+	if ((all && now - before >= e->tq->hz / POLL_HZ) || timer_armed(&e->poll))
 		return;
 	reg_write(e, IMC, UINT32_MAX);
 	look_later(e, now);
@@ -234,13 +241,14 @@ static void interrupt(void *ctx)
 static void poll(struct timer *t)
 {
 	struct e1000 *e = container_of(t, struct e1000, poll);
-	u32 frames = handle(e);
+	u32 frames;
+	bool all = handle(e, &frames);
 
 	if (e->by_timer)
 		look_at_link(e);
 	frames += receive_all(e);
 	/* What comes from now on raises the line as soon as it is let through. */
-	if (frames || e->by_timer)
+	if (frames || !all || e->by_timer)
 		look_later(e, timerq_now(e->tq));
 	else
 		reg_write(e, IMS, (u32)INT_OURS);
