@@ -51,7 +51,8 @@ struct blk_backend;
 struct blk_backend_ops {
 	/* Starts the request; it may be done before this returns. At most b->depth at a time. */
 	void (*submit)(struct blk_backend *b, struct blk_io *io);
-	/* Returns when no request is under way any more. NULL: they are done at once. */
+	/* Ends all requests under way, where they are, and returns then. NULL: they are done at
+	 * once. */
 	void (*drain)(struct blk_backend *b);
 	void (*destroy)(struct blk_backend *b); /* none is under way */
 };

@@ -33,6 +33,7 @@ struct physical {
 	struct disk *disk;
 	u64 first;
 	struct list_node open; /* in the list of those that are */
+	bool draining;	       /* requests end with the command that is under way */
 	struct slot slot[SLOTS];
 };
 
@@ -87,8 +88,8 @@ static void next_command(struct slot *s)
 		s->range++;
 		s->done = 0;
 	}
-	if (s->range == io->ranges) {
-		end_request(s, true);
+	if (s->range == io->ranges || s->owner->draining) {
+		end_request(s, s->range == io->ranges);
 		return;
 	}
 	r = &io->range[s->range];
@@ -145,13 +146,19 @@ static bool busy(const struct physical *p)
 	return false;
 }
 
-/* The driver's deadlines end it at the latest. */
+/* What the disk has not started is not, what it does is waited for, and no request goes on with
+ * another command: one deadline of the driver's is the most that it takes. */
 static void drain(struct blk_backend *b)
 {
 	struct physical *p = container_of(b, struct physical, b);
 
+	p->draining = true;
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (p->slot[i].io && p->disk->ops->cancel(p->disk, &p->slot[i].cmd))
+			end_request(&p->slot[i], false);
 	while (busy(p))
 		p->disk->ops->poll(p->disk);
+	p->draining = false;
 }
 
 static void destroy(struct blk_backend *b)

@@ -481,6 +481,11 @@ static void ahci_submit(struct disk *d, struct disk_cmd *c)
 	start_next(p);
 }
 
+static bool ahci_cancel(struct disk *d, struct disk_cmd *c)
+{
+	return disk_take_back(&container_of(d, struct port, disk)->queue, c);
+}
+
 static void ahci_poll(struct disk *d)
 {
 	struct port *p = container_of(d, struct port, disk);
@@ -495,6 +500,7 @@ static void ahci_poll(struct disk *d)
 static const struct disk_ops ahci_ops = {
 	.name = "ahci",
 	.submit = ahci_submit,
+	.cancel = ahci_cancel,
 	.poll = ahci_poll,
 };
 

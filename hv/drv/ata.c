@@ -478,6 +478,13 @@ static void ata_submit(struct disk *d, struct disk_cmd *c)
 	start_next(drive->channel);
 }
 
+static bool ata_cancel(struct disk *d, struct disk_cmd *c)
+{
+	struct drive *drive = container_of(d, struct drive, disk);
+
+	return disk_take_back(&drive->channel->queue[drive->unit], c);
+}
+
 static void ata_poll(struct disk *d)
 {
 	struct channel *ch = container_of(d, struct drive, disk)->channel;
@@ -492,6 +499,7 @@ static void ata_poll(struct disk *d)
 static const struct disk_ops ata_ops = {
 	.name = "ata",
 	.submit = ata_submit,
+	.cancel = ata_cancel,
 	.poll = ata_poll,
 };
 

@@ -66,6 +66,18 @@ void disk_submit(struct disk *d, struct disk_cmd *c)
 		c->done(c, false);
 }
 
+bool disk_take_back(struct list_node *queue, struct disk_cmd *c)
+{
+	struct list_node *n;
+
+	list_for_each (n, queue)
+		if (n == &c->node) {
+			list_del(n);
+			return true;
+		}
+	return false;
+}
+
 /* ---- reading at boot ---- */
 
 struct wait {

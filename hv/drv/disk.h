@@ -47,6 +47,8 @@ struct disk;
 struct disk_ops {
 	const char *name; /* of the kind of controller */
 	void (*submit)(struct disk *d, struct disk_cmd *c);
+	/* Takes back what was submitted and has not been started: it is not done() any more. */
+	bool (*cancel)(struct disk *d, struct disk_cmd *c);
 	/* Does what an interrupt or a deadline would, if it is due: for those who cannot wait for
 	 * interrupts. */
 	void (*poll)(struct disk *d);
@@ -67,6 +69,9 @@ struct disk *disk_at(unsigned index); /* index < disk_count(), in the order they
 
 /* Submits a command after a look at its range: what lies outside the disk is done with false. */
 void disk_submit(struct disk *d, struct disk_cmd *c);
+
+/* For drivers: takes the command from the queue that it waits in. False: it does not. */
+bool disk_take_back(struct list_node *queue, struct disk_cmd *c);
 
 /* Reads and waits, by HLT: at boot. sectors: up to DISK_SECTORS_MAX. ERR_RANGE; ERR_TIMEOUT: it
  * failed. */

@@ -297,6 +297,26 @@ static void test_many(void **state)
 	assert_int_equal(tq.next, TIMER_NEVER);
 }
 
+/* What waits can be taken back, what the disk does cannot. */
+static void test_cancel(void **state)
+{
+	struct disk *d = disk_at(0);
+	struct request r[10] = { 0 };
+	unsigned before = m.commands;
+	u8 a[512];
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++)
+		submit(&r[i], d, DISK_READ, 10 * i, 1, a);
+	assert_false(d->ops->cancel(d, &r[7].cmd));
+	assert_true(d->ops->cancel(d, &r[8].cmd));
+	assert_true(interrupt());
+	assert_true(interrupt());
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(r[i].over, i != 8);
+	assert_int_equal(m.commands, before + 9);
+}
+
 /* One of several fails; the others do not. */
 static void test_error(void **state)
 {
@@ -395,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_write_and_read),
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_error),
 		cmocka_unit_test(test_short),
 		cmocka_unit_test(test_hang),

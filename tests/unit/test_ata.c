@@ -138,6 +138,26 @@ static void test_queue(void **state)
 	assert_int_equal(m.commands, before + 5);
 }
 
+/* What waits can be taken back, what the disk does cannot. */
+static void test_cancel(void **state)
+{
+	struct disk *d = disk_at(0);
+	struct request r[3] = { 0 };
+	unsigned before = m.commands;
+	u8 a[512];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		submit(&r[i], d, DISK_READ, 2 * i, 1, a);
+	assert_false(d->ops->cancel(d, &r[0].cmd));
+	assert_true(d->ops->cancel(d, &r[1].cmd));
+	assert_false(d->ops->cancel(d, &r[1].cmd));
+	irq(14);
+	irq(14);
+	assert_true(r[0].over == 1 && r[0].ok && r[1].over == 0 && r[2].over == 1 && r[2].ok);
+	assert_int_equal(m.commands, before + 2);
+}
+
 /* What lies side by side becomes one command, up to 64 KB, and nothing else does. */
 static void test_merging(void **state)
 {
@@ -345,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_range),
 		cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_merging),
 		cmocka_unit_test(test_merged_errors),
 		cmocka_unit_test(test_error),

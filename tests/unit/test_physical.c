@@ -70,13 +70,21 @@ static void mock_submit(struct disk *d, struct disk_cmd *c)
 	list_add_tail(&m->queue, &c->node);
 }
 
+/* The first one is under way. */
+static bool mock_cancel(struct disk *d, struct disk_cmd *c)
+{
+	struct mock *m = container_of(d, struct mock, disk);
+
+	return m->queue.next != &c->node && disk_take_back(&m->queue, c);
+}
+
 static void mock_poll(struct disk *d)
 {
 	step(container_of(d, struct mock, disk));
 }
 
 static const struct disk_ops mock_ops = {
-	.name = "mock", .submit = mock_submit, .poll = mock_poll
+	.name = "mock", .submit = mock_submit, .cancel = mock_cancel, .poll = mock_poll
 };
 
 void cpu_idle(u64 deadline)
@@ -379,11 +387,12 @@ static void test_errors(void **state)
 	free(r.memory);
 }
 
-/* As many at a time as promised, and a drain ends them all. */
+/* As many at a time as promised; a drain ends them all, and waits only for what the disk does. */
 static void test_depth_and_drain(void **state)
 {
 	struct blk_backend *b = open_it(&data, false, OK);
 	struct request *r = calloc(b->depth + 1, sizeof(*r));
+	unsigned before;
 	u8 memory[4096];
 
 	(void)state;
@@ -394,14 +403,38 @@ static void test_depth_and_drain(void **state)
 	assert_true(r[b->depth].over == 1 && !r[b->depth].ok);
 	for (unsigned i = 0; i < b->depth; i++)
 		assert_int_equal(r[i].over, 0);
+	before = mock[0].commands;
 	b->ops->drain(b);
+	assert_int_equal(mock[0].commands - before, 1);
 	for (unsigned i = 0; i < b->depth; i++)
-		assert_true(r[i].over == 1 && r[i].ok);
+		assert_true(r[i].over == 1 && r[i].ok == !i);
 	submit(&r[0], b, BLK_READ, 0, 8);
 	assert_int_equal(r[0].over, 0);
 	b->ops->drain(b);
 	b->ops->destroy(b);
 	free(r);
+}
+
+/* A request of many commands ends with the one that is under way; the next ones do as ever. */
+static void test_drain_of_a_long_request(void **state)
+{
+	struct blk_backend *b = open_it(&data, false, OK);
+	struct request r = { .io = { .op = BLK_WRITE_ZEROES, .ranges = 16, .done = done } };
+	unsigned before = mock[0].commands;
+
+	(void)state;
+	for (unsigned i = 0; i < r.io.ranges; i++)
+		r.io.range[i] = (struct blk_range){ .sectors = PART_N };
+	b->ops->submit(b, &r.io);
+	b->ops->drain(b);
+	assert_true(r.over == 1 && !r.ok);
+	assert_int_equal(mock[0].commands - before, 1);
+	b->ops->submit(b, &r.io);
+	run(&mock[0]);
+	assert_true(r.over == 2 && r.ok);
+	assert_int_equal(
+		mock[0].commands - before, 1 + 16 * DIV_ROUND_UP(PART_N, DISK_SECTORS_MAX));
+	b->ops->destroy(b);
 }
 
 int main(void)
@@ -414,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_flush_and_zeroes),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_depth_and_drain),
+		cmocka_unit_test(test_drain_of_a_long_request),
 	};
 
 	return cmocka_run_group_tests(tests, setup_all, teardown_all);
