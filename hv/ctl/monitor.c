@@ -17,13 +17,13 @@
 #define ESCAPE	     0x1d /* Ctrl-] */
 #define PROMPT	     "triptych> "
 #define ANSWER_ORDER 3u
-#define NAMES_MAX    1024u
 #define SCREEN_MAX   2048u
 #define GREETING                                                                                   \
 	"\r\nThe monitor: \"help\" lists its commands, \"console\" or Ctrl-] goes back.\r\n"
 
 static struct {
 	bool front;	/* the keyboard is ours */
+	bool called;	/* it was taken for us, and we are not at the front yet */
 	bool posted;	/* the task is in a queue */
 	bool under_way; /* the call */
 	bool leave;	/* to the console, when the call is done */
@@ -31,9 +31,8 @@ static struct {
 	struct editor editor;
 	struct call call;
 	char *answer;
-	char names[NAMES_MAX]; /* of the VMs, each with its end, for completion */
-	size_t names_len;
-	char screen[SCREEN_MAX]; /* what goes to the terminal next */
+	char name[MANIFEST_NAME_MAX + 1]; /* a candidate for completion */
+	char screen[SCREEN_MAX];	  /* what goes to the terminal next */
 	size_t screen_len;
 } m;
 
@@ -82,17 +81,6 @@ static void say_lines(const char *s)
 
 /* ---- completion ---- */
 
-static void add_name(struct vm *vm, void *ctx)
-{
-	size_t n = strlen(vm->cfg.name) + 1;
-
-	(void)ctx;
-	if (n > NAMES_MAX - m.names_len)
-		return;
-	memcpy(m.names + m.names_len, vm->cfg.name, n);
-	m.names_len += n;
-}
-
 static bool starts(const char *s, const char *with)
 {
 	return !strncmp(s, with, strlen(with));
@@ -106,12 +94,29 @@ static const char *nth_command(const char *word, unsigned index)
 	return NULL;
 }
 
+struct nth {
+	const char *word;
+	unsigned left; /* that are not the one */
+	bool found;
+};
+
+static void take_nth(struct vm *vm, void *ctx)
+{
+	struct nth *n = ctx;
+
+	if (n->found || !starts(vm->cfg.name, n->word) || n->left--)
+		return;
+	n->found = true;
+	memcpy(m.name, vm->cfg.name, sizeof(m.name));
+}
+
+/* There may be thousands: none is kept but the one asked for. */
 static const char *nth_name(const char *word, unsigned index)
 {
-	for (size_t at = 0; at < m.names_len; at += strlen(m.names + at) + 1)
-		if (starts(m.names + at, word) && !index--)
-			return m.names + at;
-	return NULL;
+	struct nth n = { word, index, false };
+
+	vms_each(take_nth, &n);
+	return n.found ? m.name : NULL;
 }
 
 /* The first word is a command, the others may be VMs. */
@@ -123,10 +128,6 @@ static const char *complete(
 		len--;
 	if (!len)
 		return nth_command(word, index);
-	if (!index) {
-		m.names_len = 0;
-		vms_each(add_name, NULL);
-	}
 	return nth_name(word, index);
 }
 
@@ -142,11 +143,23 @@ static void each_shares(struct vm *vm, void *ctx)
 static void come_to_front(void)
 {
 	m.front = true;
+	m.called = false;
 	vmconsole_by_line(true);
 	vms_each(each_shares, NULL);
 	say(GREETING);
 	editor_next(&m.editor);
 	flush(true);
+}
+
+/* What was typed, and not for us yet. */
+static void look_for_input(void)
+{
+	if (!m.front && console_taken())
+		m.called = true;
+	if (m.front || m.called)
+		post();
+	else
+		vms_input();
 }
 
 static void go_back(void)
@@ -156,7 +169,7 @@ static void go_back(void)
 	flush(false);
 	vmconsole_by_line(false);
 	console_give_back();
-	vms_input();
+	look_for_input();
 }
 
 bool monitor_run_console(struct call *c)
@@ -257,7 +270,7 @@ static void work(struct task *t)
 
 	(void)t;
 	m.posted = false;
-	if (!m.front)
+	if (m.called)
 		come_to_front();
 	while (m.front && !m.under_way && console_read_taken(&byte, 1))
 		key(byte);
@@ -267,10 +280,7 @@ static void work(struct task *t)
 static void on_input(void *ctx)
 {
 	(void)ctx;
-	if (m.front || console_taken())
-		post();
-	else
-		vms_input();
+	look_for_input();
 }
 
 void monitor_start(void)

@@ -138,3 +138,8 @@ void runq_charge(struct runq *q, struct runner *r, u64 ticks)
 	}
 	q->vtime = MAX(q->vtime, least);
 }
+
+void runq_forgive(struct runq *q, struct runner *r, u64 debt)
+{
+	r->share->vtime = MIN(r->share->vtime, q->vtime + debt);
+}

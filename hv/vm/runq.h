@@ -68,7 +68,11 @@ void runq_pass_over(struct runq *q, const struct runner *r);
  */
 struct runner *runq_pick(struct runq *q, u64 now, u64 *until);
 
-/* Puts ticks that r has run to the account of its share. */
+/* Puts ticks that r has run, or that the CPU was busy for it, to the account of its share. */
 void runq_charge(struct runq *q, struct runner *r, u64 ticks);
+
+/* The share of r, which was charged, is at most so many ticks ahead of who is furthest behind: for
+ * what cannot be interrupted, and would keep it waiting for long. */
+void runq_forgive(struct runq *q, struct runner *r, u64 debt);
 
 #endif

@@ -205,11 +205,23 @@ static void charge_since(struct sched_cpu *c, struct runner *r, u64 since)
 	spin_unlock(&c->lock);
 }
 
+/* A chore is done at a stretch, be it as long as the making of a large VM. The next, which may be
+ * the monitor's, does not wait for that time once more for each vcpu that is busy. */
 void sched_chore_done(u64 since)
 {
 	struct sched_cpu *c = mine();
 
-	charge_since(c, &c->chores, since);
+	spin_lock(&c->lock);
+	runq_charge(&c->q, &c->chores, rdtsc() - since);
+	runq_forgive(&c->q, &c->chores, c->q.slice);
+	spin_unlock(&c->lock);
+}
+
+void sched_charge(struct vcpu *v, u64 since)
+{
+	BUG_ON(v->sched.cpu != this_cpu());
+	v->sched.ran_ticks += rdtsc() - since;
+	charge_since(mine(), &v->sched.runner, since);
 }
 
 /* ---- whose state is in the processor ---- */

@@ -89,6 +89,9 @@ bool sched_step(struct vcpu **v);
 void sched_chores(const struct percpu *cpu);
 void sched_chore_done(u64 since);
 
+/* sched_charge(): this CPU, which is the vcpu's, was busy on its behalf since then (TSC). */
+void sched_charge(struct vcpu *v, u64 since);
+
 /*
  * vcpu_post(): gives a vcpu work (WORK_*), from any CPU: it looks at it before its next entry,
  * which is soon if it runs, and wakes for it if it is asleep. The caller makes sure that the vcpu

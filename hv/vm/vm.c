@@ -39,7 +39,8 @@ void vm_end(struct vm *vm, enum vm_end why, u8 status)
 {
 	struct vcpu *v;
 
-	if (vm->end != VM_END_NONE)
+	/* A reset is an end that it comes back from, and no answer to who wants it gone. */
+	if (vm->end != VM_END_NONE && !(vm->end == VM_END_RESET && why == VM_END_DESTROYED))
 		return;
 	vm->end = why;
 	vm->end_status = status;

@@ -111,7 +111,8 @@ bool vm_start(struct vm *vm) __must_check;
 /* The same after a reset: all devices begin anew. */
 bool vm_restart(struct vm *vm) __must_check;
 
-/* Ends the VM: the first reason given stands. Its vcpus stop soon. */
+/* Ends the VM: the first reason given stands, but for a reset, which VM_END_DESTROYED replaces. Its
+ * vcpus stop soon. With its lock, if it has one (hv/vm/shared.h). */
 void vm_end(struct vm *vm, enum vm_end why, u8 status);
 /* A vcpu has stopped, as vm->end is set; on its CPU. True: it was the last. */
 bool vcpu_has_stopped(struct vcpu *v) __must_check;

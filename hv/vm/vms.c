@@ -30,6 +30,8 @@
 #include "hv/vm/debug.h"
 #include "hv/vm/vm.h"
 
+#define RESETS_LOGGED 10 /* at a time, and one a second: guests make them */
+
 static struct {
 	struct spinlock lock;
 	struct list_node list;		     /* of all VMs, in the order of their admission */
@@ -126,7 +128,8 @@ void vms_input(void)
 void vms_focus(const struct vm *vm)
 {
 	spin_lock(&vms.lock);
-	vms.focus = vm;
+	if (!vm || !vm->gone)
+		vms.focus = vm;
 	choose_input();
 	spin_unlock(&vms.lock);
 }
@@ -426,30 +429,36 @@ static void finish(struct vm *vm)
 	tell(vm);
 	task_init(&vm->burial, wind_up);
 	if (delist(vm))
-		wind_up(&vm->burial);
+		task_post(&vm->burial, vm->cpu);
 }
 
-/* A VM that has not been created. */
+/* A VM that has not been created, with its end. */
 static void forget(struct vm *vm)
 {
+	report_end(vm->cfg.name, vm_end_name(vm->end), 0, vm->end_why);
+	if (vm->end == VM_END_CRASH)
+		failed("VM %s: %.*s", vm->cfg.name, LOADER_ERR_MAX - 48, vm->end_why);
+	tell(vm);
 	(void)delist(vm);
 	vm_free(vm);
 	uncount();
 	admit_more();
 }
 
+static void end_locked(struct vm *vm)
+{
+	vm_lock(vm);
+	vm_end(vm, VM_END_DESTROYED, 0);
+	vm_unlock(vm);
+}
+
 static void begin(struct vm *vm)
 {
-	char err[LOADER_ERR_MAX];
-
-	if (READ_ONCE(vms.quit)) {
-		report_end(vm->cfg.name, vm_end_name(VM_END_DESTROYED), 0, "");
-		forget(vm);
-		return;
-	}
-	if (vm_create(vm, vms.with, err) != OK) {
-		report_end(vm->cfg.name, "crash", 0, err);
-		failed("VM %s: %.*s", vm->cfg.name, LOADER_ERR_MAX - 48, err);
+	if (READ_ONCE(vms.quit))
+		vm->end = VM_END_DESTROYED;
+	else if (vm_create(vm, vms.with, vm->end_why) != OK)
+		vm->end = VM_END_CRASH;
+	if (vm->end != VM_END_NONE) {
 		forget(vm);
 		return;
 	}
@@ -471,15 +480,29 @@ static void begin(struct vm *vm)
 	spin_unlock(&vms.lock);
 	tell(vm);
 	if (READ_ONCE(vms.quit)) /* too late for it to have been ended with the others */
-		vm_end(vm, VM_END_DESTROYED, 0);
+		end_locked(vm);
+}
+
+/* At its own cost: a guest may do nothing but that. */
+static bool restart(struct vm *vm)
+{
+	static struct ratelimit resets = RATELIMIT(RESETS_LOGGED);
+	u64 since = rdtsc();
+	bool goes_on;
+
+	log_guest(&resets, LOG_INFO, "%s: %s", vm->cfg.name, vm_end_name(vm->end));
+	goes_on = vm_restart(vm);
+	sched_charge(vm->vcpu[0], since);
+	return goes_on;
 }
 
 /* All of its vcpus have stopped since vm->end is set. */
 static void over(struct vm *vm)
 {
+	if (vm->end == VM_END_RESET && vm->cfg.reboot && restart(vm))
+		return;
 	log_info("%s: %s", vm->cfg.name, vm_end_name(vm->end));
-	if (vm->end != VM_END_RESET || !vm->cfg.reboot || !vm_restart(vm))
-		finish(vm);
+	finish(vm);
 }
 
 static void over_at_home(struct task *t)
@@ -532,19 +555,18 @@ static void chore(void)
 static void serve(void *arg)
 {
 	struct vcpu *v;
-	u64 since;
 
 	(void)arg;
 	while (!__atomic_load_n(&vms.over, __ATOMIC_RELAXED)) {
 		bool chores = sched_step(&v);
+		u64 since = rdtsc();
 
-		since = rdtsc();
 		if (v)
 			stopped(v);
-		else if (chores)
-			chore();
-		if (v || chores)
-			sched_chore_done(since);
+		if (!chores)
+			continue;
+		chore();
+		sched_chore_done(since);
 	}
 }
 
@@ -647,17 +669,32 @@ enum status vms_create(const char *what, char *err)
 
 static struct task quit_task[CPUS_MAX];
 
+/* One of this CPU's that is not at its end. It stays there without the lock, as it leaves the list
+ * on this CPU only; and its own lock is not taken under that one. */
+static struct vm *next_to_end(void)
+{
+	struct vm *vm, *found = NULL;
+
+	spin_lock(&vms.lock);
+	list_for_each_entry (vm, &vms.list, node) {
+		enum vm_end end = READ_ONCE(vm->end);
+
+		if (vm->begun && vm->cpu == this_cpu() &&
+			(end == VM_END_NONE || end == VM_END_RESET))
+			found = vm;
+	}
+	spin_unlock(&vms.lock);
+	return found;
+}
+
 /* Those of this CPU. */
 static void end_all(struct task *t)
 {
 	struct vm *vm;
 
 	(void)t;
-	spin_lock(&vms.lock);
-	list_for_each_entry (vm, &vms.list, node)
-		if (vm->begun && vm->cpu == this_cpu())
-			vm_end(vm, VM_END_DESTROYED, 0);
-	spin_unlock(&vms.lock);
+	while ((vm = next_to_end()))
+		end_locked(vm);
 }
 
 void vms_quit(void)

@@ -15,11 +15,12 @@ SHARE = 0.05  # how far a share may be from its weight
 SECOND = 100_000_000  # ticks of Bochs
 
 
-def tiny(folder: Path, name: str, words: str, *more: str, guest: str = "load", mem: str = "4M") -> list[str]:
+def tiny(folder: Path, name: str, words: str, *more: str, guest: str = "load", mem: str = "4M", reboot: bool = False) -> list[str]:
     """A VM file of a test guest, as arguments."""
     lines = ['boot = "elf"', f'kernel = "{GUESTS}/{guest}.elf"', 'initrd = ""', f'append = "{words}"', f'mem = "{mem}"']
     path = folder / f"{name}.toml"
-    path.write_text("\n".join([f'name = "{name}"', *lines, "testdev = true", "reboot = false", *more]) + "\n")
+    lines += ["testdev = true", f"reboot = {str(reboot).lower()}"]
+    path.write_text("\n".join([f'name = "{name}"', *lines, *more]) + "\n")
     return ["--vm", str(path)]
 
 
@@ -90,7 +91,7 @@ def test_a_cap_holds_on_an_idle_processor(in_each_mode: Starter, tmp_path: Path)
 
 QUIET = {0: "quiet0", 1: "quiet1"}
 # By processor: who disturbs all the time, and how; and who ends at once, by which guest.
-BAD = {0: {"flood": "flood", "map0": "map"}, 1: {"storm": "storm", "map1": "map"}}
+BAD = {0: {"flood": "flood", "map0": "map"}, 1: {"storm": "storm", "map1": "map", "again": "reset"}}
 CRASHES = {0: ("triple", "triple"), 1: ("garbage", "load")}
 
 
@@ -108,7 +109,7 @@ def neighbours(triptych: Starter, folder: Path, bad: bool) -> dict[str, dict[str
     for cpu, name in QUIET.items():
         args += tiny(folder, name, "for=3000", f"pin = {cpu}")
         for other, load in BAD[cpu].items():
-            args += tiny(folder, other, f"for=3000 {load if bad else 'spin'}", f"pin = {cpu}", mem="8M")
+            args += tiny(folder, other, f"for=3000 {load if bad else 'spin'}", f"pin = {cpu}", mem="8M", reboot=load == "reset")
         other, guest = CRASHES[cpu]
         args += tiny(folder, other, "garbage", f"pin = {cpu}", guest=guest) if bad else []
     run = triptych("--host-cpus", "2", *args)
@@ -117,7 +118,7 @@ def neighbours(triptych: Starter, folder: Path, bad: bool) -> dict[str, dict[str
     if bad:
         assert found.pop("triple") == "triple 0"
         assert found.pop("garbage").split()[0] in ("triple", "crash", "halt", "reset")
-    assert set(found.values()) == {"exit 1"} and len(found) == 6
+    assert set(found.values()) == {"exit 1"} and len(found) == 7
     for cpu, name in QUIET.items():
         check_shares(run, [name, *BAD[cpu]])
     assert lost_pages(run) == [0]
@@ -125,8 +126,8 @@ def neighbours(triptych: Starter, folder: Path, bad: bool) -> dict[str, dict[str
 
 
 def test_bad_neighbours(in_each_mode: Starter, tmp_path: Path) -> None:
-    """One VM triple-faults, one executes garbage, one floods its console, one sends itself interrupts, two map and unmap, all
-    without end: those that only count come as far, and have the same share, as beside VMs like themselves."""
+    """One VM triple-faults, one executes garbage, one floods its console, one sends itself interrupts, one resets itself, two
+    map and unmap, all without end: those that only count come as far, and have the same share, as beside VMs like themselves."""
     calm, disturbed = (neighbours(in_each_mode, tmp_path, bad) for bad in (False, True))
     print(f"{calm=} {disturbed=}")
     for figure, of in calm.items():

@@ -22,6 +22,7 @@ static struct {
 	struct call *waiting; /* under way, if `slow` */
 	bool slow;
 	unsigned calls;
+	struct vm *target; /* the VM that they are about */
 } cm;
 
 struct percpu *cpu_by_index(unsigned index)
@@ -84,6 +85,7 @@ static void finish_call(struct call *c)
 void call_begin(struct call *c, const struct command *cmd, const char *const word[COMMAND_ARGS])
 {
 	c->command = cmd;
+	c->vm = cm.target;
 	cm.calls++;
 	c->ok = command_check(cmd, word, c->arg, c->err);
 	if (!c->ok)

@@ -30,6 +30,7 @@ static struct {
 	unsigned vm_inputs;
 	const struct vm *focus;
 } tty;
+static unsigned more_vms; /* beside alpha: vm0, vm1, ... */
 static struct vm vm = { .cfg.name = "alpha", .begun = true };
 static struct timerq tq;
 
@@ -89,6 +90,12 @@ void vms_focus(const struct vm *chosen)
 
 void vms_each(void (*fn)(struct vm *vm, void *ctx), void *ctx)
 {
+	struct vm other = { .begun = false };
+
+	for (unsigned i = 0; i < more_vms; i++) {
+		snprintf(other.cfg.name, sizeof(other.cfg.name), "vm%u", i);
+		fn(&other, ctx);
+	}
 	fn(&vm, ctx);
 }
 
@@ -136,6 +143,8 @@ static int setup(void **state)
 	memset(&cm, 0, sizeof(cm));
 	tty.at = tty.len = 0;
 	tty.vm_inputs = 0;
+	tty.focus = NULL;
+	more_vms = 0;
 	timerq_init(&tq, 1000, now);
 	vmconsole_init(&vm.console, vm.cfg.name, true, &tq);
 	if (!tty.input)
@@ -234,8 +243,10 @@ static void console_goes_back(void **state)
 {
 	(void)state;
 	type("\x1d");
+	tty.focus = &vm;
 	type("console\r");
 	assert_false(tty.taken);
+	assert_null(tty.focus);
 	assert_int_equal(tty.vm_inputs, 1);
 	vm_says("x");
 	assert_string_equal(shown, "x");
@@ -243,6 +254,55 @@ static void console_goes_back(void **state)
 	type("console alpha extra\r");
 	assert_non_null(strstr(shown, "\"extra\" is one too many"));
 	assert_true(tty.taken);
+}
+
+/* The answer to a command is no reason to take the keyboard back that was given away behind it. */
+static void what_is_given_back_stays_so(void **state)
+{
+	(void)state;
+	type("\x1d");
+	type("vms\r\x1d");
+	assert_false(tty.taken);
+	assert_null(strstr(shown, "The monitor: "));
+	type("ls\r");
+	assert_false(tty.taken);
+	type("\x1d");
+	cm.target = &vm;
+	type("vms\rconsole alpha\r");
+	assert_false(tty.taken);
+	assert_ptr_equal(tty.focus, &vm);
+	assert_null(strstr(shown, "The monitor: "));
+	vm_says("x");
+	assert_string_equal(shown, "x");
+	cm.target = NULL;
+}
+
+/* Away and back in one go: what stands between was for the VM, and is dropped as always. */
+static void away_and_back_at_once(void **state)
+{
+	(void)state;
+	type("\x1d");
+	assert_ends(type("vms\r\x1dls\r\x1d"), "\r" READY);
+	assert_non_null(strstr(shown, "The monitor: "));
+	assert_true(tty.taken);
+}
+
+/* All names, as many VMs as there may be. */
+static void many_names(void **state)
+{
+	(void)state;
+	type("\x1d");
+	more_vms = VM_ID_MAX - 1;
+	type("stats vm400\t");
+	type("\t");
+	for (unsigned i = 4000; i < 4010; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "vm%u  ", i);
+		assert_non_null(strstr(shown, name));
+	}
+	type("\x15stats al\t\r");
+	assert_non_null(strstr(shown, "vm: alpha\r\n"));
 }
 
 /* Also those that are longer than what is kept for the screen. */
@@ -277,6 +337,9 @@ int main(void)
 		TEST(one_at_a_time),
 		TEST(vms_write_above_the_line),
 		TEST(console_goes_back),
+		TEST(what_is_given_back_stays_so),
+		TEST(away_and_back_at_once),
+		TEST(many_names),
 		TEST(long_answers_come_whole),
 	};
 

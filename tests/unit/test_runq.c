@@ -399,6 +399,69 @@ static void a_vm_on_two_cpus_has_a_part_on_each(void **state)
 	assert_part(4, 10 * SECOND, 4, 6);
 }
 
+/* It ran for far longer than a slice, and could not be interrupted: it waits for as long as the
+ * others need for a slice, and does not pay for all of it. */
+static void a_debt_has_a_limit(void **state)
+{
+	u64 until, waited;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		begin(i, 100, 0);
+	run_until(now + SECOND);
+	while (runq_pick(&q, now, &until) != &r[0])
+		continue;
+	for (unsigned i = 1; i < 4; i++)
+		if (list_empty(&r[i].node))
+			runq_add(&q, &r[i], false);
+	now += SECOND;
+	runq_charge(&q, &r[0], SECOND);
+	runq_forgive(&q, &r[0], SLICE);
+	runq_add(&q, &r[0], true);
+	waited = now;
+	while (step(TIMER_NEVER))
+		continue;
+	assert_in_range(now - waited, 3 * SLICE, 8 * SLICE);
+}
+
+/* What is no more than the limit is paid. */
+static void a_small_debt_is_paid(void **state)
+{
+	u64 until, before;
+
+	(void)state;
+	begin(0, 100, 0);
+	begin(1, 100, 0);
+	assert_ptr_equal(runq_pick(&q, now, &until), &r[0]);
+	before = s[0].vtime;
+	runq_charge(&q, &r[0], SLICE / 2);
+	runq_forgive(&q, &r[0], SLICE);
+	assert_int_equal(s[0].vtime, before + SLICE / 2);
+}
+
+/* One whose slices are short, and who makes the CPU work for it in between, pays for both. */
+static void work_on_its_behalf_is_charged(void **state)
+{
+	u64 from = now, until, worked = 0;
+
+	(void)state;
+	begin(0, 100, 0);
+	begin(1, 100, 0);
+	while (now < from + SECOND) {
+		struct runner *p = runq_pick(&q, now, &until);
+		u64 ticks = p == &r[0] ? 1 : SLICE, behalf = p == &r[0] ? 3 * SLICE : 0;
+
+		runq_charge(&q, p, ticks);
+		runq_charge(&q, p, behalf);
+		worked += behalf + (p == &r[0]);
+		ran[p - r] += ticks;
+		now += ticks + behalf;
+		runq_add(&q, p, p == &r[0]);
+	}
+	assert_in_range(worked, SECOND / 2 - 4 * SLICE, SECOND / 2 + 4 * SLICE);
+	assert_in_range(ran[1], SECOND / 2 - 4 * SLICE, SECOND / 2 + 4 * SLICE);
+}
+
 static void a_cap_is_all_vcpus(void **state)
 {
 	u64 from = now;
@@ -434,6 +497,9 @@ int main(void)
 		cmocka_unit_test_setup(vcpus_share_their_vms_part, setup),
 		cmocka_unit_test_setup(one_busy_vcpu_has_its_vms_part, setup),
 		cmocka_unit_test_setup(a_vm_on_two_cpus_has_a_part_on_each, setup),
+		cmocka_unit_test_setup(a_debt_has_a_limit, setup),
+		cmocka_unit_test_setup(a_small_debt_is_paid, setup),
+		cmocka_unit_test_setup(work_on_its_behalf_is_charged, setup),
 		cmocka_unit_test_setup(a_cap_is_all_vcpus, setup),
 	};
 

@@ -9,6 +9,7 @@
  *   map      maps pages, touches them and takes them away; wants more than 4 MB
  *   storm    sends itself interrupts; with more processors, the others, which are in HLT
  *   sleep    halts for "rest=MS" (1 if it is not given), works for a tenth of a millisecond
+ *   reset    resets itself at once, until the time is over; wants "reboot = true"
  *   garbage  executes bytes that mean nothing; that ends the VM in some way or other
  */
 #include "tests/guest/lib/smp.h"
@@ -22,6 +23,7 @@
 #define SEED	   0x9e3779b97f4a7c15ul
 #define BATCH	   1000u
 #define GARBAGE_AT 0x200000ul
+#define KEPT_AT	   0x300000ul /* beyond the image: it stays as it is at a reset */
 
 static u64 end;
 static volatile u64 count;
@@ -112,6 +114,22 @@ static void snooze(void)
 		count++;
 }
 
+static void reset(void)
+{
+	struct {
+		u64 seed, end, count;
+	} *kept = (void *)KEPT_AT;
+
+	if (kept->seed != SEED) {
+		kept->seed = SEED;
+		kept->end = end;
+	}
+	end = kept->end;
+	count = kept->count++;
+	if (!done())
+		outb(0xcf9, 0x06);
+}
+
 static void garbage(void)
 {
 	static const struct descriptor_ptr none;
@@ -135,6 +153,7 @@ static const struct {
 	{ "map", map },
 	{ "storm", storm },
 	{ "sleep", snooze },
+	{ "reset", reset },
 	{ "garbage", garbage },
 	{ "spin", spin },
 };
