@@ -762,4 +762,5 @@ const struct cpu_ops vmx_cpu_ops = {
 	.dump = vmx_dump,
 	.field = field,
 	.trace = set_exit_address,
+	.last_exit = vmx_last_exit,
 };

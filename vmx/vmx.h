@@ -81,6 +81,7 @@ static inline struct vmx_vcpu *vmx_of(struct vcpu *v)
 /* entry.S */
 u64 vmx_enter(struct vcpu *v, bool launched);
 extern const char vmx_exit[], vmx_exit_shared[], vmx_exit_traced[];
+void vmx_last_exit(const struct vcpu *v, struct last_exit *last); /* cpu_ops.last_exit */
 const char *vmx_trace_exit(struct vcpu *v); /* trace.c: called by entry.S, which goes on there */
 void vmx_reset_vector_state(const void *area, u64 xcr0);
 void vmx_load_sse_state(const void *area);

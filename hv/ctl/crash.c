@@ -24,7 +24,7 @@ static void compose(struct out *o, struct vcpu *v, const char *why)
 	inspect_bytes(o, "bytes", v, rip, INSN_MAX);
 	inspect_regs(o, v);
 	inspect_walk(o, v, rip);
-	inspect_exits(o, v, EXITS);
+	inspect_end(o, v, EXITS);
 	inspect_story(o, v);
 }
 

@@ -20,9 +20,13 @@ void inspect_walk(struct out *o, struct vcpu *v, gva_t gva);
 /* The bytes at a linear address, as one string of hexadecimal digits: as many as can be read. */
 void inspect_bytes(struct out *o, const char *key, struct vcpu *v, gva_t gva, unsigned count);
 
-/* The last exits, as far as they are recorded. inspect_exits(): as a table; inspect_story(): in
- * words. */
+/*
+ * The last exits, as far as they are recorded. inspect_exits(): as a table; inspect_end(): with the
+ * very last, and the memory that it was about, recorded or not, as the end of the vcpu's VM;
+ * inspect_story(): in words.
+ */
 void inspect_exits(struct out *o, const struct vcpu *v, unsigned count);
+void inspect_end(struct out *o, const struct vcpu *v, unsigned count);
 void inspect_story(struct out *o, const struct vcpu *v);
 
 #endif

@@ -8,6 +8,7 @@
 #define HV_CTL_TRACE_H
 
 #include "hv/lib/util.h"
+#include "hv/mem/addr.h"
 
 #define TRACE_EXITS_MAX 65536u
 
@@ -16,6 +17,15 @@ struct vcpu;
 struct trace_exit {
 	u64 tsc, rip, info; /* info: what the provider knows besides, such as the qualification */
 	const char *reason; /* stays valid */
+};
+
+/* The last exit of a vcpu, which the processor keeps whether exits are recorded or not. Its rip is
+ * where the vcpu is now: behind the instruction, if that is complete. */
+struct last_exit {
+	struct trace_exit exit;
+	bool memory, gva_valid; /* gpa is what it was about; and gva */
+	gpa_t gpa;
+	gva_t gva;
 };
 
 /* Exits of one reason at one instruction. */

@@ -25,22 +25,59 @@ static const struct trace_exit *exit_at(const struct trace *t, unsigned n, unsig
 	return &t->exit[(t->total - n + i) % t->size];
 }
 
-void inspect_exits(struct out *o, const struct vcpu *v, unsigned count)
+/* It was entered: with the way into the first entry, which is counted as well. */
+static bool has_exited(const struct vcpu *v)
+{
+	u64 entries = 0;
+
+	for (unsigned k = 0; k < EXIT_KINDS; k++)
+		entries += v->exits[k].count;
+	return entries != 0;
+}
+
+static void exit_row(struct out *o, const struct trace_exit *e)
+{
+	out_row(o);
+	out_number(o, "tsc", e->tsc);
+	out_hex(o, "rip", e->rip);
+	out_text(o, "reason", "%s", e->reason);
+	out_hex(o, "info", e->info);
+	out_row_end(o);
+}
+
+/* only: it is all there is, if none are recorded; or NULL. */
+static void exits_table(
+	struct out *o, const struct vcpu *v, unsigned count, const struct trace_exit *only)
 {
 	unsigned n = MIN(recorded(v->trace), count);
 
 	out_table(o, "exits");
-	for (unsigned i = 0; i < n; i++) {
-		const struct trace_exit *e = exit_at(v->trace, n, i);
-
-		out_row(o);
-		out_number(o, "tsc", e->tsc);
-		out_hex(o, "rip", e->rip);
-		out_text(o, "reason", "%s", e->reason);
-		out_hex(o, "info", e->info);
-		out_row_end(o);
-	}
+	for (unsigned i = 0; i < n; i++)
+		exit_row(o, exit_at(v->trace, n, i));
+	if (!n && only)
+		exit_row(o, only);
 	out_table_end(o);
+}
+
+void inspect_exits(struct out *o, const struct vcpu *v, unsigned count)
+{
+	exits_table(o, v, count, NULL);
+}
+
+void inspect_end(struct out *o, const struct vcpu *v, unsigned count)
+{
+	struct last_exit last;
+
+	if (!has_exited(v)) {
+		exits_table(o, v, count, NULL);
+		return;
+	}
+	v->ops->last_exit(v, &last);
+	if (last.memory)
+		out_hex(o, "exit_gpa", last.gpa.v);
+	if (last.gva_valid)
+		out_hex(o, "exit_gva", last.gva.v);
+	exits_table(o, v, count, &last.exit);
 }
 
 static bool begin_recording(struct vcpu *v)
@@ -160,6 +197,24 @@ static void tell_exits(struct out *o, const struct trace *t)
 	}
 }
 
+/* Where nothing is recorded. */
+static void tell_last(struct out *o, const struct vcpu *v)
+{
+	struct last_exit last;
+	char text[96], about[48] = "";
+
+	if (has_exited(v)) {
+		v->ops->last_exit(v, &last);
+		sentence(text, sizeof(text), &last.exit);
+		if (last.memory)
+			snprintf(about, sizeof(about), ", at gpa 0x%lx", last.gpa.v);
+		out_line(o, "%lu us ago, the last exit: %s%s; it is at 0x%lx",
+			(rdtsc() - last.exit.tsc) * US_PER_SEC / tsc_hz(), text, about,
+			last.exit.rip);
+	}
+	out_line(o, "no exits are recorded: \"trace %s\" begins to record them", v->vm->cfg.name);
+}
+
 static const char *present(const struct vcpu *v)
 {
 	if (v->vm->end != VM_END_NONE)
@@ -185,8 +240,7 @@ void inspect_story(struct out *o, const struct vcpu *v)
 	if (recorded(v->trace))
 		tell_exits(o, v->trace);
 	else
-		out_line(o, "no exits are recorded: \"trace %s\" begins to record them",
-			v->vm->cfg.name);
+		tell_last(o, v);
 	out_lines_end(o);
 }
 

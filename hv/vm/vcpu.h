@@ -22,6 +22,7 @@
 struct vm;
 struct vcpu;
 struct trace;
+struct last_exit;
 struct cpuid_table;
 
 /* Registers that the provider keeps; the general ones (but RSP) are in vcpu->gpr. */
@@ -186,6 +187,8 @@ struct cpu_ops {
 	bool (*field)(struct vcpu *v, unsigned index, const char **name, u64 *value);
 	void (*trace)(
 		const struct vcpu *v); /* v->trace has come or gone: records exits, or does not */
+	/* For one that was entered at least once. */
+	void (*last_exit)(const struct vcpu *v, struct last_exit *last);
 };
 
 struct vcpu {

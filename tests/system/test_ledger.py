@@ -106,10 +106,41 @@ def test_vmreads_and_vmwrites(in_each_mode: Starter) -> None:
     assert -1 <= row["vmwrites"] - 2 * row["count"] <= 20
 
 
+CRASHES = ("--kernel", str(ROOT / "build/guest/unknown-insn.elf"), "--boot", "elf", "--initrd", "", "--mem", "16M", "--testdev")
+DEVICE = 0xFF000000  # the test device, LAYOUT_TESTDEV
+
+
+@quick
+@pytest.mark.parametrize("recorded", [0, 8])
+def test_the_report_of_a_crash(in_each_mode: Starter, recorded: int) -> None:
+    """Registers, the instruction, the walks; and the last exits, of which the very last is there without a record."""
+    run = in_each_mode(*CRASHES, *(("--trace", str(recorded)) if recorded else ()))
+    assert run.finish(120) == 1
+    (line,) = run.machine_lines("crash")
+    crash: dict[str, Any] = dict(line)
+    assert crash["vcpu"] == 0 and crash["bits"] == 64 and "does not know" in crash["why"]
+    assert re.match("0f10", crash["bytes"])  # MOVUPS
+    registers = crash["registers"]
+    assert len(registers) == 16 + 7 and registers["rip"] == crash["rip"]
+    assert hex(DEVICE) in registers.values()
+    assert [row["segment"] for row in crash["segments"]] == ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"]
+    assert [row["level"] for row in crash["guest"]][:2] == [4, 3] and crash["gpa"] == crash["rip"]
+    walk = crash.get("ept") or crash["shadow"]
+    assert walk[-1]["leads_to"] == "page" and "x" in walk[-1]["rights"]
+    assert len(crash["exits"]) == (recorded or 1)
+    last = crash["exits"][-1]
+    assert last["rip"] == crash["rip"] and last["tsc"] > 0
+    if "ept" in crash:
+        assert last["reason"] == "EPT violation" and crash["exit_gpa"] == crash["exit_gva"] == hex(DEVICE)
+    else:
+        assert last["reason"] == "exception or NMI" and last["info"] == hex(DEVICE)
+    told = crash["story"][-1 if recorded else 1]
+    assert re.search(r" us ago, .*(touched memory that is not mapped so \(to read\)|raised an exception that we intercept)", told)
+
+
 @quick
 def test_a_crash_shows_the_last_exits(in_each_mode: Starter) -> None:
-    guest = ("--kernel", str(ROOT / "build/guest/unknown-insn.elf"), "--boot", "elf", "--initrd", "", "--mem", "16M", "--testdev")
-    run = in_each_mode(*guest, "--trace", "8")
+    run = in_each_mode(*CRASHES, "--trace", "8")
     assert run.finish(120) == 1
     _, crash, after = run.log().partition("crashed:")
     assert crash and 1 <= len(re.findall(r"trace: tsc \d+ rip 0x", after)) <= 8, run.log()
