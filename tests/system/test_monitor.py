@@ -23,7 +23,7 @@ from triptych_lib import control, crash, ctl
 
 READY = b"triptych> \x1b[K"  # the prompt with nothing typed
 CTRL_BRACKET = b"\x1d"
-FOREVER = "for=100000000 sleep rest=10"
+FOREVER = "for=100000000 echo rest=10"
 FUZZ = (
     b"\n",
     b"{}\n",
@@ -183,6 +183,19 @@ def check_terminal(terminal: Monitored) -> None:
     terminal.expect(READY)
     terminal.type(b"console b\r")
     terminal.expect(b"\r\n")
+    check_consoles(terminal)
+
+
+def check_consoles(terminal: Monitored) -> None:
+    """b has the console. What is typed is echoed by the VM that was chosen, and by no other."""
+    for name, other, keys in (("b", "a", "xyz"), ("a", "b", "uvw")):
+        terminal.type(keys.encode())
+        said = "".join(terminal.expect(f"{name}| typed: {key}\r\n".encode()) for key in keys)
+        terminal.type(CTRL_BRACKET)
+        said += terminal.expect(READY)
+        assert "typed: " not in said, said
+        terminal.type(f"console {other}\r".encode())
+        terminal.expect(f"console {other}\x1b[K\r\n".encode())
 
 
 def refused(call: Callable[[], object]) -> tuple[int, str]:
@@ -231,6 +244,15 @@ def check_commands(terminal: Monitored) -> None:
     assert status == 0 and re.search(r"^a +\d+\.\d% .*\|[#+\- ]+\|$", text, re.M), text
     status, text = run("--json", "mem")
     assert status == 0 and json.loads(text)["kb"]["free"] > 0
+    command = [str(ROOT / "scripts/triptych"), "ctl", "--run", str(terminal.process.pid), "events"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as events:
+        assert events.stdout is not None
+        time.sleep(3)  # it does not say when it has subscribed
+        assert run("stop", "b") == (0, "destroyed: b\n")
+        assert json.loads(events.stdout.readline()) == {"event": "stopped", "vm": "b", "end": "destroyed", "status": 0, "why": ""}
+        assert run("create", "b") == (0, "created: b\n")
+        assert json.loads(events.stdout.readline()) == {"event": "started", "vm": "b"}
+        events.terminate()
 
 
 def check_events(client: ctl.Client) -> None:

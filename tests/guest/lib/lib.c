@@ -6,6 +6,7 @@
 
 #define COM1	   0x3f8
 #define COM1_LSR   (COM1 + 5)
+#define LSR_DR	   BIT(0)
 #define LSR_THRE   BIT(5)
 #define LINE_MAX   1024
 #define DEBUG_EXIT 0xf4
@@ -56,6 +57,11 @@ void say(const char *fmt, ...)
 	va_end(ap);
 	put(line);
 	put("\n");
+}
+
+int typed(void)
+{
+	return inb(COM1_LSR) & LSR_DR ? inb(COM1) : -1;
 }
 
 /* Where there is no such port, a triple fault ends the machine and is not mistaken for success. */

@@ -37,6 +37,8 @@ __noreturn void pass(void);
 __noreturn void skip(const char *why);
 __noreturn void fail(const char *fmt, ...) __printf(1, 2);
 void say(const char *fmt, ...) __printf(1, 2);
+/* The next byte of the console's input; negative: there is none. */
+int typed(void);
 
 /* Fails with the text and both values unless they are equal. */
 #define check_eq(got, want, ...)                                                                   \

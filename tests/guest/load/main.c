@@ -10,6 +10,7 @@
  *   storm    sends itself interrupts; with more processors, the others, which are in HLT
  *   sleep    halts for "rest=MS" (1 if it is not given), works for a tenth of a millisecond
  *   reset    resets itself at once, until the time is over; wants "reboot = true"
+ *   echo     as sleep; and says what was typed, each byte in a line of its own
  *   garbage  executes bytes that mean nothing; that ends the VM in some way or other
  */
 #include "tests/guest/lib/smp.h"
@@ -130,6 +131,15 @@ static void reset(void)
 		outb(0xcf9, 0x06);
 }
 
+static void echo(void)
+{
+	int byte;
+
+	snooze();
+	while ((byte = typed()) >= 0)
+		say("typed: %c", byte);
+}
+
 static void garbage(void)
 {
 	static const struct descriptor_ptr none;
@@ -154,6 +164,7 @@ static const struct {
 	{ "storm", storm },
 	{ "sleep", snooze },
 	{ "reset", reset },
+	{ "echo", echo },
 	{ "garbage", garbage },
 	{ "spin", spin },
 };
