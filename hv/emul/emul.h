@@ -17,8 +17,8 @@ enum emul_result {
 	EMUL_OK,      /* done: registers, flags and RIP are those after the instruction */
 	EMUL_FAULT,   /* an exception is to be injected; state is as before the instruction (REP: as
 			 of the faulting iteration) */
-	EMUL_AGAIN,   /* a REP instruction did its share of iterations; RIP unchanged, re-enter the
-			 guest */
+	EMUL_AGAIN,   /* a REP instruction did its share of iterations, or others keep changing what
+			 it needs; RIP unchanged, re-enter the guest */
 	EMUL_UNKNOWN, /* not an instruction that we emulate: the caller crashes the VM and prints
 			 the bytes */
 };

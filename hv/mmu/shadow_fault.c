@@ -446,6 +446,7 @@ static __attribute__((noinline)) enum mmu_result walk_fault(
 		f->error = w.error;
 		res = MMU_GUEST;
 		break;
+	case WALK_AGAIN: res = MMU_DONE; break;
 	default:
 		log_err("%s: shadow paging: the guest's page tables lead out of its memory, to "
 			"0x%lx",

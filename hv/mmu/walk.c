@@ -5,7 +5,9 @@
  * and only then are accessed and dirty flags set:
  *
  *   descend (entries, leaf) -> permissions -> A/D -> gpa
- *             \-> not present, reserved       \-> an entry has changed: from the start
+ *             \-> not present, reserved       \-> an entry has changed: from the start,
+ *                                                  TRIES_MAX times at most: who holds the VM's
+ *                                                  lock cannot wait for another vcpu to tire of it
  */
 #include "hv/cpu/regs.h"
 #include "hv/mmu/walk.h"
@@ -24,6 +26,8 @@
 #define LEVEL_PDPTE 3u
 #define LEVEL_PML4E 4u
 #define LEVELS	    4u
+
+#define TRIES_MAX 16u
 
 #define LINEAR_32 0xfffffffful
 
@@ -343,7 +347,7 @@ enum walk_result guest_walk(const struct guestmem *gm, const struct walk_regs *r
 		k.gva &= LINEAR_32;
 	if (!(r->cr0 & CR0_PG))
 		return identity(w, k.gva);
-	do {
+	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
 		stale = false;
 		if (likely(fmt == &format_4level))
 			res = walk_once(&k, &format_4level, &stale);
@@ -351,6 +355,8 @@ enum walk_result guest_walk(const struct guestmem *gm, const struct walk_regs *r
 			res = walk_once(&k, &format_pae, &stale);
 		else
 			res = walk_once(&k, &format_32, &stale);
-	} while (unlikely(stale));
-	return res;
+		if (likely(!stale))
+			return res;
+	}
+	return WALK_AGAIN;
 }

@@ -41,6 +41,8 @@ enum walk_result {
 	WALK_OK,
 	WALK_FAULT,   /* page fault with w->error */
 	WALK_BAD_GPA, /* a table lies outside guest RAM: w->gpa says where */
+	WALK_AGAIN,   /* others keep changing the entries: let the guest run the instruction again.
+			 Not with WALK_PEEK */
 };
 
 /* The bits that must be 0 in a present entry of this level (of the format that the registers say):

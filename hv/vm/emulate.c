@@ -145,6 +145,7 @@ static enum emul_result walk(
 	switch (guest_walk(&e->v->vm->mem, &r, GVA(linear), flags, w)) {
 	case WALK_OK: return EMUL_OK;
 	case WALK_FAULT: return page_fault(f, linear, w->error);
+	case WALK_AGAIN: return EMUL_AGAIN;
 	default:
 		log_err("%s: a guest page table lies outside its memory, at 0x%lx",
 			e->v->vm->cfg.name, w->gpa.v);
@@ -370,14 +371,16 @@ static enum emul_result next_insn(
 	}
 	*insn = buf;
 	r = fetch(e, bytes, &len, &w, f);
-	if (r == EMUL_OK)
-		r = emul_decode(buf, bytes, len, &e->cpu, f);
+	if (r != EMUL_OK)
+		return r;
+	r = emul_decode(buf, bytes, len, &e->cpu, f);
 	if (r == EMUL_OK && is_64)
 		fetch_keep(kept, &e->v->vm->mem, e->cr3, &e->cpu, &w, bytes, len, buf);
 	while (r == EMUL_AGAIN) {
 		r = fetch(e, bytes, &len, &w, f);
-		if (r == EMUL_OK)
-			r = emul_decode(buf, bytes, len, &e->cpu, f);
+		if (r != EMUL_OK)
+			return r;
+		r = emul_decode(buf, bytes, len, &e->cpu, f);
 	}
 	return r;
 }

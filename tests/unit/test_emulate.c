@@ -224,6 +224,52 @@ static void string_io(void **state)
 	assert_int_equal(v.gpr[RSI], DATA + PAGE_SIZE - 3);
 }
 
+/* Another vcpu changes the entry of the page whenever a flag is set on the way there. */
+static u64 changing;
+static unsigned changes;
+
+static void change(void *ctx, gpa_t gpa, u64 len)
+{
+	u64 pte = PT + (changing >> 12 & 511) * 8;
+
+	(void)ctx;
+	(void)len;
+	if (gpa.v != PD)
+		return;
+	assert_true(++changes < 1000);
+	vm.mem.written = NULL;
+	put(PD, get64(PD) & ~A);
+	put(pte, get64(pte) ^ BIT(9));
+	vm.mem.written = change;
+}
+
+/* Then the guest runs on, to come back with the same instruction. */
+static void entries_that_change_without_end(void **state)
+{
+	static const u64 pages[] = { CODE, DATA };
+
+	(void)state;
+	v.gpr[RAX] = 7;
+	v.gpr[RDI] = DATA;
+	for (unsigned i = 0; i < ARRAY_SIZE(pages); i++) {
+		changing = pages[i];
+		changes = 0;
+		put(PD, PT | P | W | U);
+		map(changing, frame_of(changing) | P | W);
+		vm.mem.written = change;
+		assert_true(RUN(0x48, 0x89, 0x07)); /* mov [rdi], rax */
+		vm.mem.written = NULL;
+		assert_true(changes > 0);
+		assert_false(cpu.retired);
+		assert_int_equal(cpu.vector, -1);
+		assert_int_equal(get64(frame_of(DATA)), 0);
+		map(changing, frame_of(changing) | P | W | A | D);
+	}
+	assert_true(RUN(0x48, 0x89, 0x07));
+	assert_retired(3);
+	assert_int_equal(get64(frame_of(DATA)), 7);
+}
+
 /* ---- outside 64-bit mode ---- */
 
 static void linear_addresses_wrap(void **state)
@@ -395,6 +441,7 @@ int main(void)
 		TEST(rep_returns_now_and_then),
 		TEST(rep_checks_each_page),
 		TEST(string_io),
+		TEST(entries_that_change_without_end),
 		TEST(linear_addresses_wrap),
 		TEST(pae_uses_the_registers),
 		TEST(count_of_the_address_size),

@@ -525,6 +525,35 @@ static void entries_that_change_are_read_again(void **state)
 	assert_int_equal(get(at(1), 8), 0);
 }
 
+/* Another CPU does so whenever a flag is set. */
+static unsigned flips;
+
+static void flip(void *ctx, gpa_t gpa, u64 len)
+{
+	(void)ctx;
+	(void)len;
+	if (gpa.v != at(4))
+		return;
+	assert_true(++flips < 1000);
+	gm.written = NULL;
+	put(at(4), get(at(4), 8) & ~A, 8);
+	put(at(1), get(at(1), 8) ^ BIT(9), 8);
+	gm.written = flip;
+}
+
+static void entries_that_change_without_end(void **state)
+{
+	(void)state;
+	long_mode();
+	clear_flags();
+	gm.written = flip;
+	flips = 0;
+	assert_int_equal(walk(VA, 0), WALK_AGAIN);
+	assert_int_equal(get(at(1), 8) & A, 0);
+	gm.written = NULL;
+	assert_ok(VA, 0, PAGE + (VA & 0xfff), 1);
+}
+
 /* ---- tables outside memory ---- */
 
 static void tables_outside_memory(void **state)
@@ -575,6 +604,7 @@ int main(void)
 		TEST(dirty_of_a_large_page),
 		TEST(flags_of_32_bit_entries),
 		TEST(entries_that_change_are_read_again),
+		TEST(entries_that_change_without_end),
 		TEST(tables_outside_memory),
 		TEST(hole_is_outside_memory),
 	};
