@@ -118,6 +118,7 @@ void vtlb_invlpg(struct shadow *s, u64 gva)
 	u64 allowed;
 
 	if (p) {
+		s->epoch++; /* no fault is under way: the page that the last one used falls too */
 		page_zap(s, p);
 		return;
 	}

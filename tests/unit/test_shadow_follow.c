@@ -374,6 +374,26 @@ static void test_vtlb_drops_large_pages_whole(void **state)
 	assert_true(is_cached(&m.v, two));
 }
 
+/* Also those of the table that the last fault went through, which is pinned while a fault lasts. */
+static void test_vtlb_drops_the_pieces_used_last(void **state)
+{
+	const u64 at = VA + GB + PAGE, far = 20 * PAGE_SIZE;
+
+	(void)state;
+	restart(SHADOW_VTLB, SHADOW_FAST_ALL, 0);
+	put(LARGE, 7000);
+	put(LARGE + far, 7001);
+	put(L2 + 8, LARGE | USER | GPTE_PS);
+	put(L3 + 8, USER | GPTE_PS);
+	reads(at, 1000);
+	reads(at + far, 1020);
+	put(L3 + 8, L2 | USER);
+	invlpg(at);
+	invlpg(at + far);
+	reads(at, 7000);
+	reads(at + far, 7001);
+}
+
 /* 4 MB, of which a shadow page of level 1 spans but half. */
 static void test_vtlb_drops_4_mb_whole(void **state)
 {
@@ -454,6 +474,7 @@ int main(void)
 		TEST(test_a_mapping_goes_for_each_vcpu),
 		TEST(test_vtlb),
 		TEST(test_vtlb_drops_large_pages_whole),
+		TEST(test_vtlb_drops_the_pieces_used_last),
 		TEST(test_vtlb_drops_4_mb_whole),
 		TEST(test_no_target_is_a_virtual_tlb),
 	};
