@@ -117,6 +117,7 @@ __noreturn void hv_main(u32 boot_information)
 	setup_machine(&opt);
 	setup_disks();
 	setup_report();
+	setup_try_disk(&opt);
 	if (opt.preflight)
 		preflight();
 	setup_check_guests();

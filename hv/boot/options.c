@@ -2,6 +2,7 @@
 /* The command line's words, one table row each. */
 #include "hv/boot/options.h"
 #include "hv/ctl/trace.h"
+#include "hv/drv/gpt.h"
 #include "hv/lib/string.h"
 #include "hv/lib/text.h"
 
@@ -95,6 +96,15 @@ static bool set_ledger_omit(struct options *o, struct text v)
 	return v.len != 0;
 }
 
+static bool set_try_disk(struct options *o, struct text v)
+{
+	if (!v.len || v.len > GPT_NAME_MAX)
+		return false;
+	o->try_disk = v.s;
+	o->try_disk_len = v.len;
+	return true;
+}
+
 static const struct {
 	const char *key;
 	bool (*set)(struct options *o, struct text value);
@@ -109,6 +119,7 @@ static const struct {
 	{ "cpus=", set_cpus },
 	{ "at-once=", set_at_once },
 	{ "preflight", set_preflight },
+	{ "try-disk=", set_try_disk },
 	{ "gdb", set_gdb },
 	{ "trace=", set_trace },
 	{ "ledger_omit=", set_ledger_omit },

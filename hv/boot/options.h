@@ -24,8 +24,11 @@ struct options {
 	/* at-once=N: VMs at a time, default all; start=N: of those described, only so many are
 	 * created at first; stay: not to end without a VM. */
 	struct vms_options vms;
-	bool gdb;	  /* gdb: the first VM is debugged through COM3 */
-	bool preflight;	  /* preflight: report the machine's capabilities and stop */
+	bool gdb;	/* gdb: the first VM is debugged through COM3 */
+	bool preflight; /* preflight: report the machine's capabilities and stop */
+	/* try-disk=NAME, not terminated: overwrite that partition and read it back */
+	const char *try_disk;
+	size_t try_disk_len;
 	unsigned trace;	  /* trace=N: record the last N exits of each vcpu; default 0 */
 	const char *omit; /* ledger_omit=KIND, not terminated: see ledger_omit() */
 	size_t omit_len;

@@ -5,6 +5,7 @@
 #include <linux/pci_regs.h>
 
 #include "hv/blk/physical.h"
+#include "hv/blk/trial.h"
 #include "hv/boot/modules.h"
 #include "hv/cpu/cpu.h"
 #include "hv/cpu/irq.h"
@@ -22,6 +23,7 @@
 #include "hv/drv/console.h"
 #include "hv/drv/power.h"
 #include "hv/drv/uart.h"
+#include "hv/lib/printf.h"
 #include "hv/lib/string.h"
 #include "hv/mem/hostmap.h"
 #include "hv/mem/page.h"
@@ -32,6 +34,7 @@
 #define MEMORY_MIN     (32 * MB)
 #define BOOT_INFO_MAX  (1 * MB)
 #define LONGEST_WORD   40
+#define TRY_DISK_MAX   120
 #define LOG_KEPT_ORDER 1u /* 8 KB of the log's last lines */
 #define COM3	       2
 
@@ -313,6 +316,27 @@ void setup_disks(void)
 {
 	pci_for_each(&machine_ports, look_for_devices, NULL);
 	physical_init();
+}
+
+void setup_try_disk(const struct options *opt)
+{
+	struct physical_name name = { .kind = PHYSICAL_NAME };
+	char said[TRY_DISK_MAX];
+	struct blk_backend *b;
+	const char *why = NULL;
+
+	if (!opt->try_disk)
+		return;
+	memcpy(name.partition, opt->try_disk, opt->try_disk_len);
+	if (physical_open(&b, &name, false, &why) == OK) {
+		why = blk_trial(b, tsc_now());
+		b->ops->destroy(b);
+	}
+	if (why) {
+		snprintf(said, sizeof(said), "part:%s: %s", name.partition, why);
+		boot_stop(said);
+	}
+	log_info("part:%s: written, flushed and read back: all is there", name.partition);
 }
 
 void setup_check_guests(void)

@@ -28,6 +28,10 @@ void setup_debugger(const struct options *opt);
 /* The physical machine's disks and their partitions. */
 void setup_disks(void);
 
+/* Puts the partition that the command line names to the test, if it names one: what is on it is
+ * lost. */
+void setup_try_disk(const struct options *opt);
+
 /* Whether there is something to run. */
 void setup_check_guests(void);
 

@@ -72,12 +72,12 @@ def test_locked_off_by_firmware(tmp_path: Path, which: str, cpus: int, why: str)
     assert run_with_bios(bios, tmp_path / "log", *TINY, "--host-cpus", str(cpus)).startswith(why)
 
 
-def boot_in_qemu(image: Path, work: Path, *firmware: str) -> list[str]:
+def boot_in_qemu(image: Path, work: Path, *more: str, machine: str = "q35") -> list[str]:
     """Boots an image where there is no VT-x, until the machine is off; the hypervisor's log."""
     com1, com2 = work / "com1", work / "com2"
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-machine", "q35", "-m", "512M", "-cdrom", str(image),
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-machine", machine, "-m", "512M", "-cdrom", str(image),
                "-boot", "d", "-display", "none", "-nodefaults", "-no-reboot", "-monitor", "none",
-               "-serial", f"file:{com1}", "-serial", f"file:{com2}", *firmware]  # fmt: skip
+               "-serial", f"file:{com1}", "-serial", f"file:{com2}", *more]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=240)
     assert done.returncode == 0, done.stderr
     log = com2.read_text(errors="replace").splitlines()

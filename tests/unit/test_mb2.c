@@ -378,6 +378,13 @@ static void test_options(void **state)
 	assert_int_equal(o.trace, 0);
 	assert_null(o.omit);
 
+	assert_null(o.try_disk);
+
+	options_parse(&o, "try-disk=a.partition preflight");
+	assert_int_equal(o.try_disk_len, 11);
+	assert_memory_equal(o.try_disk, "a.partition", 11);
+	assert_null(o.bad);
+
 	options_parse(&o, "trace=100 ledger_omit=io log=com1");
 	assert_int_equal(o.trace, 100);
 	assert_int_equal(o.omit_len, 2);
@@ -389,11 +396,12 @@ static void test_options_bad(void **state)
 {
 	static const char *const bad[] = { "cpus=0", "cpus=", "cpus=2x", "cpus=99999999999",
 		"loglevel=4", "loglevel=", "log=com3", "console", "preflightx", "nonsense",
-		"at-once=0", "at-once=x", "trace=0", "trace=65537", "trace=", "ledger_omit=" };
+		"at-once=0", "at-once=x", "trace=0", "trace=65537", "trace=", "ledger_omit=",
+		"try-disk=", "try-disk=a-name-of-thirty-seven-characters-long." };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		char line[64] = "loglevel=warn ";
+		char line[80] = "loglevel=warn ";
 		struct options o;
 
 		strcat(line, bad[i]);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The back end over disks of the machine: long requests in pieces, partitions that end where they
- * end, who may have what, errors on the way, and a drain.
+ * end, who may have what, errors on the way, a drain, and a partition that is put to the test.
  *
- * Sources: hv/blk/physical.c hv/drv/disk.c hv/drv/gpt.c
+ * Sources: hv/blk/physical.c hv/blk/trial.c hv/drv/disk.c hv/drv/gpt.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "hv/blk/physical.h"
+#include "hv/blk/trial.h"
 #include "hv/cpu/idle.h"
 #include "hv/drv/disk.h"
 #include "hv/mem/page.h"
@@ -30,7 +31,8 @@ struct mock {
 	u8 (*data)[512];
 	struct list_node queue;
 	unsigned commands, flushes;
-	u64 bad; /* a sector */
+	u64 bad;   /* a sector */
+	u64 stuck; /* a sector that is never written */
 	bool at_once;
 };
 
@@ -53,8 +55,9 @@ static bool step(struct mock *m)
 		ok = c->data(c, buf);
 	} else if (c->op == DISK_WRITE) {
 		ok = c->data(c, buf);
-		if (ok)
-			memcpy(m->data[c->sector], buf, c->sectors * 512ul);
+		for (u32 i = 0; ok && i < c->sectors; i++)
+			if (c->sector + i != m->stuck)
+				memcpy(m->data[c->sector + i], buf + i * 512ul, 512);
 	}
 	if (m->bad >= c->sector && m->bad < c->sector + c->sectors)
 		ok = false;
@@ -130,7 +133,7 @@ static int setup_all(void **state)
 
 		m->data = calloc(SECTORS, 512);
 		list_init(&m->queue);
-		m->bad = ~0ul;
+		m->bad = m->stuck = ~0ul;
 		m->disk = (struct disk){ .ops = &mock_ops, .sectors = SECTORS, .physical_exp = 3 };
 		strcpy(m->disk.serial, "S");
 		disk_add(&m->disk);
@@ -437,6 +440,32 @@ static void test_drain_of_a_long_request(void **state)
 	b->ops->destroy(b);
 }
 
+/* A trial overwrites all of a partition and nothing else, and finds what does not stay. */
+static void test_trial(void **state)
+{
+	struct blk_backend *b = open_it(&data, false, OK);
+	u8 before[2][512], first[512];
+
+	(void)state;
+	memcpy(before[0], mock[0].data[PART - 1], 512);
+	memcpy(before[1], mock[0].data[PART + PART_N], 512);
+	mock[0].flushes = 0;
+	assert_null(blk_trial(b, 1));
+	assert_int_equal(mock[0].flushes, 1);
+	memcpy(first, mock[0].data[PART], 512);
+	assert_null(blk_trial(b, 2));
+	assert_memory_not_equal(mock[0].data[PART], first, 512);
+	assert_memory_equal(mock[0].data[PART - 1], before[0], 512);
+	assert_memory_equal(mock[0].data[PART + PART_N], before[1], 512);
+	mock[0].stuck = PART + 300;
+	assert_string_equal(blk_trial(b, 3), "a read fails, or yields something else");
+	mock[0].stuck = ~0ul;
+	mock[0].bad = PART + PART_N - 1;
+	assert_string_equal(blk_trial(b, 4), "a write fails");
+	mock[0].bad = ~0ul;
+	b->ops->destroy(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +477,7 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_depth_and_drain),
 		cmocka_unit_test(test_drain_of_a_long_request),
+		cmocka_unit_test(test_trial),
 	};
 
 	return cmocka_run_group_tests(tests, setup_all, teardown_all);
