@@ -19,7 +19,8 @@ import power_cuts
 import pytest
 
 from conftest import ROOT, Run, Starter, complaints, own_mode, slow
-from triptych_lib import rootimage
+from test_machine import boot_in_qemu
+from triptych_lib import iso, rootimage
 from triptych_lib.ui import Progress
 
 MB = 1 << 20
@@ -238,6 +239,23 @@ def test_preflight_names_the_disks_of_a_machine_without_vtx(tmp_path: Path) -> N
     assert said.count("part:root: number 1, 8 MB") == 2 and said.count("part:data: number 2, 4 MB") == 2
     assert "disk:1: the first partition table is damaged; its copy is used" in said
     assert "interrupts do not arrive" not in said
+
+
+@pytest.mark.parametrize(("machine", "driver"), [("q35", "ahci"), ("pc", "ata")])
+def test_controllers_of_another_maker_keep_what_is_written(tmp_path: Path, machine: str, driver: str) -> None:
+    """QEMU's AHCI and its IDE: the hypervisor alone writes all of a partition, flushes, reads it back, and nothing else."""
+    disk, image = partitioned(tmp_path / "disk.img"), tmp_path / "try.iso"
+    before = disk.read_bytes()
+    words = "log=com2 console=com1 try-disk=data preflight"
+    iso.make(iso.Boot("try", ROOT / "build/triptych.elf", "multiboot2", words), image, True)
+    log = "\n".join(boot_in_qemu(image, tmp_path, "-drive", f"file={disk},format=raw,if=ide,index=0", machine=machine))
+    assert f'disk:0: {driver}, 32 MB, "QEMU HARDDISK"' in log
+    assert "part:data: written, flushed and read back: all is there" in log
+    assert "interrupts do not arrive" not in log
+    after = disk.read_bytes()
+    first, end = 20480 * 512, 28672 * 512
+    assert after[:first] == before[:first] and after[end:] == before[end:]
+    assert len({after[at : at + 8] for at in range(first, end, 8)}) == (end - first) // 8
 
 
 @own_mode("no guest runs")
