@@ -79,7 +79,7 @@ static u8 *new_page(void)
 	struct page_stats s;
 
 	page_stats(&s);
-	return s.free > RESERVE ? page_alloc_end(PAGE_ORDER_4K, PAGE_GUEST) : NULL;
+	return s.free > RESERVE ? page_alloc(PAGE_ORDER_4K, PAGE_GUEST) : NULL;
 }
 
 /* A page of the disk's own for the block; NULL when memory has run out. */

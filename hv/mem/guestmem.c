@@ -294,15 +294,14 @@ static void slot_free(struct guestmem_slot *s)
 }
 
 /*
- * A block for chunks, of *order or less; NULL: none is left. One that a single large page maps may
- * lie anywhere. All else lies as high as may be: so the machine's frames that have the guest's own
- * numbers stay free, which shadow paging wants for its roots (shadow_root.c).
+ * A block for chunks, of *order or less; NULL: none is left. One that a single large page maps is
+ * worth a look at all of memory; else the highest chunks will do.
  */
 static void *block_for_chunks(unsigned *order)
 {
 	void *block = *order == PAGE_ORDER_1G ? page_alloc(*order, PAGE_GUEST) : NULL;
 
-	return block ? block : page_alloc_highest(order, PAGE_ORDER_2M, PAGE_GUEST);
+	return block ? block : page_alloc_upto(order, PAGE_ORDER_2M, PAGE_GUEST);
 }
 
 /*

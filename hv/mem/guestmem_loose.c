@@ -57,7 +57,7 @@ static bool loose_fill(struct loose *l, u64 i)
 	if (l->home.v)
 		p = page_alloc_at(home, PAGE_GUEST);
 	if (!p)
-		p = page_alloc_end(PAGE_ORDER_4K, PAGE_GUEST);
+		p = page_alloc(PAGE_ORDER_4K, PAGE_GUEST);
 	if (!p)
 		return false;
 	l->page[i] = hva_to_hpa(p);
@@ -68,7 +68,7 @@ static bool loose_fill(struct loose *l, u64 i)
 /* A chunk that is gone comes back as one block; or, if there is none, as a loose one. */
 static bool revive(hpa_t *chunk)
 {
-	void *block = page_alloc_end(PAGE_ORDER_2M, PAGE_GUEST);
+	void *block = page_alloc(PAGE_ORDER_2M, PAGE_GUEST);
 	struct loose *l;
 
 	if (block) {
@@ -264,7 +264,7 @@ bool guestmem_join(struct guestmem *gm, gpa_t gpa, void (*unmap)(void *ctx, gpa_
 		page_free(l, LOOSE_ORDER, PAGE_HV);
 		return true;
 	}
-	block = page_alloc_end(PAGE_ORDER_2M, PAGE_GUEST);
+	block = page_alloc(PAGE_ORDER_2M, PAGE_GUEST);
 	if (!block)
 		return false;
 	unmap(ctx, GPA(gpa.v & ~(GUESTMEM_CHUNK - 1)));

@@ -3,8 +3,17 @@
  * The page allocator: a buddy system over all usable RAM, orders 0 (4 KB) to 18 (1 GB).
  *
  * Each page in use belongs to an owner class, so that the cost of the hypervisor itself can be
- * told from guest memory. Free lists are threaded through the free pages; the only metadata is
- * one byte a frame.
+ * told from guest memory. The owner decides from where it takes, too:
+ *
+ *   1 MB                                                                        end of memory
+ *    | image | PAGE_HV --> |                                    | <-- PAGE_TABLE, PAGE_GUEST |
+ *
+ * The frames between are left for page-table roots, which want the ones that have a guest's own
+ * numbers under shadow paging ("Fast paths" in docs/shadow.md); and the hypervisor's stacks stay
+ * low (scrub() in page.c says what for).
+ *
+ * What is known of a frame lies in the metadata, a byte and a quarter for each; a free page itself
+ * is never looked at.
  */
 #ifndef HV_MEM_PAGE_H
 #define HV_MEM_PAGE_H
@@ -31,8 +40,9 @@ struct page_stats {
 };
 
 /*
- * page_alloc(): 2^order contiguous pages, aligned to their size, filled with zeros.
- * Returns NULL when there is no such block. The caller owns it until page_free().
+ * page_alloc(): 2^order contiguous pages, aligned to their size, filled with zeros, from the
+ * owner's end of the machine's memory. Returns NULL when there is no such block. The caller owns it
+ * until page_free(). How long it takes does not depend on how many pieces free memory is in.
  */
 void *page_alloc(unsigned order, enum page_owner owner);
 
@@ -44,22 +54,12 @@ void *page_alloc(unsigned order, enum page_owner owner);
 void page_free(void *p, unsigned order, enum page_owner owner);
 
 /*
- * page_alloc_highest(): like page_alloc(), the upper end of the highest free block that has at
- * least 2^least pages: 2^*order of them, or all of the block if that is smaller; *order is set.
+ * page_alloc_upto(): like page_alloc(), of 2^*order pages or fewer, but at least 2^least: what
+ * there is in the first free block from the owner's end that has so many; *order is set.
  */
-void *page_alloc_highest(unsigned *order, unsigned least, enum page_owner owner);
+void *page_alloc_upto(unsigned *order, unsigned least, enum page_owner owner);
 
-/*
- * page_alloc_end(): like page_alloc(), from the highest free block that has room: for what is asked
- * for while a VM runs. The low frames, which have guests' numbers, are left for page-table roots:
- * see "Fast paths" in docs/shadow.md.
- */
-static inline void *page_alloc_end(unsigned order, enum page_owner owner)
-{
-	return page_alloc_highest(&order, order, owner);
-}
-
-/* page_alloc_below(): like page_alloc(), wholly below a physical address: for devices that reach no
+/* page_alloc_below(): like page_alloc(), wholly below a physical address: for what reaches no
  * further. */
 void *page_alloc_below(unsigned order, hpa_t limit, enum page_owner owner);
 
@@ -88,15 +88,12 @@ void page_stats(struct page_stats *out);
 
 /*
  * page_init(): prepares the allocator for the frames of [base, limit), both page-aligned; the
- * metadata (page_meta_size() bytes) is placed at meta, which the caller has reserved. page_add()
- * then gives it usable ranges, which must be page-aligned, inside [base, limit) and reachable
- * through the direct map, and must not overlap. Blocks are aligned to physical addresses.
+ * metadata (page_meta_size() bytes) is placed at meta, which the caller has reserved, aligned to 8
+ * bytes. page_add() then gives it usable ranges, which must be page-aligned, inside [base, limit)
+ * and reachable through the direct map, and must not overlap. Blocks are aligned to physical
+ * addresses.
  */
-static inline u64 page_meta_size(hpa_t base, hpa_t limit)
-{
-	return (limit.v - base.v) >> PAGE_SHIFT;
-}
-
+u64 page_meta_size(hpa_t base, hpa_t limit);
 void page_init(void *meta, hpa_t base, hpa_t limit);
 void page_add(hpa_t start, hpa_t end);
 

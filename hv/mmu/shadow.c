@@ -450,7 +450,7 @@ static enum status add_ranges(struct shadow *s, const struct guestmem *gm, u64 *
 		r->order = page_order(r->count * sizeof(struct frame));
 		if (r->order > PAGE_ORDER_MAX)
 			return ERR_NOMEM;
-		r->frame = page_alloc_end(r->order, PAGE_TABLE);
+		r->frame = page_alloc(r->order, PAGE_TABLE);
 		if (!r->frame)
 			return ERR_NOMEM;
 		*guest_pages += r->count;
@@ -496,12 +496,10 @@ static enum status create_one(struct vm *vm, unsigned vcpu, struct shadow **out)
 	s->pages = s->cfg.pages ? s->cfg.pages : (unsigned)(guest_pages / GUEST_PAGES_PER_PAGE);
 	s->pages = ALIGN_UP(MAX(s->pages, SHADOW_PAGES_MIN), 2u);
 	s->nodes = s->pages * NODES_PER_PAGE;
-	s->pae_root = page_alloc(PAGE_ORDER_4K, PAGE_TABLE);
-	if (st == OK)
-		st = pages_init(s);
 	/* CR3 holds 32 bits of it outside IA-32e mode. */
-	if (st == OK && (!s->pae_root || hva_to_hpa(s->pae_root).v >= PAE_ROOT_LIMIT))
-		st = ERR_NOMEM;
+	s->pae_root = page_alloc_below(PAGE_ORDER_4K, HPA(PAE_ROOT_LIMIT), PAGE_TABLE);
+	if (st == OK)
+		st = s->pae_root ? pages_init(s) : ERR_NOMEM;
 	if (st != OK)
 		destroy_one(s);
 	*out = s;

@@ -67,7 +67,7 @@ static bool furnish(struct shadow *s, u32 n)
 
 	if (s->page[n].home)
 		return true;
-	chunk = page_alloc_end(s->chunk_order, PAGE_TABLE);
+	chunk = page_alloc(s->chunk_order, PAGE_TABLE);
 	for (n = first; chunk && n < MIN(first + s->chunk_pages, s->pages); n++) {
 		pair = chunk + (n - first) / 2 * PAIR_PAGES * PAGE_SIZE;
 		s->page[n].home = (u64 *)(pair + (n % 2) * PAGE_SIZE);
@@ -418,9 +418,9 @@ enum status pages_init(struct shadow *s)
 		MIN(page_order(s->pages / 2ul * PAIR_PAGES * PAGE_SIZE), (unsigned)PAGE_ORDER_2M);
 	s->chunk_pages = 2 * ((1u << s->chunk_order) / PAIR_PAGES);
 	s->page_order = page_order(s->pages * sizeof(struct spage));
-	s->page = page_alloc_end(s->page_order, PAGE_TABLE);
+	s->page = page_alloc(s->page_order, PAGE_TABLE);
 	s->node_order = page_order(s->nodes * sizeof(struct refs_node));
-	s->node = page_alloc_end(s->node_order, PAGE_TABLE);
+	s->node = page_alloc(s->node_order, PAGE_TABLE);
 	if (!s->page || !s->node)
 		return ERR_NOMEM;
 	s->fresh = 1;

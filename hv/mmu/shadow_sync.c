@@ -130,7 +130,7 @@ bool unsync_start(struct shadow *s, u64 gfn)
 		unsync_end(s, s->unsync[0].gfn);
 	u = &s->unsync[s->unsyncs];
 	if (!u->seen)
-		u->seen = page_alloc_end(PAGE_ORDER_4K, PAGE_TABLE);
+		u->seen = page_alloc(PAGE_ORDER_4K, PAGE_TABLE);
 	if (!u->seen)
 		return false;
 	u->gfn = gfn;

@@ -6,6 +6,7 @@
  * page reads as the model says, the MMU maps what guest memory has and nothing else, nothing leaks.
  *
  * Sources: hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/mem/page.c hv/mmu/ram.c hv/mem/mtrr.c
+ * hv/lib/bittree.c
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -153,7 +154,8 @@ static void run(struct stream *in)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	static u8 *arena, meta[ARENA / PAGE_SIZE];
+	static u64 meta[ARENA / PAGE_SIZE];
+	static u8 *arena;
 	struct stream in = { data, MIN(size, 400ul) };
 	struct page_stats before, after;
 

@@ -91,8 +91,7 @@ __attribute__((weak)) void page_free(void *p, unsigned order, enum page_owner ow
 	free(p);
 }
 
-__attribute__((weak)) void *page_alloc_highest(
-	unsigned *order, unsigned least, enum page_owner owner)
+__attribute__((weak)) void *page_alloc_upto(unsigned *order, unsigned least, enum page_owner owner)
 {
 	(void)least;
 	return page_alloc(*order, owner);

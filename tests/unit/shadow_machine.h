@@ -104,6 +104,20 @@ void *page_alloc_at(hfn_t frame, enum page_owner owner)
 	return p;
 }
 
+/* One of the places that no root can have. */
+void *page_alloc_below(unsigned order, hpa_t limit, enum page_owner owner)
+{
+	u64 frame = DIV_ROUND_UP(PLACES_BASE >> PAGE_SHIFT, 3) * 3;
+
+	assert_true(order == 0 && limit.v >= RAM);
+	while (place_taken[frame])
+		frame += 3;
+	place_taken[frame] = true;
+	memset((void *)(frame << PAGE_SHIFT), 0, PAGE_SIZE);
+	arena_used[owner]++;
+	return (void *)(frame << PAGE_SHIFT);
+}
+
 void page_free(void *p, unsigned order, enum page_owner owner)
 {
 	if ((u64)p < RAM) {
@@ -132,7 +146,7 @@ bool page_join(void *p, unsigned order, enum page_owner owner)
 	return true;
 }
 
-void *page_alloc_highest(unsigned *order, unsigned least, enum page_owner owner)
+void *page_alloc_upto(unsigned *order, unsigned least, enum page_owner owner)
 {
 	(void)least;
 	return page_alloc(*order, owner);
@@ -225,9 +239,12 @@ static void mock_get_segment(struct vcpu *v, enum seg s, struct segment *out)
 	*out = (struct segment){ .ar = m.cpl << 5 };
 }
 
+/* CR3 holds 32 bits outside IA-32e mode: what is to lie there must not come from the arena, which
+ * stands for all of memory. */
 static void mock_set_root(struct vcpu *v, hpa_t root)
 {
 	check_here(v);
+	assert_true((m.reg[VREG_EFER] & EFER_LMA) || root.v < ARENA_BASE);
 	m.root = root;
 }
 

@@ -3,7 +3,7 @@
  * The buddy allocator on a mapped arena whose ends are not aligned to any big block. All of page.c
  * is the real one; only panic() comes from host.c.
  *
- * Sources: hv/mem/page.c
+ * Sources: hv/mem/page.c hv/lib/bittree.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@
 #define USED	   (PAGES - SKIP - 5)
 
 static u8 *arena; /* 16 MB, aligned to its size */
-static u8 meta[PAGES];
+static u64 meta[PAGES];
 static hpa_t base, limit;
 
 static int map_arena(void **state)
@@ -37,7 +37,7 @@ static int map_arena(void **state)
 	arena = (u8 *)ALIGN_UP((u64)p, bytes);
 	base = hva_to_hpa(arena + SKIP * PAGE_SIZE);
 	limit = HPA(base.v + USED * PAGE_SIZE);
-	return 0;
+	return page_meta_size(base, limit) > sizeof(meta);
 }
 
 static int setup(void **state)
@@ -183,7 +183,7 @@ static void random_blocks(void **state)
 }
 
 /* Down from the end: 4080 to 4087 is the last block of eight pages. */
-static void highest(void **state)
+static void as_much_as_there_is(void **state)
 {
 	static const struct {
 		unsigned order, got, first;
@@ -210,12 +210,12 @@ static void highest(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
 		order = steps[i].order;
-		got[i] = page_alloc_highest(&order, 3, PAGE_GUEST);
+		got[i] = page_alloc_upto(&order, 3, PAGE_GUEST);
 		assert_int_equal(order, steps[i].got);
 		assert_ptr_equal(got[i], arena + steps[i].first * PAGE_SIZE);
 	}
 	order = 11;
-	assert_null(page_alloc_highest(&order, 11, PAGE_GUEST));
+	assert_null(page_alloc_upto(&order, 11, PAGE_GUEST));
 	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++)
 		page_free(got[i], steps[i].got, PAGE_GUEST);
 	assert_merged();
@@ -267,6 +267,226 @@ static void gap_between_ranges(void **state)
 		assert_true(p != arena + 8 * PAGE_SIZE);
 	}
 	assert_null(page_alloc(0, PAGE_HV));
+}
+
+/* ---- against a model ---- */
+
+#define SMALL	   (PAGES / 8)
+#define SMALL_BASE 37ul
+#define LIVE_MAX   48
+
+enum {
+	ALLOC,
+	UPTO,
+	BELOW,
+	AT,
+	WAYS
+};
+
+/* Frames of the arena, each by itself: free ones that make an aligned block are one, since a block
+ * and its buddy are never both free. */
+static bool model[SMALL];
+
+static bool model_free(u64 first, unsigned order)
+{
+	if (first + (1ul << order) > SMALL)
+		return false;
+	for (u64 i = 0; i < 1ul << order; i++)
+		if (!model[first + i])
+			return false;
+	return true;
+}
+
+static void model_set(u64 first, unsigned order, bool value)
+{
+	memset(model + first, value, 1ul << order);
+}
+
+/* The order of the free block that starts there; false: none does. */
+static bool model_block(u64 first, unsigned *order)
+{
+	u64 size;
+
+	if (!model[first])
+		return false;
+	for (*order = 0;; ++*order) {
+		size = 1ul << *order;
+		if (model_free(first & ~(2 * size - 1), *order + 1))
+			continue;
+		return IS_ALIGNED(first, size);
+	}
+}
+
+/* The first frame of what is to be had; ~0: nothing. */
+static u64 expected(unsigned *order, unsigned least, u64 limit, enum page_owner owner)
+{
+	u64 size = 1ul << least, best = ~0ul;
+	unsigned o, most = *order;
+
+	for (u64 f = SMALL_BASE; f < SMALL; f++) {
+		if (!model_block(f, &o) || o < least || f + size > limit)
+			continue;
+		if (owner == PAGE_HV && best != ~0ul)
+			continue;
+		*order = MIN(most, o);
+		best = f;
+		if (owner != PAGE_HV)
+			best = ALIGN_DOWN(MIN(f + (1ul << o), limit), 1ul << *order) -
+			       (1ul << *order);
+	}
+	return best;
+}
+
+static struct live {
+	u8 *p;
+	unsigned order;
+	enum page_owner owner;
+} live[LIVE_MAX];
+
+static void allocate(struct live *l, unsigned way, u64 r)
+{
+	u64 at = ~0ul, limit = r >> 20 & (SMALL - 1);
+	unsigned least;
+
+	l->owner = (r >> 40) % PAGE_OWNERS;
+	l->order = way == AT ? 0 : (r >> 50) % 7;
+	least = way == UPTO ? l->order / 2 : l->order;
+	if (way != AT)
+		at = expected(&l->order, least, way == BELOW ? limit : SMALL, l->owner);
+	else if (model[limit])
+		at = limit;
+	if (way == ALLOC)
+		l->p = page_alloc(l->order, l->owner);
+	else if (way == UPTO)
+		l->p = page_alloc_upto(&(unsigned){ (r >> 50) % 7 }, least, l->owner);
+	else if (way == BELOW)
+		l->p = page_alloc_below(l->order, hva_to_hpa(arena + limit * PAGE_SIZE), l->owner);
+	else
+		l->p = page_alloc_at(hpa_to_hfn(hva_to_hpa(arena + limit * PAGE_SIZE)), l->owner);
+	assert_ptr_equal(l->p, at == ~0ul ? NULL : arena + at * PAGE_SIZE);
+	if (l->p)
+		model_set(at, l->order, false);
+}
+
+/* As a whole, or in pieces that were one block again meanwhile. */
+static void release(struct live *l, bool pieces)
+{
+	u64 first = (u64)(l->p - arena) / PAGE_SIZE;
+
+	if (pieces) {
+		page_split(l->p, l->order, 0, l->owner);
+		assert_true(page_join(l->p, l->order, l->owner));
+		page_split(l->p, l->order, 0, l->owner);
+		for (u64 i = 0; i < 1ul << l->order; i++)
+			page_free(l->p + i * PAGE_SIZE, 0, l->owner);
+	} else {
+		page_free(l->p, l->order, l->owner);
+	}
+	model_set(first, l->order, true);
+	l->p = NULL;
+}
+
+static void small_arena(void)
+{
+	hpa_t from = hva_to_hpa(arena + SMALL_BASE * PAGE_SIZE);
+	hpa_t end = hva_to_hpa(arena + (SMALL - 1) * PAGE_SIZE);
+
+	page_init(meta, from, end);
+	page_add(from, end);
+	memset(model, 0, sizeof(model));
+	memset(model + SMALL_BASE, true, SMALL - 1 - SMALL_BASE);
+	memset(live, 0, sizeof(live));
+}
+
+/* Which block it is, each time: all ways to ask for one, and the two to give it back. */
+static void each_block_is_the_models(void **state)
+{
+	struct page_stats s;
+	u64 r = 1, n = 0;
+
+	(void)state;
+	small_arena();
+	for (unsigned step = 0; step < 20000; step++) {
+		r = r * 6364136223846793005ul + 1442695040888963407ul;
+		struct live *l = &live[(r >> 33) % LIVE_MAX];
+
+		if (l->p)
+			release(l, r & BIT(60));
+		else
+			allocate(l, (r >> 58) % WAYS, r);
+	}
+	for (unsigned k = 0; k < LIVE_MAX; k++)
+		if (live[k].p)
+			release(&live[k], k % 2);
+	page_stats(&s);
+	for (u64 f = 0; f < SMALL; f++)
+		n += model[f];
+	assert_int_equal(s.free, n);
+	assert_int_equal(s.total, n);
+}
+
+/* ---- where it comes from ---- */
+
+/* A place that was a root's is the last one to go to a table, or to a guest. */
+static void each_owner_has_its_end(void **state)
+{
+	u8 *root = page_alloc_at(hpa_to_hfn(hva_to_hpa(arena + 1001 * PAGE_SIZE)), PAGE_TABLE), *p;
+
+	(void)state;
+	page_free(page_alloc_at(hpa_to_hfn(hva_to_hpa(arena + 1003 * PAGE_SIZE)), PAGE_TABLE), 0,
+		PAGE_TABLE);
+	for (unsigned i = 0; i < 1000; i++) {
+		p = page_alloc(0, i % 2 ? PAGE_TABLE : PAGE_GUEST);
+		assert_ptr_equal(p, arena + (SKIP + USED - 1 - i) * PAGE_SIZE);
+	}
+	for (unsigned i = 0; i < 900; i++)
+		assert_ptr_equal(page_alloc(0, PAGE_HV), arena + (SKIP + i) * PAGE_SIZE);
+	p = page_alloc_below(0, hva_to_hpa(root + PAGE_SIZE), PAGE_TABLE);
+	assert_ptr_equal(p, root - PAGE_SIZE);
+}
+
+/* Single pages that come and go at random, a fifth of memory in use at any time. They take the
+ * incomplete blocks at both ends, and one of the six of 2 MB between. */
+static void large_blocks_stay_whole(void **state)
+{
+	static struct live single[USED / 5];
+	unsigned blocks = 0;
+	u64 r = 1;
+
+	(void)state;
+	memset(single, 0, sizeof(single));
+	for (unsigned step = 0; step < 40000; step++) {
+		r = r * 6364136223846793005ul + 1442695040888963407ul;
+		struct live *l = &single[(r >> 33) % ARRAY_SIZE(single)];
+
+		if (l->p)
+			page_free(l->p, 0, l->owner);
+		l->owner = (r >> 20) % PAGE_OWNERS;
+		l->p = page_alloc(0, l->owner);
+	}
+	while (page_alloc(PAGE_ORDER_2M, PAGE_GUEST))
+		blocks++;
+	assert_int_equal(blocks, 5);
+}
+
+/* What is free may be away altogether. */
+static void free_pages_are_not_touched(void **state)
+{
+	static u8 *got[USED];
+	u64 n = 0;
+
+	(void)state;
+	while ((got[n] = page_alloc(0, n % 3)))
+		if (++n == USED)
+			break;
+	assert_int_equal(n, USED);
+	assert_int_equal(mprotect(arena, PAGES * PAGE_SIZE, PROT_NONE), 0);
+	for (u64 i = 0; i < USED; i++)
+		page_free(got[i], 0, i % 3);
+	assert_int_equal(mprotect(arena + 2048 * PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE), 0);
+	assert_non_null(
+		page_alloc_at(hpa_to_hfn(hva_to_hpa(arena + 2048 * PAGE_SIZE)), PAGE_TABLE));
+	assert_int_equal(mprotect(arena, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE), 0);
 }
 
 /* ---- misuse stops the machine ---- */
@@ -345,6 +565,7 @@ static void misuse_is_a_bug(void **state)
 	ASSERT_BUG(page_free(hpa_to_hva(limit), 0, PAGE_HV));
 	ASSERT_BUG(page_free(page_alloc(0, PAGE_HV), PAGE_ORDER_MAX + 1, PAGE_HV));
 	ASSERT_BUG(page_alloc(0, PAGE_OWNERS));
+	ASSERT_BUG(page_alloc_upto(&(unsigned){ 2 }, 3, PAGE_GUEST));
 	ASSERT_BUG(page_add(HPA(base.v - PAGE_SIZE), limit));
 	ASSERT_BUG(page_add(base, HPA(limit.v + PAGE_SIZE)));
 	ASSERT_BUG(page_add(HPA(base.v + 1), limit));
@@ -357,9 +578,13 @@ int main(void)
 		TEST(fresh_arena_is_in_the_largest_blocks),
 		TEST(every_page_once),
 		TEST(random_blocks),
-		TEST(highest),
+		TEST(as_much_as_there_is),
 		TEST(below_a_border),
 		TEST(gap_between_ranges),
+		TEST(each_block_is_the_models),
+		TEST(each_owner_has_its_end),
+		TEST(large_blocks_stay_whole),
+		TEST(free_pages_are_not_touched),
 		TEST(split_and_join),
 		TEST(misuse_is_a_bug),
 	};

@@ -6,7 +6,8 @@
  *
  * Sources: virtio/balloon.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
  * hv/cpu/timer.c hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/mem/page.c hv/mem/pt.c hv/mem/mtrr.c
- * hv/mmu/ram.c ept/ept.c ept/format.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
+ * hv/lib/bittree.c hv/mmu/ram.c ept/ept.c ept/format.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c
+ * hv/dev/bus.c
  */
 #include "tests/unit/clock.h"
 #include "tests/unit/virtio_bus.h"
@@ -26,8 +27,9 @@
 #define SIZE	   16
 #define HZ	   1000000000ul
 #define ARENA	   (32 * MB)
-#define LIST	   0x90000ul /* where the driver has its lists of pages */
-#define CHUNK	   (4 * MB)  /* a chunk without rings in it */
+#define ARENA_END  (ARENA - MB) /* tables lie beyond the last whole 2 MB, as in a machine */
+#define LIST	   0x90000ul	/* where the driver has its lists of pages */
+#define CHUNK	   (4 * MB)	/* a chunk without rings in it */
 #define RING_PAGE  0x10000ul
 #define PFN(gpa)   ((u32)((gpa) >> PAGE_SHIFT))
 #define ALL_CAPS                                                                                   \
@@ -54,7 +56,7 @@ static struct {
 } t;
 
 static u8 *arena;
-static u8 meta[ARENA / PAGE_SIZE];
+static u64 meta[ARENA / PAGE_SIZE];
 static void invept(u64 eptp)
 {
 	(void)eptp;
@@ -83,8 +85,8 @@ static int setup(void **state)
 	(void)state;
 	memset(&t, 0, sizeof(t));
 	memset(arena, 0xee, ARENA);
-	page_init(meta, hva_to_hpa(arena), hva_to_hpa(arena + ARENA));
-	page_add(hva_to_hpa(arena), hva_to_hpa(arena + ARENA));
+	page_init(meta, hva_to_hpa(arena), hva_to_hpa(arena + ARENA_END));
+	page_add(hva_to_hpa(arena), hva_to_hpa(arena + ARENA_END));
 	host_pages_begin();
 	gm = (struct guestmem){ 0 };
 	clock_now = 5 * HZ;
