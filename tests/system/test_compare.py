@@ -429,6 +429,22 @@ def test_the_best_batch_is_compared_with_the_best(tmp_path: Path) -> None:
     assert "| `native_cpuid+0x2` | CPUID | 600 | 98 |" in text
 
 
+def test_ticks_and_exits_stand_side_by_side(tmp_path: Path) -> None:
+    template = tmp_path / "t.md"
+    template.write_text("{{costs nano native,pure-oos}}\n{{apart nano fork-8 native 1250}}\n")
+    text = numbers.page(template, made.full())
+    assert "| ticks an operation (ratio to native) | native | pure-oos | exits |\n" in text, "natively there are none to count"
+    assert "| fork-8 | 1,400 | 3,500 (2.50) | 1.5 memory |\n" in text and "\n+12.0 %\n" in text
+
+
+def test_what_a_fast_path_gains(tmp_path: Path) -> None:
+    template = tmp_path / "t.md"
+    template.write_text("{{gains nano pure-oos,pure-oos-bare}}\n")
+    text = numbers.page(template, made.full())
+    assert "| fork-8 | 3,500 (1.5) | 8,400 (1.5) |\n" in text
+    assert "cpuid" not in text and "walk-1g" not in text, "the same in both; no figures"
+
+
 @pytest.mark.parametrize(
     ("place", "why"),
     [("nano fork-9 hw ticks", "fork-9"), ("nano fork-8 para ticks", "para"), ("ticks disk hw", "no workload disk"), ("x", "no such place")],

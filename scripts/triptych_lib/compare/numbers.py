@@ -5,6 +5,8 @@
     {{ticks WORKLOAD MODE,MODE}}                a table of ticks an operation; modes but for native with their ratios
     {{best WORKLOAD MODE,MODE OPERATION,...}}   the same of some operations: the best batch instead of the median
     {{exits WORKLOAD MODE,MODE}}                a table of exits an operation
+    {{costs WORKLOAD MODE,MODE}}                a table of both, side by side
+    {{gains WORKLOAD MODE,MODE}}                the same of modes that leave something out, where it changes anything
     {{reasons WORKLOAD MODE,MODE}}              a table of a whole run's exits by reason, and what each takes
     {{places WORKLOAD MODE,MODE}}               a table of the guest's instructions with most exits, of a traced run
     {{ledger WORKLOAD MODE,MODE}}               a table of every account of a whole run
@@ -12,6 +14,7 @@
     {{WORKLOAD OPERATION MODE KEY}}             one figure, in a sentence: ticks, ratio, minimum, maximum, exits, REASON;
                                                 best-ratio, best-over: of the best batch to native's best
     {{over WORKLOAD OPERATION MODE}}            its ticks over native
+    {{apart WORKLOAD OPERATION MODE TICKS}}     its best batch and such a figure of another's: how far apart
     {{spent WORKLOAD OPERATION MODE}}           its exits, each at the average cost of its reason in the whole run
     {{run WORKLOAD MODE KEY}}                   of a whole run: exits, hv_ticks, guest_ticks, share, REASON, each REASON
 """
@@ -83,6 +86,10 @@ def _over(data: Data, words: list[str]) -> str:
     return number(round(_cell(data, words[0], words[1], words[2])["ticks"] - native))
 
 
+def _apart(data: Data, words: list[str]) -> str:
+    return f"{_cell(data, words[0], words[1], words[2])['minimum'] / float(words[3]) - 1:+.1%}".replace("%", " %")
+
+
 def _spent(data: Data, words: list[str]) -> str:
     rows = _workload(data, words[0])["runs"][words[2]]["exits"]
     exits = _cell(data, words[0], words[1], words[2])["exits"]
@@ -149,11 +156,14 @@ def _fill(data: Data, words: list[str]) -> str:
         return _of_run(data, rest)
     if kind in ("over", "spent") and len(rest) == 3:
         return (_over if kind == "over" else _spent)(data, rest)
+    if kind == "apart" and len(rest) == 4:
+        return _apart(data, rest)
     if kind == "agreement" and len(rest) == 1:
         return summary.agreement(_workload(data, rest[0])).rstrip()
     if kind == "best" and len(rest) == 3:
         return _best(data, *rest)
-    tables = {"ticks": summary.operations, "exits": summary.exits, "reasons": summary.reasons, "places": summary.places, "ledger": _ledger}
+    tables = {"ticks": summary.operations, "exits": summary.exits, "costs": summary.costs, "gains": summary.gains,
+              "reasons": summary.reasons, "places": summary.places, "ledger": _ledger}  # fmt: skip
     if kind in tables and len(rest) == 2:
         workload = _workload(data, rest[0])
         return tables[kind](workload, _modes(workload, rest[1])).rstrip()

@@ -108,21 +108,54 @@ def spreads(workload: Data) -> str:
     return table(["operation", "mode", "median", "spread (largest - smallest)", ""], rows) if rows else ""
 
 
+def exits_text(cell: Data | None) -> str:
+    """By reason; "" where the guest could not read them."""
+    by = (cell or {}).get("exits")
+    shown = {k: v for k, v in (by or {}).items() if v >= 0.05}
+    return "" if by is None else ", ".join(f"{v:.1f} {k}" for k, v in shown.items()) or "none"
+
+
 def exits(workload: Data, modes: list[str]) -> str:
-    """Exits an operation by reason, where the guest could read them."""
-    rows = []
-    for op in workload["operations"]:
-        row = [op["name"]]
-        for m in modes:
-            by = op["cells"].get(m, {}).get("exits")
-            shown = {k: v for k, v in (by or {}).items() if v >= 0.05}
-            row.append("" if by is None else ", ".join(f"{v:.1f} {k}" for k, v in shown.items()) or "none")
-        rows.append(row)
+    """Exits an operation by reason."""
+    rows = [[op["name"], *(exits_text(op["cells"].get(m)) for m in modes)] for op in workload["operations"]]
     with_any = [m for i, m in enumerate(modes, 1) if any(r[i] for r in rows)]
     if not with_any:
         return ""
     picked = [[r[0], *(r[modes.index(m) + 1] for m in with_any)] for r in rows]
     return table(["exits an operation", *with_any], picked)
+
+
+def costs(workload: Data, modes: list[str]) -> str:
+    """Ticks an operation, and beside them its exits by reason."""
+    notes = Reasons()
+    counted = [m for m in modes if any("exits" in op["cells"].get(m, {}) for op in workload["operations"])]
+    rows = []
+    for op in workload["operations"]:
+        row = [op["name"]]
+        for m in modes:
+            cell = op["cells"].get(m)
+            row.append(notes.short(cell, m != matrix.NATIVE))
+            row += [exits_text(cell)] if m in counted else []
+        rows.append(row)
+    head = [h for m in modes for h in ([m, "exits"] if m in counted else [m])]
+    return table(["ticks an operation (ratio to native)", *head], rows) + notes.notes()
+
+
+OF_TIME = ("timer", "interrupt", "window")  # exits that come with time and not with the operation
+SAME = 0.05  # what is not worth a row
+
+
+def gains(workload: Data, modes: list[str]) -> str:
+    """The first mode and what is left out in the others: ticks and exits, of operations that are not the same in all."""
+    rows = []
+    for op in workload["operations"]:
+        cells = [op["cells"].get(m, {}) for m in modes]
+        if not all("exits" in c for c in cells):
+            continue
+        own = [sum(n for reason, n in c["exits"].items() if reason not in OF_TIME) for c in cells]
+        if any(abs(c["ticks"] - cells[0]["ticks"]) > SAME * cells[0]["ticks"] for c in cells):
+            rows.append([op["name"], *(f"{number(c['ticks'])} ({n:.1f})" for c, n in zip(cells, own, strict=True))])
+    return table(["ticks an operation (exits, without those that come with time)", *modes], rows)
 
 
 EACH = {"ticks": "ticks an exit", "vmreads": "VMREADs", "vmwrites": "VMWRITEs"}  # the last two where they were counted
