@@ -123,13 +123,16 @@ static enum status ept_create(struct vm *vm, struct mmu **out)
 	return OK;
 }
 
-static void ept_destroy(struct mmu *mmu)
+static bool ept_destroy_step(struct mmu *mmu)
 {
 	struct ept *ept = ept_of(mmu);
 
-	ept_flush(mmu);
-	pt_destroy(&ept->pt);
+	if (ept->pt.root)
+		ept_flush(mmu);
+	if (!pt_destroy_step(&ept->pt))
+		return false;
 	page_free(ept, PAGE_ORDER_4K, PAGE_TABLE);
+	return true;
 }
 
 /* After pt_map() and pt_unmap(), whether they succeeded or not. */
@@ -401,7 +404,7 @@ static enum mmu_result ept_fault(struct vcpu *vcpu, struct mmu_fault *f)
 const struct mmu_ops ept_mmu_ops = {
 	.name = "ept",
 	.create = ept_create,
-	.destroy = ept_destroy,
+	.destroy_step = ept_destroy_step,
 	.map = ept_map,
 	.unmap = ept_unmap,
 	.fault = ept_fault,

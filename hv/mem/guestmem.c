@@ -279,18 +279,31 @@ static unsigned arrays_order(u64 chunks)
 	return order;
 }
 
-static void slot_free(struct guestmem_slot *s)
+/* How many blocks that were, at most. */
+static u64 chunk_free(struct guestmem_slot *s, u64 i)
+{
+	if (s->chunk[i].v & GUESTMEM_LOOSE) {
+		loose_free(s->chunk[i]);
+		return GUESTMEM_CHUNK / PAGE_SIZE;
+	}
+	if (s->order[i])
+		page_free(hpa_to_hva(s->chunk[i]), s->order[i], PAGE_GUEST);
+	return 1;
+}
+
+/* Frees some chunks, from *i on. True: and then there were none left, and the slot is gone. */
+static bool slot_free_step(struct guestmem_slot *s, u64 *i)
 {
 	u64 chunks = s->size / GUESTMEM_CHUNK;
 
-	for (u64 i = 0; i < chunks; i++) {
-		if (s->chunk[i].v & GUESTMEM_LOOSE)
-			loose_free(s->chunk[i]);
-		else if (s->order[i])
-			page_free(hpa_to_hva(s->chunk[i]), s->order[i], PAGE_GUEST);
-	}
+	for (u64 blocks = 0; *i < chunks && blocks < PAGE_FREE_STEP; ++*i)
+		blocks += chunk_free(s, *i);
+	if (*i < chunks)
+		return false;
 	page_free(s->chunk, arrays_order(chunks), PAGE_HV);
 	*s = (struct guestmem_slot){ 0 };
+	*i = 0;
+	return true;
 }
 
 /*
@@ -368,7 +381,8 @@ enum status guestmem_add(struct guestmem *gm, gpa_t base, u64 size)
 	for (done = 0; done < chunks; done += n) {
 		n = slot_fill(s, done);
 		if (!n) {
-			slot_free(s);
+			while (!slot_free_step(s, &gm->destroyed))
+				;
 			return ERR_NOMEM;
 		}
 	}
@@ -376,9 +390,18 @@ enum status guestmem_add(struct guestmem *gm, gpa_t base, u64 size)
 	return OK;
 }
 
+bool guestmem_destroy_step(struct guestmem *gm)
+{
+	if (gm->slots && slot_free_step(&gm->slot[gm->slots - 1], &gm->destroyed))
+		gm->slots--;
+	if (gm->slots)
+		return false;
+	*gm = (struct guestmem){ 0 };
+	return true;
+}
+
 void guestmem_destroy(struct guestmem *gm)
 {
-	for (unsigned i = 0; i < gm->slots; i++)
-		slot_free(&gm->slot[i]);
-	*gm = (struct guestmem){ 0 };
+	while (!guestmem_destroy_step(gm))
+		;
 }

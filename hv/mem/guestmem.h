@@ -36,6 +36,7 @@ struct guestmem {
 	unsigned slots;
 	gpa_t hole_start, hole_end; /* inside the slots, but not RAM; see guestmem_hole() */
 	u64 moved;		    /* how often a page got another place, or none */
+	u64 destroyed;		    /* chunks of the last slot that are gone */
 	/*
 	 * The bell: told of each write through this door, after it was made, since shadow tables
 	 * follow from what the guest's tables hold. NULL where nobody needs to know.
@@ -184,5 +185,7 @@ u64 guestmem_released(const struct guestmem *gm);
 
 /* Frees all memory; gm is empty after it. Nothing may map the memory any more. */
 void guestmem_destroy(struct guestmem *gm);
+/* A step of that (PAGE_FREE_STEP). True: it was the last; before it, gm is of no use. */
+bool guestmem_destroy_step(struct guestmem *gm) __must_check;
 
 #endif

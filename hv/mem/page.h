@@ -54,6 +54,12 @@ void *page_alloc(unsigned order, enum page_owner owner);
 void page_free(void *p, unsigned order, enum page_owner owner);
 
 /*
+ * What frees much at a time that others wait for, such as all that a VM had, does so in steps: each
+ * looks at no more than about so many blocks, or pages that are in use or not.
+ */
+#define PAGE_FREE_STEP 1024u
+
+/*
  * page_alloc_upto(): like page_alloc(), of 2^*order pages or fewer, but at least 2^least: what
  * there is in the first free block from the owner's end that has so many; *order is set.
  */

@@ -48,15 +48,19 @@ static void retire(struct pt *pt, u64 *table, unsigned level)
 	pt->retired = table;
 }
 
-void pt_free_retired(struct pt *pt)
+static void free_retired(struct pt *pt, unsigned most)
 {
-	u64 *table = pt->retired, next;
+	for (; pt->retired && most; most--) {
+		u64 *table = pt->retired, next = table[0];
 
-	for (; table; table = next ? hpa_to_hva(HPA(next)) : NULL) {
-		next = table[0];
+		pt->retired = next ? hpa_to_hva(HPA(next)) : NULL;
 		page_free(table, PAGE_ORDER_4K, pt->owner);
 	}
-	pt->retired = NULL;
+}
+
+void pt_free_retired(struct pt *pt)
+{
+	free_retired(pt, ~0u);
 }
 
 /* The one writer of entries: what hung below the old one is retired. */
@@ -232,10 +236,17 @@ enum status pt_init(
 	return pt->root ? OK : ERR_NOMEM;
 }
 
-void pt_destroy(struct pt *pt)
+bool pt_destroy_step(struct pt *pt)
 {
 	if (pt->root)
 		retire(pt, pt->root, pt->format->levels);
 	pt->root = NULL;
-	pt_free_retired(pt);
+	free_retired(pt, PAGE_FREE_STEP);
+	return !pt->retired;
+}
+
+void pt_destroy(struct pt *pt)
+{
+	while (!pt_destroy_step(pt))
+		;
 }

@@ -57,6 +57,8 @@ struct pt {
 enum status pt_init(struct pt *pt, const struct pt_format *format, unsigned max_leaf,
 	enum page_owner owner) __must_check;
 void pt_destroy(struct pt *pt); /* frees all tables, not what they map */
+/* A step of that (PAGE_FREE_STEP). True: it was the last. */
+bool pt_destroy_step(struct pt *pt) __must_check;
 
 /* After the invalidation, on every CPU that runs with these tables: frees those that pt_map() and
  * pt_unmap() took out of use. */

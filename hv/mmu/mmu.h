@@ -77,7 +77,9 @@ struct mmu_ops {
 	/* For a vcpu but the first: makes v->mmu, if not all share one (then it is NULL). What is
 	 * mapped is mapped for it too, and it goes with the VM's. */
 	enum status (*add)(struct vcpu *v);
-	void (*destroy)(struct mmu *mmu);
+	/* A bounded step (PAGE_FREE_STEP) of freeing all that it consists of. True: it was the
+	 * last. After the first, nothing else may be asked of it. */
+	bool (*destroy_step)(struct mmu *mmu);
 	enum status (*map)(
 		struct mmu *mmu, gpa_t gpa, hpa_t hpa, u64 len, unsigned rwx, enum memtype type);
 	/*
@@ -132,6 +134,12 @@ struct mmu {
 	void (*narrowed)(void *ctx);
 	void *narrowed_ctx;
 };
+
+static inline void mmu_destroy(struct mmu *mmu)
+{
+	while (!mmu->ops->destroy_step(mmu))
+		;
+}
 
 static inline enum status __must_check mmu_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
 {

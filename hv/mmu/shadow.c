@@ -418,26 +418,31 @@ static void shadow_resume(struct vcpu *v)
 /* ---- life ---------------------------------------------------------------------------------------
  */
 
-static void destroy_one(struct shadow *s)
+static bool destroy_one_step(struct shadow *s)
 {
-	pages_destroy(s);
+	if (!pages_destroy_step(s))
+		return false;
 	unsync_destroy(s);
 	for (unsigned i = 0; i < s->ranges; i++)
 		page_free(s->range[i].frame, s->range[i].order, PAGE_TABLE);
 	if (s->pae_root)
 		page_free(s->pae_root, PAGE_ORDER_4K, PAGE_TABLE);
 	page_free(s, s->order, PAGE_TABLE);
+	return true;
 }
 
-static void shadow_destroy(struct mmu *mmu)
+/* The first goes last: it leads to the others. */
+static bool shadow_destroy_step(struct mmu *mmu)
 {
-	struct shadow *s = shadow_of(mmu), *next;
+	struct shadow *first = shadow_of(mmu), *next = first->next, *rest;
 
-	s->mem->written = NULL;
-	for (; s; s = next) {
-		next = s->next;
-		destroy_one(s);
-	}
+	first->mem->written = NULL;
+	if (!next)
+		return destroy_one_step(first);
+	rest = next->next;
+	if (destroy_one_step(next))
+		first->next = rest;
+	return false;
 }
 
 static enum status add_ranges(struct shadow *s, const struct guestmem *gm, u64 *guest_pages)
@@ -500,8 +505,8 @@ static enum status create_one(struct vm *vm, unsigned vcpu, struct shadow **out)
 	s->pae_root = page_alloc_below(PAGE_ORDER_4K, HPA(PAE_ROOT_LIMIT), PAGE_TABLE);
 	if (st == OK)
 		st = s->pae_root ? pages_init(s) : ERR_NOMEM;
-	if (st != OK)
-		destroy_one(s);
+	while (st != OK && !destroy_one_step(s))
+		;
 	*out = s;
 	return st;
 }
@@ -643,7 +648,7 @@ const struct mmu_ops shadow_mmu_ops = {
 	.name = "shadow",
 	.create = shadow_create,
 	.add = shadow_add,
-	.destroy = shadow_destroy,
+	.destroy_step = shadow_destroy_step,
 	.map = shadow_map,
 	.unmap = shadow_unmap,
 	.fault = shadow_fault,

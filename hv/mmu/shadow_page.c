@@ -430,18 +430,25 @@ enum status pages_init(struct shadow *s)
 	return furnish(s, s->fresh) ? OK : ERR_NOMEM;
 }
 
-void pages_destroy(struct shadow *s)
+bool pages_destroy_step(struct shadow *s)
 {
-	for (u32 n = 0; s->page && n < s->pages; n++) {
-		if (s->page[n].in_use)
-			root_leave(s, &s->page[n]);
-		if (n % s->chunk_pages == 0 && s->page[n].home)
-			page_free(s->page[n].home, s->chunk_order, PAGE_TABLE);
+	u32 *n = &s->destroyed, end = MIN(*n + PAGE_FREE_STEP, s->fresh);
+
+	for (; *n < end; ++*n) {
+		struct spage *p = &s->page[*n];
+
+		if (p->in_use)
+			root_leave(s, p);
+		if (*n % s->chunk_pages == 0 && p->home)
+			page_free(p->home, s->chunk_order, PAGE_TABLE);
 	}
+	if (*n < s->fresh)
+		return false;
 	if (s->page)
 		page_free(s->page, s->page_order, PAGE_TABLE);
 	if (s->node)
 		page_free(s->node, s->node_order, PAGE_TABLE);
 	s->page = NULL;
 	s->node = NULL;
+	return true;
 }

@@ -192,6 +192,7 @@ struct shadow {
 	u32 generation; /* what was made in another is obsolete: it waits for being zapped */
 	u32 obsolete;	/* pages; among those in use */
 	u32 sweep;	/* goes round for them */
+	u32 destroyed;	/* pages below it are gone: those of a VM that is taken apart */
 	u32 reaped;	/* pages since the guest ran last that went with others */
 	u32 at_once;	/* no more pages than this are dropped in one go */
 	u32 epoch;
@@ -440,7 +441,8 @@ struct spage *shadow_lookup(struct shadow *s, u64 gva, unsigned *index, u64 *all
 /* ---- shadow_page.c ---- */
 
 enum status pages_init(struct shadow *s);
-void pages_destroy(struct shadow *s);
+/* A step of freeing the pool (PAGE_FREE_STEP). True: it was the last. */
+bool pages_destroy_step(struct shadow *s) __must_check;
 struct spage *page_find(struct shadow *s, u64 gfn, struct shadow_role role);
 /* Finds or makes it; pinned for this epoch. NULL: no page can be had. */
 struct spage *page_get(struct shadow *s, u64 gfn, struct shadow_role role);

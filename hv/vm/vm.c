@@ -461,12 +461,13 @@ enum status vm_create(struct vm *vm, const struct vm_providers *with, char *err)
 		s = add_vcpu(vm, with, err);
 	if (s == OK)
 		s = check_start(vm, err);
-	if (s != OK)
-		vm_destroy(vm);
+	while (s != OK && !vm_destroy_step(vm))
+		;
 	return s;
 }
 
-void vm_destroy(struct vm *vm)
+/* All that does not grow with the VM's memory. A second time is harmless. */
+static void destroy_parts(struct vm *vm)
 {
 	struct vcpu *v;
 
@@ -477,20 +478,33 @@ void vm_destroy(struct vm *vm)
 		trace_destroy(v->trace);
 		page_free(v, v->order, PAGE_HV);
 	}
+	vm->vcpus = 0;
 	if (vm->io_ops)
 		vm->io_ops->destroy(vm->io);
+	vm->io_ops = NULL;
 	if (vm->platform)
 		platform_destroy(vm->platform);
-	if (vm->mmu)
-		vm->mmu->ops->destroy(vm->mmu);
+	vm->platform = NULL;
+}
+
+bool vm_destroy_step(struct vm *vm)
+{
+	destroy_parts(vm);
+	if (vm->mmu) {
+		if (vm->mmu->ops->destroy_step(vm->mmu))
+			vm->mmu = NULL;
+		return false;
+	}
+	if (!guestmem_destroy_step(&vm->mem))
+		return false;
 	if (vm->no_rom)
 		page_free(vm->no_rom, PAGE_ORDER_4K, PAGE_HV);
-	guestmem_destroy(&vm->mem);
 	if (vm->timers)
 		vmconsole_destroy(&vm->console);
 	if (vm->clock)
 		vm_clock_destroy(vm->clock);
 	shared_destroy(vm);
+	return true;
 }
 
 /* ---- running ---- */

@@ -94,7 +94,8 @@ struct vm_providers {
 
 /* An empty VM, of which the caller fills in cfg, id and cpu; NULL: no memory. */
 struct vm *vm_alloc(void);
-void vm_free(struct vm *vm); /* NULL is not allowed; after vm_destroy(), if it was created */
+void vm_free(struct vm
+		*vm); /* NULL is not allowed; after the last vm_destroy_step(), if it was created */
 
 /* The rest happens on the VM's CPU, vm->cpu. */
 
@@ -103,8 +104,9 @@ void vm_free(struct vm *vm); /* NULL is not allowed; after vm_destroy(), if it w
  * modules. On failure nothing but the struct is kept, and err (LOADER_ERR_MAX bytes) says why.
  */
 enum status vm_create(struct vm *vm, const struct vm_providers *with, char *err) __must_check;
-/* Takes it apart, but for the struct. Its vcpus must not be in a queue. */
-void vm_destroy(struct vm *vm);
+/* A step of taking it apart, but for the struct, short beside a slice however large the VM is.
+ * True: it was the last. Its vcpus must not be in a queue. */
+bool vm_destroy_step(struct vm *vm) __must_check;
 
 /* Loads its image and lets it run. False: that was its end, and vm->end says why. */
 bool vm_start(struct vm *vm) __must_check;

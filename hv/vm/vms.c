@@ -374,12 +374,17 @@ static bool delist(struct vm *vm)
 	return !pinned;
 }
 
+/* Other VMs share the CPU: a step at a time. */
 static void bury(struct task *t)
 {
 	struct vm *vm = container_of(t, struct vm, burial);
 	bool again;
 
-	vm_destroy(vm);
+	if (!vm_destroy_step(vm)) {
+		task_init(t, bury);
+		task_post(t, vm->cpu);
+		return;
+	}
 	again = vm->again && repeat(vm);
 	vm_free(vm);
 	if (!again)

@@ -45,6 +45,7 @@ static u64 arena_next;
 static void *arena_free[PAGE_ORDER_MAX + 1];
 static u64 arena_used[PAGE_OWNERS];
 static u64 arena_limit = ~0ul; /* pages of PAGE_TABLE, before the arena is "full" */
+static u64 arena_frees;	       /* calls of page_free() */
 static void (*guest_page_freed)(void *p, unsigned order); /* what a test wants to hear of */
 
 /* Forgets what a test that failed has left. */
@@ -120,6 +121,7 @@ void *page_alloc_below(unsigned order, hpa_t limit, enum page_owner owner)
 
 void page_free(void *p, unsigned order, enum page_owner owner)
 {
+	arena_frees++;
 	if ((u64)p < RAM) {
 		assert_true(order == 0 && place_taken[(u64)p >> PAGE_SHIFT]);
 		place_taken[(u64)p >> PAGE_SHIFT] = false;
@@ -625,7 +627,7 @@ static inline void machine_remove(void)
 {
 	guest_page_freed = NULL;
 	check_no_leak();
-	m.vm.mmu->ops->destroy(m.vm.mmu);
+	mmu_destroy(m.vm.mmu);
 	guestmem_destroy(&m.vm.mem);
 }
 

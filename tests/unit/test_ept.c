@@ -88,7 +88,7 @@ static int teardown(void **state)
 	(void)state;
 	host_page_limit = ~0ul;
 	if (vm.mmu)
-		ept_mmu_ops.destroy(vm.mmu);
+		mmu_destroy(vm.mmu);
 	guestmem_destroy(&vm.mem);
 	return host_pages_are_back() ? 0 : -1;
 }
@@ -207,7 +207,7 @@ static void largest_page_follows_the_caps(void **state)
 		e = *entry_of(GB, rows[i].level);
 		assert_int_equal(e & ~EPTE_PS, GB | EPTE_RWX | 6 << 3);
 		assert_int_equal(!!(e & EPTE_PS), rows[i].level > 1);
-		ept_mmu_ops.destroy(vm.mmu);
+		mmu_destroy(vm.mmu);
 		vm.mmu = mine;
 	}
 }
@@ -263,7 +263,7 @@ static void a_fetch_splits_a_large_page(void **state)
 	assert_int_equal(fault(2 * GB, MMU_X, false), MMU_FATAL);
 	assert_error("no memory for the tables to split its page");
 	host_page_limit = ~0ul;
-	ept_mmu_ops.destroy(vm.mmu);
+	mmu_destroy(vm.mmu);
 	vm.mmu = mine;
 }
 

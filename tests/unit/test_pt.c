@@ -313,6 +313,20 @@ static void what_is_retired_stays_until_it_is_freed(void **state)
 	}
 }
 
+static void many_tables_are_freed_in_steps(void **state)
+{
+	unsigned steps = 1;
+	struct pt pt;
+
+	(void)state;
+	assert_int_equal(pt_init(&pt, &pt_odd, 1, PAGE_TABLE), OK);
+	for (u64 i = 0; i < 3 * PAGE_FREE_STEP; i++)
+		assert_int_equal(pt_map(&pt, i * 2 * MB, HPA(0), PAGE_SIZE, 0), OK);
+	while (!pt_destroy_step(&pt))
+		steps++;
+	assert_int_equal(steps, 4);
+}
+
 static void misaligned_pa_takes_small_pages(void **state)
 {
 	struct pt_entry e;
@@ -428,6 +442,7 @@ int main(void)
 		TEST(random_in_all_formats),
 		TEST(largest_pages_split_and_prune),
 		TEST(what_is_retired_stays_until_it_is_freed),
+		TEST(many_tables_are_freed_in_steps),
 		TEST(misaligned_pa_takes_small_pages),
 		TEST(refusals),
 		TEST(trail_shows_the_walk),

@@ -119,6 +119,39 @@ static void test_a_pool_begins_with_memory(void **state)
 	remove_other();
 }
 
+/* XSA-410: a pool of 12,000 pages, and a place of the machine for each of its roots. */
+#define MANY_PAGES 12000u
+
+static void fill_pool(void)
+{
+	struct shadow_role piece = { .level = 1, .direct = true }, root = { .level = 4 };
+
+	restart(SHADOW_SYNC, SHADOW_FAST_ALL, MANY_PAGES + RAM / PAGE_SIZE);
+	for (u64 n = 0; n < MANY_PAGES; n++)
+		assert_non_null(page_get(m.s, n * SHADOW_ENTRIES, piece));
+	for (u64 gfn = PLACES_BASE / PAGE_SIZE; gfn < RAM / PAGE_SIZE; gfn++)
+		assert_non_null(page_get(m.s, gfn, root));
+}
+
+static void test_a_large_pool_goes_in_steps(void **state)
+{
+	unsigned steps = 0;
+	u64 frees;
+	bool last;
+
+	(void)state;
+	fill_pool();
+	do {
+		frees = arena_frees;
+		last = m.vm.mmu->ops->destroy_step(m.vm.mmu);
+		assert_true(arena_frees - frees <= PAGE_FREE_STEP + 16);
+		steps++;
+	} while (!last);
+	assert_true(steps > MANY_PAGES / PAGE_FREE_STEP);
+	assert_int_equal(arena_used[PAGE_TABLE], 0);
+	guestmem_destroy(&m.vm.mem);
+}
+
 static void test_create_without_memory(void **state)
 {
 	u64 enough = arena_used[PAGE_TABLE];
@@ -136,7 +169,7 @@ static void test_create_without_memory(void **state)
 	}
 	arena_limit = ~0ul;
 	assert_non_null(mmu);
-	shadow_mmu_ops.destroy(mmu);
+	mmu_destroy(mmu);
 	assert_int_equal(arena_used[PAGE_TABLE], 0);
 	guestmem_destroy(&m.vm.mem);
 	start(SHADOW_SYNC, SHADOW_FILTER, 0);
@@ -498,6 +531,7 @@ int main(void)
 		TEST(test_no_target_is_obsolete),
 		TEST(test_a_root_goes_after_a_load_without_an_exit),
 		TEST(test_obsolete_pages_are_what_is_taken_first),
+		cmocka_unit_test_setup(test_a_large_pool_goes_in_steps, setup),
 		TEST(test_create_without_memory),
 		TEST(test_many_writers_of_one_page),
 		TEST(test_references),

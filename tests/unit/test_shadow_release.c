@@ -239,6 +239,30 @@ static void test_what_is_obsolete_leads_nowhere_either(void **state)
 		reads(VA + i * 2 * MB + i * PAGE_SIZE, 0);
 }
 
+/* XSA-495: each 2 MB have lost a page; so they are freed page by page. */
+static void test_loose_memory_goes_in_steps(void **state)
+{
+	struct ram_release r = list_of();
+	unsigned steps = 0;
+	u64 frees;
+	bool last;
+
+	(void)state;
+	for (u64 at = GUESTMEM_CHUNK - PAGE_SIZE; at < RAM; at += GUESTMEM_CHUNK)
+		ram_release_add(&r, GPA(at), PAGE_SIZE);
+	assert_int_equal(ram_release_all(&r), RAM / GUESTMEM_CHUNK * PAGE_SIZE);
+	mmu_destroy(m.vm.mmu);
+	do {
+		frees = arena_frees;
+		last = guestmem_destroy_step(&m.vm.mem);
+		assert_true(arena_frees - frees <= PAGE_FREE_STEP + 16);
+		steps++;
+	} while (!last);
+	assert_true(steps >= RAM / PAGE_SIZE / PAGE_FREE_STEP);
+	assert_int_equal(arena_used[PAGE_TABLE], 0);
+	assert_int_equal(arena_used[PAGE_GUEST], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +271,7 @@ int main(void)
 		TEST(test_pages_are_free_when_nothing_leads_there),
 		TEST(test_two_mb_go_and_come_back),
 		TEST(test_what_is_obsolete_leads_nowhere_either),
+		cmocka_unit_test_setup(test_loose_memory_goes_in_steps, setup),
 	};
 
 	arena_open();

@@ -129,7 +129,7 @@ static int teardown(void **state)
 	(void)state;
 	unhog();
 	virtio_balloon_destroy(t.balloon);
-	ept_mmu_ops.destroy(t.vm.mmu);
+	mmu_destroy(t.vm.mmu);
 	guestmem_destroy(&gm);
 	return t.timers.next != TIMER_NEVER || !host_pages_are_back() ? -1 : 0;
 }
