@@ -23,6 +23,15 @@
 #define LINK_FROM_GUEST (SPTE_W | SPTE_U | SPTE_NX)
 
 /* ---- the one writer ----------------------------------------------------------------------------
+ *
+ * shadow_set() alone writes entries that a processor may come to. What others write:
+ *
+ *   - pages that nothing leads to: new ones (not_live(), all_traps()), and what is not live in one
+ *     that goes (page_zap());
+ *   - the whole pool when it is dropped at once (discard()): its vcpu is out of the guest, and
+ *     enters it on a root that is made anew, with its TLB flushed;
+ *   - the four entries below a PAE root (load_pae_roots()): they say neither W nor X, and the
+ *     processor reads them into registers when the guest is entered, and at no other time.
  */
 
 static void drop_writer(struct shadow *s, entry_id id)
