@@ -25,10 +25,9 @@
 
 #define LIST_MAX      256u /* pages looked at together */
 #define SLICE_PAGES   1024u
-#define LIST_COST     256u  /* of pages taken all at once, few or many */
-#define CHUNK_COST    64u   /* of a 2 MB piece of a report, in pages of a list */
-#define SLICES_HZ     1000u /* between slices */
-#define RETRY_HZ      10u   /* for memory that there is not */
+#define LIST_COST     256u /* of pages taken all at once, few or many */
+#define CHUNK_COST    64u  /* of a 2 MB piece of a report, in pages of a list */
+#define RETRY_HZ      10u  /* for memory that there is not */
 #define STATS_AT_ONCE 16u
 #define MS_PER_SECOND 1000u
 
@@ -55,7 +54,7 @@ struct virtio_balloon {
 	struct mmu *mmu;
 	struct ram_release release; /* empty but while a list is worked on */
 	struct timerq *timers;
-	struct timer next_slice, next_stats, next_step;
+	struct timer retry, next_stats, next_step;
 	struct balloon_plan plan;
 	unsigned step;
 	bool started;
@@ -133,11 +132,6 @@ static void complain(struct virtio_balloon *b, u64 pages, gpa_t near)
 		&b->dev, "of the pages at 0x%lx that it gives it does not have %lu", near.v, pages);
 }
 
-static void spend(unsigned *budget, unsigned cost)
-{
-	*budget -= MIN(cost, *budget);
-}
-
 /* The whole list. */
 static bool inflate(struct virtio_balloon *b, struct work *w, unsigned *budget)
 {
@@ -151,7 +145,7 @@ static bool inflate(struct virtio_balloon *b, struct work *w, unsigned *budget)
 	got = ram_release_all(&b->release) / PAGE_SIZE;
 	b->count.inflated += got;
 	complain(b, w->pages - got, first);
-	spend(budget, LIST_COST);
+	virtio_spend(budget, LIST_COST);
 	return true;
 }
 
@@ -167,7 +161,7 @@ static bool deflate(struct virtio_balloon *b, struct work *w, unsigned *budget)
 	if (r.out_of_memory)
 		return false;
 	w->done += run;
-	spend(budget, run);
+	virtio_spend(budget, run);
 	return true;
 }
 
@@ -218,7 +212,7 @@ static enum progress work_report(struct virtio_balloon *b, struct work *w, unsig
 {
 	while (w->segment < w->chain.segs && *budget) {
 		take_chunk(b, w);
-		spend(budget, CHUNK_COST);
+		virtio_spend(budget, CHUNK_COST);
 	}
 	b->count.reported += ram_release_all(&b->release) / PAGE_SIZE;
 	return w->segment < w->chain.segs ? MORE : IDLE;
@@ -253,41 +247,43 @@ static enum progress work_on(
 	return queue == DEFLATE ? work_list(b, w, budget, deflate) : work_report(b, w, budget);
 }
 
-static enum progress slice(struct virtio_balloon *b, unsigned queue)
+static enum progress slice(struct virtio_balloon *b, unsigned queue, unsigned *budget)
 {
 	struct virtqueue *q = virtio_vq(&b->dev, queue);
 	struct work *w = work_of(b, queue);
-	unsigned budget = SLICE_PAGES;
 
 	if (w->busy && w->queue != queue)
 		return MORE; /* a second queue for reports */
 	while (w->busy || start_work(q, w, queue)) {
-		enum progress p = work_on(b, queue, w, &budget);
+		enum progress p = work_on(b, queue, w, budget);
 
 		if (p != IDLE)
 			return p;
 		w->busy = false;
 		vq_push(q, &w->chain);
-		if (!budget)
+		if (!*budget)
 			return MORE;
-		budget--; /* an empty list is work too */
+		virtio_spend(budget, 1); /* an empty list is work too */
 	}
-	return IDLE;
+	return *budget ? IDLE : MORE;
 }
 
-/* Works until the queues are empty, or for a slice; the rest follows by a timer. */
+/* Works until the queue is empty, or for a slice; the rest follows later. */
 static void serve(struct virtio_balloon *b, unsigned queue)
 {
 	struct virtqueue *q = virtio_vq(&b->dev, queue);
+	unsigned budget = SLICE_PAGES;
 	enum progress p;
 
 	do {
 		vq_no_kicks(q);
-		p = slice(b, queue);
+		p = slice(b, queue, &budget);
 	} while (p == IDLE && vq_want_kicks(q));
 	b->count.waits += p == BLOCKED;
-	if (p != IDLE && !timer_armed(&b->next_slice))
-		arm(b, &b->next_slice, b->timers->hz / (p == BLOCKED ? RETRY_HZ : SLICES_HZ));
+	if (p == MORE)
+		virtio_later(&b->dev, queue);
+	else if (p == BLOCKED && !timer_armed(&b->retry))
+		arm(b, &b->retry, b->timers->hz / RETRY_HZ);
 	virtio_signal(&b->dev, queue);
 }
 
@@ -302,9 +298,9 @@ static unsigned role(const struct virtio_balloon *b, unsigned queue)
 	return REPORT;
 }
 
-static void slice_again(struct timer *t)
+static void try_again(struct timer *t)
 {
-	struct virtio_balloon *b = container_of(t, struct virtio_balloon, next_slice);
+	struct virtio_balloon *b = container_of(t, struct virtio_balloon, retry);
 
 	virtio_notify_all(&b->dev);
 }
@@ -414,7 +410,7 @@ static void balloon_reset(struct virtio_dev *d)
 {
 	struct virtio_balloon *b = balloon_of(d);
 
-	timer_cancel(b->timers, &b->next_slice);
+	timer_cancel(b->timers, &b->retry);
 	timer_cancel(b->timers, &b->next_stats);
 	timer_cancel(b->timers, &b->next_step);
 	b->inflate.busy = b->deflate.busy = b->report.busy = false;
@@ -458,6 +454,7 @@ enum status virtio_balloon_create(struct virtio_balloon **out, const char *vm, b
 	struct virtio_setup setup = { .ops = &balloon_ops,
 		.vm = vm,
 		.gm = gm,
+		.timers = timers,
 		.features = FEATURES,
 		.packed = packed,
 		.queues = QUEUES,
@@ -476,7 +473,7 @@ enum status virtio_balloon_create(struct virtio_balloon **out, const char *vm, b
 	b->release.mmu = mmu;
 	b->timers = timers;
 	b->plan = *plan;
-	timer_init(&b->next_slice, slice_again);
+	timer_init(&b->retry, try_again);
 	timer_init(&b->next_stats, ask_for_stats);
 	timer_init(&b->next_step, follow_plan);
 	*out = b;
@@ -495,6 +492,6 @@ const struct balloon_counters *virtio_balloon_counters(const struct virtio_ballo
 
 void virtio_balloon_destroy(struct virtio_balloon *b)
 {
-	balloon_reset(&b->dev);
+	virtio_reset(&b->dev);
 	page_free(b, ORDER, PAGE_HV);
 }

@@ -11,13 +11,14 @@
 #include "hv/mem/page.h"
 #include "virtio/spec.h"
 
-#define QUEUE_SIZE  128u
-#define CLASS_CODE  0x010000u	     /* mass storage */
-#define SEG_BYTES   (64 * KB)	     /* bytes in a segment, as we ask the driver */
-#define DATA_SEGS   (QUEUE_SIZE - 2) /* segments of data beside header and status */
-#define BYTES_MAX   (SEG_BYTES * DATA_SEGS)
-#define SECTORS_MAX (64u * 1024 * 1024 / BLK_SECTOR) /* of a discard or write-zeroes range */
-#define STATUS_LEN  1u
+#define QUEUE_SIZE   128u
+#define CLASS_CODE   0x010000u	      /* mass storage */
+#define SEG_BYTES    (64 * KB)	      /* bytes in a segment, as we ask the driver */
+#define DATA_SEGS    (QUEUE_SIZE - 2) /* segments of data beside header and status */
+#define BYTES_MAX    (SEG_BYTES * DATA_SEGS)
+#define SECTORS_MAX  (64u * 1024 * 1024 / BLK_SECTOR) /* of a discard or write-zeroes range */
+#define STATUS_LEN   1u
+#define PAGE_SECTORS (PAGE_SIZE / BLK_SECTOR)
 
 struct request {
 	struct vq_chain chain;
@@ -36,6 +37,7 @@ struct virtio_blk {
 	unsigned order;		    /* of the allocation that this struct and the requests lie in */
 	bool filling;		    /* requests are being taken from a queue */
 	bool starved;		    /* a queue was left because all requests were under way */
+	unsigned budget;	    /* what is left of the turn, while filling */
 	unsigned under_way, unsaid; /* requests: taken from a queue; of those done since a signal */
 	bool gone; /* the driver has reset the device: what is done late is not pushed */
 	struct request *free;
@@ -108,6 +110,8 @@ static void submit(struct request *r, enum blk_op op, unsigned ranges)
 	r->io.op = op;
 	r->io.ranges = ranges;
 	r->io.done = io_done;
+	for (unsigned i = 0; i < ranges; i++)
+		virtio_spend(&r->blk->budget, r->io.range[i].sectors / PAGE_SECTORS);
 	b->ops->submit(b, &r->io);
 }
 
@@ -280,18 +284,20 @@ static void fill(struct virtio_blk *blk, unsigned queue)
 {
 	struct request *r;
 
-	while ((r = blk->free)) {
+	while (blk->budget && (r = blk->free)) {
 		if (!vq_pop(virtio_vq(&blk->dev, queue), &r->chain))
 			return;
+		virtio_spend(&blk->budget, 1);
 		blk->free = r->next;
 		blk->under_way++;
 		r->queue = queue;
 		begin(r);
 	}
-	blk->starved = true;
+	blk->starved |= !blk->free;
 }
 
-/* Until the queue is empty, or all requests are under way: then kicks are of no use. */
+/* Until the queue is empty, the turn is over, or all requests are under way: then kicks are of no
+ * use. */
 static void serve(struct virtio_blk *blk, unsigned queue)
 {
 	struct virtqueue *q = virtio_vq(&blk->dev, queue);
@@ -299,7 +305,9 @@ static void serve(struct virtio_blk *blk, unsigned queue)
 	do {
 		vq_no_kicks(q);
 		fill(blk, queue);
-	} while (blk->free && vq_want_kicks(q));
+	} while (blk->budget && blk->free && vq_want_kicks(q));
+	if (!blk->budget)
+		virtio_later(&blk->dev, queue);
 }
 
 static void blk_kick(struct virtio_dev *d, unsigned queue)
@@ -309,6 +317,7 @@ static void blk_kick(struct virtio_dev *d, unsigned queue)
 	if (blk->filling)
 		return;
 	blk->filling = true;
+	blk->budget = VIRTIO_TURN;
 	serve(blk, queue);
 	while (blk->starved && blk->free) {
 		blk->starved = false;
@@ -375,13 +384,14 @@ static u64 features(const struct blk_backend *b)
 }
 
 enum status virtio_blk_create(struct virtio_blk **out, const char *vm, unsigned index, bool packed,
-	const struct guestmem *gm, struct blk_backend *b)
+	const struct guestmem *gm, struct timerq *timers, struct blk_backend *b)
 {
 	size_t head = ALIGN_UP(sizeof(struct virtio_blk), 64);
 	struct virtio_setup setup = { .ops = &blk_ops,
 		.vm = vm,
 		.index = index,
 		.gm = gm,
+		.timers = timers,
 		.features = features(b),
 		.packed = packed,
 		.queues = BLK_QUEUES,
@@ -414,7 +424,7 @@ struct virtio_dev *virtio_blk_dev(struct virtio_blk *blk)
 
 void virtio_blk_destroy(struct virtio_blk *blk)
 {
-	blk_reset(&blk->dev);
+	virtio_reset(&blk->dev);
 	blk->backend->ops->destroy(blk->backend);
 	page_free(blk, blk->order, PAGE_HV);
 }

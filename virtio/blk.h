@@ -20,7 +20,7 @@ struct virtio_blk;
  * device's, and is destroyed with it; on ERR_NOMEM it stays the caller's.
  */
 enum status virtio_blk_create(struct virtio_blk **out, const char *vm, unsigned index, bool packed,
-	const struct guestmem *gm, struct blk_backend *b) __must_check;
+	const struct guestmem *gm, struct timerq *timers, struct blk_backend *b) __must_check;
 struct virtio_dev *virtio_blk_dev(struct virtio_blk *blk);
 void virtio_blk_destroy(struct virtio_blk *blk);
 

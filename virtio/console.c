@@ -23,8 +23,7 @@
 #define QUEUE_SIZE     64u
 #define CLASS_CODE     0x078000u /* simple communication controller */
 #define COPY_MAX       256u
-#define PAUSES_HZ      1000u /* between slices */
-#define MESSAGES_MAX   64u   /* of the driver, at once */
+#define MESSAGES_MAX   64u /* of the driver, at once */
 #define LOG_BURST      20
 #define EMERG_WRITE    offsetof(struct virtio_console_config, emerg_wr)
 
@@ -39,7 +38,6 @@ struct port {
 	struct vq_chain out;
 	struct vq_cursor rest; /* of `out`, while printing */
 	bool printing;	       /* `out` was popped and is not all printed */
-	struct timer next;     /* armed between two slices */
 	u32 untold;	       /* BIT(event): messages that the driver has yet to get */
 };
 
@@ -47,7 +45,6 @@ struct virtio_console {
 	struct virtio_dev dev;
 	struct port port[PORTS];
 	struct vq_chain in, message;
-	struct timerq *timers;
 	console_out_fn write;
 	void *ctx;
 	struct ratelimit rl;
@@ -103,12 +100,12 @@ static void write_out(struct port *p, const u8 *buf, size_t len)
 }
 
 /* Prints up to *budget bytes of the chain. False: its memory is gone. */
-static bool print(struct port *p, u64 *budget)
+static bool print(struct port *p, unsigned *budget)
 {
-	u64 left = MIN(p->rest.left, *budget);
+	u64 left = MIN(p->rest.left, (u64)*budget);
 	u8 buf[COPY_MAX];
 
-	*budget -= left;
+	virtio_spend(budget, left);
 	while (left) {
 		u64 n = MIN(left, sizeof(buf));
 
@@ -120,22 +117,19 @@ static bool print(struct port *p, u64 *budget)
 	return true;
 }
 
-/* A slice. True: there may be more. */
-static bool transmit(struct port *p)
+/* Until the queue is empty or the slice is over; a buffer without text is work too. */
+static void transmit(struct port *p, struct virtqueue *q, unsigned *budget)
 {
-	struct virtqueue *q = virtio_vq(&p->c->dev, TRANSMIT(number_of(p)));
-	u64 budget = CONSOLE_SLICE;
-
-	while (budget) {
+	while (*budget) {
 		if (!p->printing && !vq_pop(q, &p->out))
-			return false;
+			return;
 		if (!p->printing)
 			p->rest = vq_readable(&p->out);
-		p->printing = print(p, &budget) && p->rest.left;
+		virtio_spend(budget, !p->rest.left);
+		p->printing = print(p, budget) && p->rest.left;
 		if (!p->printing)
 			vq_push(q, &p->out);
 	}
-	return true;
 }
 
 static void kick_transmit(struct port *p)
@@ -143,24 +137,15 @@ static void kick_transmit(struct port *p)
 	struct virtio_console *c = p->c;
 	unsigned queue = TRANSMIT(number_of(p));
 	struct virtqueue *q = virtio_vq(&c->dev, queue);
-	bool more;
+	unsigned budget = CONSOLE_SLICE;
 
-	if (timer_armed(&p->next))
-		return;
 	do {
 		vq_no_kicks(q);
-		more = transmit(p);
-	} while (!more && vq_want_kicks(q));
-	if (more)
-		timer_arm(c->timers, &p->next, timerq_now(c->timers) + c->timers->hz / PAUSES_HZ);
+		transmit(p, q, &budget);
+	} while (budget && vq_want_kicks(q));
+	if (!budget)
+		virtio_later(&c->dev, queue);
 	virtio_signal(&c->dev, queue);
-}
-
-static void next_slice(struct timer *t)
-{
-	struct port *p = container_of(t, struct port, next);
-
-	virtio_notify(&p->c->dev, TRANSMIT(number_of(p)));
 }
 
 /* 5.3.4: a character at a time, for a driver that has no queues yet. */
@@ -299,17 +284,20 @@ static void hear_all(struct virtio_console *c)
 {
 	struct virtqueue *q = virtio_vq(&c->dev, CONTROL_OUT);
 	struct virtio_console_control m;
+	unsigned budget = MESSAGES_MAX;
 
 	do {
 		vq_no_kicks(q);
-		for (unsigned i = 0; i < MESSAGES_MAX && vq_pop(q, &c->message); i++) {
+		for (; budget && vq_pop(q, &c->message); budget--) {
 			struct vq_cursor from = vq_readable(&c->message);
 
 			if (vq_read(&from, &m, sizeof(m)) == OK)
 				heard(c, &m);
 			vq_push(q, &c->message);
 		}
-	} while (vq_want_kicks(q));
+	} while (budget && vq_want_kicks(q));
+	if (!budget)
+		virtio_later(&c->dev, CONTROL_OUT);
 	virtio_signal(&c->dev, CONTROL_OUT);
 	tell_all(c);
 }
@@ -349,7 +337,6 @@ static void console_reset(struct virtio_dev *d)
 	struct virtio_console *c = console_of(d);
 
 	for (unsigned i = 0; i < PORTS; i++) {
-		timer_cancel(c->timers, &c->port[i].next);
 		c->port[i].printing = false;
 		c->port[i].untold = 0;
 	}
@@ -372,6 +359,7 @@ enum status virtio_console_create(struct virtio_console **out, const char *vm, b
 	struct virtio_setup setup = { .ops = &console_ops,
 		.vm = vm,
 		.gm = gm,
+		.timers = timers,
 		.features = FEATURES,
 		.packed = packed,
 		.queues = QUEUES,
@@ -387,12 +375,9 @@ enum status virtio_console_create(struct virtio_console **out, const char *vm, b
 	virtio_init(&c->dev, &setup);
 	memcpy(c->dev.config, &cfg, sizeof(cfg));
 	c->dev.config_mask[EMERG_WRITE] = UINT8_MAX;
-	c->timers = timers;
 	c->rl = (struct ratelimit)RATELIMIT(LOG_BURST);
-	for (unsigned i = 0; i < PORTS; i++) {
+	for (unsigned i = 0; i < PORTS; i++)
 		c->port[i].c = c;
-		timer_init(&c->port[i].next, next_slice);
-	}
 	c->write = write;
 	c->ctx = ctx;
 	*out = c;
@@ -406,6 +391,6 @@ struct virtio_dev *virtio_console_dev(struct virtio_console *c)
 
 void virtio_console_destroy(struct virtio_console *c)
 {
-	console_reset(&c->dev);
+	virtio_reset(&c->dev);
 	page_free(c, ORDER, PAGE_HV);
 }

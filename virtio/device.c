@@ -11,6 +11,7 @@
 
 #define LOG_BURST     5
 #define LINE_MAX      160
+#define LATER_HZ      1000u
 #define FEATURE_WORDS 2u
 #define WORD_BITS     32u
 #define BYTE_BITS     8u
@@ -69,6 +70,9 @@ void virtio_reset(struct virtio_dev *d)
 {
 	if (d->ops->reset)
 		d->ops->reset(d);
+	d->later = 0;
+	if (timer_armed(&d->again))
+		timer_cancel(d->timers, &d->again);
 	d->status = 0;
 	d->accepted = 0;
 	d->alien = false;
@@ -183,24 +187,55 @@ void virtio_queue_enable(struct virtio_dev *d, unsigned queue)
 		d->queue[queue].enabled = vq_enable(&d->queue[queue].vq, regs) == OK;
 }
 
-void virtio_notify(struct virtio_dev *d, unsigned queue)
+static bool is_ready(const struct virtio_dev *d)
+{
+	u32 ready = VIRTIO_STATUS_DRIVER_OK;
+
+	return (d->status & (ready | VIRTIO_STATUS_FAILED)) == ready;
+}
+
+static void serve(struct virtio_dev *d, unsigned queue)
 {
 	struct ledger_mark m;
 
-	if (queue >= d->queues || !d->queue[queue].enabled) {
-		virtio_complain(d, "notification for queue %u, which is not enabled", queue);
-		return;
-	}
-	if (!(d->status & VIRTIO_STATUS_DRIVER_OK) || (d->status & VIRTIO_STATUS_FAILED)) {
-		virtio_complain(d, "notification for queue %u with status 0x%x", queue, d->status);
-		return;
-	}
-	d->kicks++;
 	if (d->queue[queue].vq.broken)
 		return;
 	m = ledger_backend_begin();
 	d->ops->kick(d, queue);
 	ledger_backend_end(m);
+}
+
+static void look_again(struct timer *t)
+{
+	struct virtio_dev *d = container_of(t, struct virtio_dev, again);
+	u32 queues = d->later;
+
+	d->later = 0;
+	for (unsigned i = 0; i < d->queues && is_ready(d); i++)
+		if (queues & BIT(i))
+			serve(d, i);
+}
+
+void virtio_later(struct virtio_dev *d, unsigned queue)
+{
+	d->later |= (u32)BIT(queue);
+	if (!timer_armed(&d->again))
+		timer_arm(d->timers, &d->again, timerq_now(d->timers) + d->timers->hz / LATER_HZ);
+}
+
+void virtio_notify(struct virtio_dev *d, unsigned queue)
+{
+	if (queue >= d->queues || !d->queue[queue].enabled) {
+		virtio_complain(d, "notification for queue %u, which is not enabled", queue);
+		return;
+	}
+	if (!is_ready(d)) {
+		virtio_complain(d, "notification for queue %u with status 0x%x", queue, d->status);
+		return;
+	}
+	d->kicks++;
+	if (!(d->later & BIT(queue)))
+		serve(d, queue);
 }
 
 void virtio_notify_all(struct virtio_dev *d)
@@ -269,6 +304,8 @@ void virtio_init(struct virtio_dev *d, const struct virtio_setup *s)
 	d->queue_size = s->queue_size;
 	d->config_size = s->config_size;
 	d->rl = (struct ratelimit)RATELIMIT(LOG_BURST);
+	d->timers = s->timers;
+	timer_init(&d->again, look_again);
 	for (unsigned i = 0; i < d->queues; i++) {
 		vq_init(&d->queue[i].vq, s->gm, &host);
 		d->queue[i].cfg.size = s->queue_size;

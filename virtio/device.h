@@ -16,11 +16,13 @@
 #ifndef VIRTIO_DEVICE_H
 #define VIRTIO_DEVICE_H
 
+#include "hv/cpu/timer.h"
 #include "hv/ctl/log.h"
 #include "virtio/queue.h"
 
 #define VIRTIO_QUEUES_MAX 16u
 #define VIRTIO_CONFIG_MAX 64u
+#define VIRTIO_TURN	  4096u /* work for one kick(): chains, pages copied, segments of packets */
 
 struct virtio_dev;
 
@@ -29,7 +31,8 @@ struct virtio_ops {
 	u16 id;		  /* 5 "Device Types" */
 	const char *name; /* "virtio-blk" */
 	u32 class_code;	  /* PCI's: class, subclass, interface */
-	/* There may be something in the queue, which is enabled; the driver is ready. */
+	/* There may be something in the queue, which is enabled; the driver is ready. Other
+	 * processors may refill the ring meanwhile: does VIRTIO_TURN, then virtio_later(). */
 	void (*kick)(struct virtio_dev *d, unsigned queue);
 	/* The driver is gone: when this returns, nothing of its memory is used any more. May be
 	 * NULL. */
@@ -69,6 +72,9 @@ struct virtio_dev {
 	u8 config_mask[VIRTIO_CONFIG_MAX]; /* bits that the driver may change */
 	struct ratelimit rl;
 	u64 kicks, interrupts; /* notifications from and to the driver, since it was made */
+	struct timerq *timers;
+	struct timer again; /* armed while there are queues in later */
+	u32 later;	    /* queues, by bit, that were left before they were empty */
 };
 
 struct virtio_setup {
@@ -76,11 +82,12 @@ struct virtio_setup {
 	const char *vm; /* the VM's name; kept */
 	unsigned index; /* which of the VM's devices of this kind it is */
 	const struct guestmem *gm;
-	u64 features;	      /* the device's own; those of rings are added */
-	bool packed;	      /* offer packed rings too */
-	unsigned queues;      /* 1..VIRTIO_QUEUES_MAX */
-	u16 queue_size;	      /* a power of two up to VQ_SIZE_MAX */
-	unsigned config_size; /* up to VIRTIO_CONFIG_MAX */
+	struct timerq *timers; /* NULL: the device does not call virtio_later() */
+	u64 features;	       /* the device's own; those of rings are added */
+	bool packed;	       /* offer packed rings too */
+	unsigned queues;       /* 1..VIRTIO_QUEUES_MAX */
+	u16 queue_size;	       /* a power of two up to VQ_SIZE_MAX */
+	unsigned config_size;  /* up to VIRTIO_CONFIG_MAX */
 };
 
 void virtio_init(struct virtio_dev *d, const struct virtio_setup *s);
@@ -131,6 +138,18 @@ static inline bool virtio_has(const struct virtio_dev *d, u64 feature)
 
 /* After vq_push(): an interrupt, if the driver wants one. */
 void virtio_signal(struct virtio_dev *d, unsigned queue);
+
+/* Takes work off what may still be done in this turn. */
+static inline void virtio_spend(unsigned *budget, u64 work)
+{
+	*budget -= (unsigned)MIN(work, (u64)*budget);
+}
+
+/*
+ * virtio_later(): the queue is looked into again in a millisecond, as if notified; until then
+ * notifications for it change nothing. For a kick() that has done its turn.
+ */
+void virtio_later(struct virtio_dev *d, unsigned queue);
 
 /* The device has changed d->config by itself. */
 void virtio_config_changed(struct virtio_dev *d);

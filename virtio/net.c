@@ -45,6 +45,7 @@ struct virtio_net {
 	unsigned pairs; /* that the driver uses */
 	u8 pair_of[FLOWS];
 	struct timerq *timers;
+	unsigned budget;   /* what is left of the turn */
 	struct timer sent; /* armed: there are frames that the driver was not told of */
 	struct timer look; /* armed while there are pairs in unasked */
 	unsigned unasked;  /* pairs, by bit, whose driver need not notify us now */
@@ -238,6 +239,12 @@ static bool read_header(
 	return !f->left || has(n, VIRTIO_NET_F_CSUM);
 }
 
+/* Frame by frame, but a packet that others may have to cut counts for what it may become. */
+static u64 work_of(const struct net_frame *f)
+{
+	return f->left & (NET_TSO4 | NET_TSO6) ? 1 + f->len / f->gso_size : 1;
+}
+
 /* Copies the frame out. False: there is none that could be sent. */
 static bool take_frame(struct virtio_net *n, struct virtqueue *q, struct net_frame *f)
 {
@@ -267,9 +274,10 @@ static void transmit(struct virtio_net *n, struct virtqueue *q, unsigned pair)
 {
 	struct net_frame f;
 
-	while (vq_pop(q, &n->chain)) {
+	while (n->budget && vq_pop(q, &n->chain)) {
 		bool good = take_frame(n, q, &f);
 
+		virtio_spend(&n->budget, good ? work_of(&f) : 1);
 		vq_push(q, &n->chain);
 		if (good && link_is_up(n))
 			send(n, &f, pair);
@@ -323,8 +331,10 @@ static void look_later(struct virtio_net *n)
 /* Notifications are wanted again, but for what has come before the driver saw that. */
 static void ask_again(struct virtio_net *n, unsigned pair)
 {
-	while (vq_want_kicks(virtio_vq(&n->dev, TRANSMIT(pair))))
+	while (n->budget && vq_want_kicks(virtio_vq(&n->dev, TRANSMIT(pair))))
 		look_into(n, pair);
+	if (!n->budget)
+		virtio_later(&n->dev, TRANSMIT(pair));
 }
 
 static void ask_all_again(struct virtio_net *n)
@@ -341,6 +351,7 @@ static void look(struct timer *t)
 	struct ledger_mark m = ledger_backend_begin();
 	bool any = false;
 
+	n->budget = VIRTIO_TURN;
 	for (unsigned i = 0; i < NET_PAIRS; i++)
 		if (n->unasked & BIT(i))
 			any |= look_into(n, i);
@@ -359,6 +370,7 @@ void virtio_net_idle(struct virtio_net *n)
 		return;
 	m = ledger_backend_begin();
 	timer_cancel(n->timers, &n->look);
+	n->budget = VIRTIO_TURN;
 	ask_all_again(n);
 	ledger_backend_end(m);
 }
@@ -406,7 +418,7 @@ static bool do_control(struct virtio_net *n, struct vq_cursor *data)
 
 static void control(struct virtio_net *n, struct virtqueue *q)
 {
-	while (vq_pop(q, &n->chain)) {
+	while (n->budget && vq_pop(q, &n->chain)) {
 		struct vq_cursor data = vq_readable(&n->chain), ack = vq_writable(&n->chain);
 		u8 answer = VIRTIO_NET_ERR;
 
@@ -415,6 +427,7 @@ static void control(struct virtio_net *n, struct virtqueue *q)
 		if (vq_write(&ack, &answer, sizeof(answer)) != OK)
 			vq_fail(q, "a command without a place for the answer");
 		vq_push(q, &n->chain);
+		virtio_spend(&n->budget, 1);
 	}
 }
 
@@ -443,7 +456,9 @@ static void kick_control(struct virtio_net *n, unsigned queue)
 	do {
 		vq_no_kicks(q);
 		control(n, q);
-	} while (vq_want_kicks(q));
+	} while (n->budget && vq_want_kicks(q));
+	if (!n->budget)
+		virtio_later(&n->dev, queue);
 	virtio_signal(&n->dev, queue);
 }
 
@@ -463,6 +478,7 @@ static void net_kick(struct virtio_dev *d, unsigned queue)
 {
 	struct virtio_net *n = net_of(d);
 
+	n->budget = VIRTIO_TURN;
 	find_offloads(n);
 	n->filter.by_vlan = has(n, VIRTIO_NET_F_CTRL_VLAN);
 	if (queue == control_queue(n))
@@ -532,6 +548,7 @@ enum status virtio_net_create(struct virtio_net **out, const char *vm, unsigned 
 		.vm = vm,
 		.index = index,
 		.gm = gm,
+		.timers = timers,
 		.features = FEATURES,
 		.packed = packed,
 		.queues = QUEUES,
@@ -573,7 +590,6 @@ const struct net_counters *virtio_net_counters(const struct virtio_net *n)
 void virtio_net_destroy(struct virtio_net *n)
 {
 	switch_leave(n->sw, &n->port);
-	timer_cancel(n->timers, &n->sent);
-	timer_cancel(n->timers, &n->look);
+	virtio_reset(&n->dev);
 	page_free(n, ORDER, PAGE_HV);
 }

@@ -110,14 +110,15 @@ static void answer(struct virtio_rng *r)
 	vq_push(virtio_vq(&r->dev, QUEUE), &r->chain);
 }
 
-/* Until the queue is empty or the tokens are used up. */
-static void serve(struct virtio_rng *r)
+/* Until the queue is empty, the turn is over or the tokens are used up. */
+static void serve(struct virtio_rng *r, unsigned *budget)
 {
 	struct virtqueue *q = virtio_vq(&r->dev, QUEUE);
 
 	while (r->tokens >= KEY_BYTES) {
-		if (!vq_pop(q, &r->chain))
+		if (!*budget || !vq_pop(q, &r->chain))
 			return;
+		virtio_spend(budget, 1);
 		if (r->chain.readable) {
 			vq_fail(q, "a buffer that cannot be written");
 			return;
@@ -131,14 +132,17 @@ static void rng_kick(struct virtio_dev *d, unsigned queue)
 {
 	struct virtio_rng *r = rng_of(d);
 	struct virtqueue *q = virtio_vq(d, queue);
+	unsigned budget = VIRTIO_TURN;
 
 	if (timer_armed(&r->refill))
 		return;
 	add_tokens(r);
 	do {
 		vq_no_kicks(q);
-		serve(r);
-	} while (!timer_armed(&r->refill) && vq_want_kicks(q));
+		serve(r, &budget);
+	} while (budget && !timer_armed(&r->refill) && vq_want_kicks(q));
+	if (!budget)
+		virtio_later(d, queue);
 	virtio_signal(d, queue);
 }
 
@@ -172,6 +176,7 @@ enum status virtio_rng_create(struct virtio_rng **out, const char *vm, bool pack
 	struct virtio_setup setup = { .ops = &rng_ops,
 		.vm = vm,
 		.gm = gm,
+		.timers = timers,
 		.packed = packed,
 		.queues = 1,
 		.queue_size = QUEUE_SIZE };
@@ -200,7 +205,7 @@ struct virtio_dev *virtio_rng_dev(struct virtio_rng *rng)
 
 void virtio_rng_destroy(struct virtio_rng *rng)
 {
-	rng_reset(&rng->dev);
+	virtio_reset(&rng->dev);
 	memset(rng, 0, sizeof(*rng));
 	page_free(rng, ORDER, PAGE_HV);
 }

@@ -72,8 +72,8 @@ static enum status add_disk(struct vm *vm, struct virtio_io *io, char *err)
 
 	if (s != OK)
 		return s;
-	s = virtio_blk_create(
-		&io->blk[io->disks], vm->cfg.name, io->disks, vm->cfg.packed_rings, &vm->mem, b);
+	s = virtio_blk_create(&io->blk[io->disks], vm->cfg.name, io->disks, vm->cfg.packed_rings,
+		&vm->mem, vm->timers, b);
 	if (s != OK) {
 		b->ops->destroy(b);
 		snprintf(err, LOADER_ERR_MAX, "no memory for disk %u", io->disks);

@@ -25,7 +25,7 @@ static struct virtio_dev *create(void)
 	struct blk_backend *b;
 
 	CHECK(ramdisk_create(&b, module, MODULE_SIZE, SECTORS * 512, false, "fuzz") == OK);
-	CHECK(virtio_blk_create(&blk, "vm", 0, true, &fuzz_memory, b) == OK);
+	CHECK(virtio_blk_create(&blk, "vm", 0, true, &fuzz_memory, &fuzz_timers, b) == OK);
 	return virtio_blk_dev(blk);
 }
 

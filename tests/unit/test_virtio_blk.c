@@ -4,8 +4,10 @@
  * borders of the medium, requests that make no sense, copy on write, and no page lost at the end.
  *
  * Sources: virtio/blk.c hv/blk/ramdisk.c virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c
- * hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
+ * hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c
+ * hv/dev/reset.c hv/dev/bus.c
  */
+#include "tests/unit/clock.h"
 #include "tests/unit/virtio_bus.h"
 
 #include <stdio.h>
@@ -14,6 +16,7 @@
 #include "virtio/blk.h"
 
 #define SIZE	  64
+#define HZ	  1000000ul
 #define VERSION_1 BIT(VIRTIO_F_VERSION_1)
 #define QUEUES	  4
 #define HEADER	  0x40000ul
@@ -28,11 +31,12 @@ static struct {
 	struct blk_backend *b;
 	struct virtio_blk *blk;
 	struct driver d[QUEUES];
+	struct timerq timers;
 } t;
 
 static int attach(struct blk_backend *b, bool packed)
 {
-	return virtio_blk_create(&t.blk, "vm", 0, packed, &gm, b) ||
+	return virtio_blk_create(&t.blk, "vm", 0, packed, &gm, &t.timers, b) ||
 	       bus_with(virtio_blk_dev(t.blk));
 }
 
@@ -40,6 +44,8 @@ static int setup_memory(void)
 {
 	memset(&t, 0, sizeof(t));
 	gm = (struct guestmem){ 0 };
+	clock_now = 1000;
+	timerq_init(&t.timers, HZ, now);
 	host_pages_begin();
 	for (unsigned i = 0; i < BASE_SIZE; i++)
 		t.base[i] = (u8)(i / 512 * 7 + i);
@@ -76,7 +82,7 @@ static int teardown(void **state)
 	for (unsigned i = 0; i < BASE_SIZE; i++)
 		if (t.base[i] != (u8)(i / 512 * 7 + i))
 			return -1;
-	return host_pages_are_back() ? 0 : -1;
+	return t.timers.next == TIMER_NEVER && host_pages_are_back() ? 0 : -1;
 }
 
 static void start_with(u64 features)
@@ -806,6 +812,78 @@ static void written_through_without_flush(void **state)
 	expect_done(0, id);
 }
 
+/* ---- a driver on several processors ---- */
+
+static struct {
+	unsigned left, submits;
+} refill;
+
+static void add_flush(void)
+{
+	struct buf b[] = { { HEADER, 16, false }, { STATUS, 1, true } };
+
+	write_header(VIRTIO_BLK_T_FLUSH, 0);
+	drv_add(&t.d[0], b, 2);
+}
+
+/* Done at once; the guest's other processor has the next one in the ring by then. */
+static void refilled_submit(struct blk_backend *b, struct blk_io *io)
+{
+	u16 id;
+	u32 len;
+
+	(void)b;
+	refill.submits++;
+	io->done(io, true);
+	assert_true(drv_get(&t.d[0], &id, &len));
+	if (refill.left) {
+		refill.left--;
+		add_flush();
+	}
+}
+
+static const struct blk_backend_ops refilled_ops = {
+	.submit = refilled_submit,
+	.destroy = slow_destroy,
+};
+
+/* Nobody is kept in an exit: the rest of an endless ring comes later, whatever the driver says. */
+static void a_ring_that_is_refilled(void **state)
+{
+	enum {
+		REQUESTS = 100000
+	};
+	unsigned turns = 0;
+
+	(void)state;
+	slow.b.ops = &refilled_ops;
+	for (unsigned packed = 0; packed < 2; packed++) {
+		start_with(VERSION_1 | (packed ? BIT(VIRTIO_F_RING_PACKED) : 0));
+		refill.left = REQUESTS - 1;
+		refill.submits = 0;
+		add_flush();
+		kick(0);
+		for (turns = 1; t.timers.next != TIMER_NEVER; turns++) {
+			unsigned before = refill.submits;
+
+			kick(0);
+			assert_int_equal(refill.submits, before);
+			assert_in_range(t.timers.next, clock_now + 1, clock_now + HZ / 1000);
+			clock_now = t.timers.next;
+			timerq_run(&t.timers);
+			assert_in_range(refill.submits - before, 0, VIRTIO_TURN);
+		}
+		assert_int_equal(refill.submits, REQUESTS);
+		assert_in_range(turns, REQUESTS / VIRTIO_TURN, REQUESTS);
+		assert_true(drv_kick(&t.d[0]));
+	}
+	refill.left = REQUESTS;
+	add_flush();
+	kick(0);
+	set_status(0); /* and not after a reset */
+	assert_int_equal(t.timers.next, TIMER_NEVER);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -837,6 +915,7 @@ int main(void)
 		SLOW(broken_in_flight),
 		SLOW(a_flush_is_the_disks),
 		SLOW(written_through_without_flush),
+		SLOW(a_ring_that_is_refilled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

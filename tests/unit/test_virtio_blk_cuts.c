@@ -7,8 +7,8 @@
  * was acknowledged, where the driver does not know of flushes.
  *
  * Sources: virtio/blk.c hv/blk/physical.c hv/drv/disk.c hv/drv/gpt.c virtio/pci.c virtio/device.c
- * virtio/queue.c virtio/chain.c hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/dev/pci.c
- * hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
+ * virtio/queue.c virtio/chain.c hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/cpu/timer.c
+ * hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
 #include "tests/unit/virtio_bus.h"
 
@@ -284,7 +284,8 @@ static int setup(void **state)
 	gm = (struct guestmem){ 0 };
 	host_pages_begin();
 	if (guestmem_add(&gm, GPA(0), RAM_SIZE) || physical_open(&b, &name, false, &why) ||
-		virtio_blk_create(&t.blk, "vm", 0, true, &gm, b) || bus_with(virtio_blk_dev(t.blk)))
+		virtio_blk_create(&t.blk, "vm", 0, true, &gm, NULL, b) ||
+		bus_with(virtio_blk_dev(t.blk)))
 		return -1;
 	return 0;
 }

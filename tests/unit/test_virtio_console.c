@@ -28,14 +28,23 @@ static struct {
 	struct timerq timers;
 	u8 printed[65536];
 	size_t count;
+	unsigned refills; /* buffers that come back to the ring when they are printed */
 } t;
 
 static void print(void *ctx, const u8 *buf, size_t len)
 {
+	struct buf again = { DATA, 1, false };
+	u16 id;
+	u32 got;
+
 	assert_ptr_equal(ctx, &t);
 	assert_true(t.count + len <= sizeof(t.printed));
 	memcpy(t.printed + t.count, buf, len);
 	t.count += len;
+	if (t.refills && drv_get(&t.d[TRANSMIT], &id, &got)) {
+		t.refills--;
+		drv_add(&t.d[TRANSMIT], &again, 1);
+	}
 }
 
 static int setup(void **state)
@@ -153,6 +162,25 @@ static void a_flood_comes_in_slices(void **state)
 	t.count = 0;
 	drv_expect(&t.d[TRANSMIT], add(TRANSMIT, DATA, 5, false), 0);
 	assert_int_equal(t.count, 5);
+}
+
+/* A driver on several processors fills the ring as fast as it is printed: slices, too. */
+static void a_ring_that_is_refilled(void **state)
+{
+	struct buf b = { DATA, 1, false };
+
+	(void)state;
+	start();
+	t.refills = 20000;
+	for (unsigned i = 0; i < 3; i++)
+		drv_add(&t.d[TRANSMIT], &b, 1);
+	kick(TRANSMIT);
+	for (unsigned i = 1; t.timers.next != TIMER_NEVER; i++) {
+		assert_int_equal(t.count, MIN(20003u, i * CONSOLE_SLICE));
+		clock_now = t.timers.next;
+		timerq_run(&t.timers);
+	}
+	assert_int_equal(t.count, 20003);
 }
 
 static void input(void **state)
@@ -355,6 +383,7 @@ int main(void)
 		TEST(output),
 		TEST(output_in_pieces),
 		TEST(a_flood_comes_in_slices),
+		TEST(a_ring_that_is_refilled),
 		TEST(input),
 		TEST(emergency_write),
 		TEST(buffers_that_make_no_sense),

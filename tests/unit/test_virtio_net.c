@@ -172,6 +172,51 @@ static void few_notifications(void **state)
 	}
 }
 
+static unsigned refills;
+
+/* The buffer of a frame that left comes back to the ring with another one. */
+static void refill(const struct net_frame *f)
+{
+	struct buf b = { DATA, HEADER + 60, false };
+
+	(void)f;
+	if (refills && used(TRANSMIT)) {
+		refills--;
+		drv_add(&t.d[TRANSMIT], &b, 1);
+	}
+}
+
+/* A driver on several processors that fills the ring as fast as it is emptied keeps nobody in an
+ * exit, whether it notifies or halts. */
+static void a_ring_that_is_refilled(void **state)
+{
+	enum {
+		FRAMES = 50000
+	};
+	unsigned turns = 0;
+
+	(void)state;
+	start();
+	t.watch = refill;
+	refills = FRAMES - 1;
+	leave(TRANSMIT);
+	kick(TRANSMIT);
+	assert_in_range(t.tap[0].count, 1, VIRTIO_TURN);
+	for (; t.timers.next != TIMER_NEVER; turns++) {
+		unsigned before = t.tap[0].count;
+
+		if (turns % 3)
+			pass(t.timers.next - clock_now);
+		else
+			virtio_net_idle(t.n);
+		assert_in_range(t.tap[0].count - before, 0, VIRTIO_TURN);
+	}
+	assert_int_equal(t.tap[0].count, FRAMES);
+	assert_in_range(turns, FRAMES / VIRTIO_TURN, FRAMES);
+	assert_true(leave(TRANSMIT)); /* it has asked again */
+	t.watch = NULL;
+}
+
 static void nobody_there(void **state)
 {
 	u8 frame[64];
@@ -501,6 +546,7 @@ int main(void)
 		TEST(frames_in),
 		TEST(few_interrupts),
 		TEST(few_notifications),
+		TEST(a_ring_that_is_refilled),
 		TEST(nobody_there),
 		TEST(receive_modes),
 		TEST(addresses),

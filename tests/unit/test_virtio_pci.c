@@ -5,7 +5,7 @@
  * of two queues. Layouts and numbers are those of the kernel's headers, not of virtio/spec.h.
  *
  * Sources: virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c hv/mem/guestmem.c
- * hv/mem/guestmem_loose.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
+ * hv/mem/guestmem_loose.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
 #include "tests/unit/virtio_bus.h"
 
