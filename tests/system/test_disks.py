@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -192,6 +194,31 @@ def test_what_a_request_costs_each_way(in_each_mode: Starter, tmp_path: Path) ->
         power_off(run)
     assert len(hashes) == 1 and before not in hashes
     assert exits["virtio read 1"] < exits["IDE, DMA read 1"] < exits["IDE, PIO read 1"]
+
+
+# With ids of its own for the packages' users, as `useradd` gives them to everybody: /etc/subuid, "User namespaces".
+AS_NOBODY = (
+    'mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && '
+    'exec setpriv --reuid nobody --regid nogroup --clear-groups env "HOME=$1" "TMPDIR=$1" "TRIPTYCH_CACHE=$1/cache" '
+    'PYTHONDONTWRITEBYTECODE=1 "$2" root-image --size 768M "$1/root.img"'
+)
+
+
+@slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="it is without root rights anyway, and all that make a root image are tests of it")
+def test_a_root_image_without_root_rights() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's own, which is for root alone
+        ids, home = Path(folder) / "ids", Path(folder) / "home"
+        Path(folder).chmod(0o755)
+        ids.write_text("nobody:200000:65536\n")
+        home.mkdir()
+        shutil.chown(home, "nobody", "nogroup")
+        command = ["unshare", "--mount", "sh", "-c", AS_NOBODY, str(ids), str(home), str(ROOT / "scripts/triptych")]
+        subprocess.run(command, check=True, timeout=900)
+        image = home / "root.img"
+        assert subprocess.run(["e2fsck", "-f", "-n", str(image)], check=False).returncode == 0
+        said = subprocess.run(["debugfs", "-R", "stat /etc/shadow", str(image)], capture_output=True, text=True, check=True).stdout
+        assert re.search(r"Mode: +0640 .*?User: +0 +Group: +42 ", said, re.S)
 
 
 def fio_passes(run: Run, device: str, depth: int, direct: int, pattern: str) -> None:

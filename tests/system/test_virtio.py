@@ -142,6 +142,23 @@ def test_without_a_bus(in_each_mode: Starter) -> None:
     assert "needs a reset" not in run.log()
 
 
+@slow
+def test_without_msi(in_each_mode: Starter) -> None:
+    """The same driver with pci=nomsi: all queues of a device share one line of the I/O APIC, and its ISR register says why."""
+    run = in_each_mode("--disk", "blank:16M", "--append", "console=ttyS0 pci=nomsi")
+    assert complaints(run.prompt()) == []
+    succeeds(run, "head -c 2000000 /dev/urandom > /tmp/a")
+    succeeds(run, "dd if=/tmp/a of=/dev/vda bs=64k conv=fsync")
+    succeeds(run, "echo 3 > /proc/sys/vm/drop_caches")
+    succeeds(run, "head -c 2000000 /dev/vda | cmp - /tmp/a")
+    line = run.command("grep virtio0 /proc/interrupts")
+    assert "IO-APIC" in line and "MSI" not in line and int(line.split()[1]) > 0
+    assert complaints(run.command("dmesg")) == []
+    run.send("poweroff")
+    assert run.finish() == 0
+    assert "needs a reset" not in run.log()
+
+
 STREAM = 4_000_000
 IPERF_BYTES = 2_000_000
 SOCKET_BUFFER = 256 << 10  # and less is in it
