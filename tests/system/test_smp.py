@@ -17,6 +17,7 @@ from triptych_lib import cpio
 
 # What a kernel says when a processor does not answer for long, or its clocks disagree.
 TROUBLE = re.compile(r"soft lockup|rcu.*stall|hard LOCKUP|clocksource.*(?:unstable|skew)|TSC.*(?:warp|unstable)|(?i:not responding|stuck)")
+CLOCK = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 CPU = "/sys/devices/system/cpu"
 SMALL_VCPUS = 4
 SMALL_TIMEOUT_S = 300
@@ -105,26 +106,32 @@ def check_clocks(said: str, seconds: int) -> dict[str, int]:
 
 @own_mode("both memory modes on both numbers of processors: a matrix of its own")
 @pytest.mark.parametrize(
-    ("host_cpus", "mmu", "seconds"),
+    ("host_cpus", "mmu", "clock", "seconds"),
     [
-        (2, "ept", 3),
-        pytest.param(2, "shadow", 3, marks=slow),
-        pytest.param(1, "ept", 30, marks=slow),
-        pytest.param(2, "ept", 30, marks=slow),
-        pytest.param(1, "shadow", 30, marks=slow),
-        pytest.param(2, "shadow", 30, marks=slow),
+        (2, "ept", "tsc", 3),
+        pytest.param(2, "ept", "kvm-clock", 3, marks=slow),
+        pytest.param(2, "shadow", "tsc", 3, marks=slow),
+        pytest.param(1, "ept", "tsc", 30, marks=slow),
+        pytest.param(2, "ept", "tsc", 30, marks=slow),
+        pytest.param(1, "shadow", "tsc", 30, marks=slow),
+        pytest.param(2, "shadow", "tsc", 30, marks=slow),
+        pytest.param(2, "shadow", "kvm-clock", 30, marks=slow),
     ],
 )
-def test_stress_on_all_processors(triptych: Starter, tmp_path: Path, host_cpus: int, mmu: str, seconds: int) -> None:
+def test_stress_on_all_processors(
+    triptych: Starter, tmp_path: Path, host_cpus: int, mmu: str, clock: str, seconds: int
+) -> None:
     """stress-ng checks what it computes and stores while the clocks are compared between processors."""
     handover = cpio.regular("bin/handover", compiled(tmp_path, "handover", "-pthread"), 0o755)
     stress = f"{shutil.which('stress-ng')} {STRESSORS} --verify -t {seconds}"
     run = triptych(
         *("--vcpus", str(STRESSED_VCPUS), "--host-cpus", str(host_cpus), "--mmu", mmu, "--mem", "512M"),
         *("--initrd", str(with_stress(tmp_path, also=[handover]))),
+        *("--append", f"console=ttyS0 clocksource={clock}", *["--kvmclock"] * (clock == "kvm-clock")),
     )
     run.command_timeout = STRESS_TIMEOUT_S
     run.prompt(STRESS_TIMEOUT_S)
+    assert run.command(f"cat {CLOCK}").split()[-1] == clock
     said = run.command(f"handover {seconds} > /tmp/clocks & {stress} 2>&1; wait; cat /tmp/clocks")
     assert "successful run completed" in said and not re.search(r"fail:|unsuccessful", said)
     under_stress = check_clocks(said, seconds)
@@ -135,6 +142,7 @@ def test_stress_on_all_processors(triptych: Starter, tmp_path: Path, host_cpus: 
     run.command(f"echo 1 > {CPU}/cpu{last}/online")
     assert online(run).endswith(f"0-{last}")
     check_clocks(run.command(f"handover {AFTERWARDS_S}"), AFTERWARDS_S)
+    assert run.command(f"cat {CLOCK}").split()[-1] == clock
     assert quiet(run)
 
     run.send("poweroff")
@@ -142,4 +150,4 @@ def test_stress_on_all_processors(triptych: Starter, tmp_path: Path, host_cpus: 
     assert lost_pages(run) == [0]
     used = cpus_of(run, "linux")
     assert len(used) == STRESSED_VCPUS and set(used) == set(range(host_cpus))
-    print(f"{mmu} on {host_cpus}: clocks under stress {under_stress}")
+    print(f"{mmu} on {host_cpus}: {clock} and TSC under stress {under_stress}")
