@@ -99,6 +99,16 @@ def test_others_are_left_alone() -> None:
     assert bounded._processes(os.environ.get(bounded.MARK, "") + "/no such") == {}
 
 
+def test_what_must_be_the_same_in_all_modes_of_a_processor(runner: ModuleType) -> None:
+    oos, ept = runner.Mode("m", "shadow", "oos"), runner.Mode("m", "ept")
+    other = runner.Mode("n", "ept")
+    said = runner.same_lines("SAME a: b: 0x1\r\nx SAME c: 2\n")
+    assert said == {"a: b": "0x1"}
+    assert runner.disagreements({oos: said, ept: {"a: b": "0x1"}, other: {"a: b": "0x2"}}) == []
+    assert runner.disagreements({oos: said, ept: {}}) == []
+    assert runner.disagreements({oos: said, ept: {"a: b": "0x2"}}) == ["not the same: a: b: 0x1 (m oos), 0x2 (m ept)"]
+
+
 def test_a_hanging_system_test_fails_and_is_named(
     runner: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
