@@ -29,6 +29,17 @@ static void come_back(struct task *t)
 	finish(call_of(t));
 }
 
+/* The VM is not kept for an answer to that it has gone. */
+static void wait_for_the_end(struct call *c)
+{
+	struct vm *vm = c->vm;
+
+	c->vm = NULL;
+	c->v = NULL;
+	vms_when_gone(vm, &c->task);
+	vms_unpin(vm);
+}
+
 static void run_there(struct task *t)
 {
 	struct call *c = call_of(t);
@@ -39,7 +50,10 @@ static void run_there(struct task *t)
 	c->ok = c->command->run(c);
 	vm_unlock(c->vm);
 	task_init(t, come_back);
-	task_post(t, cpu_by_index(0));
+	if (c->ok && c->until_gone)
+		wait_for_the_end(c);
+	else
+		task_post(t, cpu_by_index(0));
 }
 
 struct names {
@@ -95,6 +109,7 @@ void call_begin(struct call *c, const struct command *cmd, const char *const wor
 	c->command = cmd;
 	c->vm = NULL;
 	c->v = NULL;
+	c->until_gone = false;
 	c->ok = command_check(cmd, word, c->arg, c->err) && find_target(c);
 	if (!c->ok || !c->vm || cmd->place == ON_BOOT_CPU) {
 		if (c->ok)

@@ -6,7 +6,7 @@
  *
  *   boot CPU   call_begin(): the words are checked, the VM is pinned
  *   VM's CPU   command->run(): between two slices
- *   boot CPU   call->done(): answered or failed
+ *   boot CPU   call->done(): answered or failed; at once, or when the VM has gone
  */
 #ifndef HV_CTL_COMMAND_H
 #define HV_CTL_COMMAND_H
@@ -66,8 +66,9 @@ struct call {
 	/* From call_begin() on: */
 	const struct command *command;
 	struct arg_value arg[COMMAND_ARGS];
-	struct vm *vm;	/* pinned, or NULL */
-	struct vcpu *v; /* with ON_VCPU */
+	struct vm *vm;	 /* pinned, or NULL */
+	struct vcpu *v;	 /* with ON_VCPU */
+	bool until_gone; /* run() may set it: done() is called when nothing of the VM is left */
 	bool ok;
 	char err[COMMAND_ERR_MAX]; /* if not ok */
 	struct task task;

@@ -191,6 +191,7 @@ bool run_reset(struct call *c)
 bool run_destroy(struct call *c)
 {
 	vm_end(c->vm, VM_END_DESTROYED, 0);
+	c->until_gone = true;
 	out_text(&c->out, "destroyed", "%s", c->vm->cfg.name);
 	return true;
 }

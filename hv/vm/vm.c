@@ -432,6 +432,7 @@ struct vm *vm_alloc(void)
 	vm->order = order;
 	list_init(&vm->node);
 	list_init(&vm->arrival);
+	list_init(&vm->mourners);
 	return vm;
 }
 

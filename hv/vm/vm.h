@@ -51,10 +51,11 @@ struct vm {
 	bool gone;	       /* from the list */
 	bool again;	       /* it is to be made once more */
 	struct task burial;
-	bool first;	     /* of the descriptions */
-	bool shared_console; /* there are other VMs */
-	bool begun;	     /* its vcpus may be given work */
-	bool paused;	     /* by the monitor, with a hold */
+	struct list_node mourners; /* tasks for the boot CPU, when nothing of it is left */
+	bool first;		   /* of the descriptions */
+	bool shared_console;	   /* there are other VMs */
+	bool begun;		   /* its vcpus may be given work */
+	bool paused;		   /* by the monitor, with a hold */
 	struct guestmem mem;
 	struct mmu *mmu;
 	void *no_rom; /* a page of ones: the option ROMs that are not there */

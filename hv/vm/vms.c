@@ -374,22 +374,43 @@ static bool delist(struct vm *vm)
 	return !pinned;
 }
 
-/* Other VMs share the CPU: a step at a time. */
+static void tell_mourners(struct vm *vm)
+{
+	while (!list_empty(&vm->mourners)) {
+		struct task *t = list_entry(vm->mourners.next, struct task, node);
+
+		list_del(&t->node);
+		task_post(t, cpu_by_index(0));
+	}
+}
+
+static void settle(struct task *t)
+{
+	struct vm *vm = container_of(t, struct vm, burial);
+	bool again = vm->again;
+
+	vm_free(vm);
+	if (!again)
+		uncount();
+	admit_more();
+}
+
+/* Other VMs share the CPU: a step at a time. The boot CPU does the rest, after its answers to who
+ * has waited for this, and before it hears of what they ask for next: if this VM was the last, they
+ * are answered still; if not, there is room for another. */
 static void bury(struct task *t)
 {
 	struct vm *vm = container_of(t, struct vm, burial);
-	bool again;
 
 	if (!vm_destroy_step(vm)) {
 		task_init(t, bury);
 		task_post(t, vm->cpu);
 		return;
 	}
-	again = vm->again && repeat(vm);
-	vm_free(vm);
-	if (!again)
-		uncount();
-	admit_more();
+	vm->again = vm->again && repeat(vm);
+	tell_mourners(vm);
+	task_init(t, settle);
+	task_post(t, cpu_by_index(0));
 }
 
 /* On the vcpu's CPU: nothing of it stays there. After the last, the VM can be taken apart. */
@@ -602,6 +623,12 @@ void vms_unpin(struct vm *vm)
 		task_post(&vm->burial, vm->cpu);
 }
 
+void vms_when_gone(struct vm *vm, struct task *t)
+{
+	BUG_ON(vm->cpu != this_cpu());
+	list_add_tail(&vm->mourners, &t->node);
+}
+
 void vms_each(void (*fn)(struct vm *vm, void *ctx), void *ctx)
 {
 	struct vm *vm;
@@ -644,7 +671,7 @@ static bool count_one_more(char *err)
 	bool may;
 
 	spin_lock(&vms.lock);
-	may = vms.live < vms.at_once && !vms.quit;
+	may = vms.live < vms.at_once && !vms.quit && !vms.over;
 	vms.live += may;
 	spin_unlock(&vms.lock);
 	if (!may)

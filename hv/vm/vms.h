@@ -8,6 +8,7 @@
 #include "hv/lib/status.h"
 #include "hv/lib/util.h"
 
+struct task;
 struct vm;
 struct vm_providers;
 
@@ -31,6 +32,10 @@ int vms_run(const struct vm_providers *with, const struct vms_options *opt, char
  */
 struct vm *vms_pin(const char *name);
 void vms_unpin(struct vm *vm);
+
+/* t is posted to the boot CPU when nothing of the VM is left and there may be another of its name.
+ * On the VM's CPU, with the VM pinned. */
+void vms_when_gone(struct vm *vm, struct task *t);
 
 /* Calls fn for each VM, with the list's lock held: fn may look, and must not wait or post. */
 void vms_each(void (*fn)(struct vm *vm, void *ctx), void *ctx);

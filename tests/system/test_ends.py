@@ -24,8 +24,8 @@ def looping(tmp_path: Path) -> Iterator[Monitored]:
     again = description(tmp_path, "a", "for=100000000 reset", "pin = 0", "reboot = true")
     args = [arg for name in ("c", "b") for arg in ("--vm", description(tmp_path, name, BUSY, "pin = 0"))]
     large = Path(description(tmp_path, "large", FOREVER))
-    large.write_text(large.read_text().replace('mem = "8M"', 'mem = "64G"'))
-    found = Monitored(tmp_path, "--stay", "--vm", again, *args, "--spare", str(large))
+    large.write_text(large.read_text().replace('mem = "8M"', 'mem = "1G"'))
+    found = Monitored(tmp_path, "--stay", "--host-mem", "256M", "--vm", again, *args, "--spare", str(large))
     yield found
     found.close()
 
@@ -47,7 +47,7 @@ def check_events(client: ctl.Client) -> None:
     assert client.call("create", file="large") == {"created": "large"}
     event = client.receive()["params"]
     assert (event["event"], event["vm"], event["end"]) == ("crashed", "large", "crash")
-    assert event["why"].startswith("its 65536 MB of memory cannot be had")
+    assert event["why"].startswith("its 1024 MB of memory cannot be had")
 
 
 @own_mode("the VMs are described in it")

@@ -28,6 +28,7 @@ static struct vcpu vcpu[2] = { { .index = 0, .sched.cpu = &cpus[1] },
 static struct task *posted;
 static struct percpu *posted_to;
 static int pins, locked;
+static struct task *mourner; /* to be posted when the VM has gone */
 static struct vcpu *attended;
 static struct percpu *ran_on, *done_on;
 static unsigned done_count;
@@ -63,6 +64,14 @@ void vms_unpin(struct vm *v)
 	pins--;
 }
 
+void vms_when_gone(struct vm *v, struct task *t)
+{
+	assert_ptr_equal(v, &vm);
+	assert_ptr_equal(here, vm.cpu);
+	assert_null(mourner);
+	mourner = t;
+}
+
 void vms_each(void (*fn)(struct vm *vm, void *ctx), void *ctx)
 {
 	fn(&vm, ctx);
@@ -95,6 +104,12 @@ static bool run_it(struct call *call)
 	return true;
 }
 
+static bool run_last(struct call *call)
+{
+	call->until_gone = true;
+	return run_it(call);
+}
+
 static bool run_long(struct call *call)
 {
 	for (unsigned i = 0; i < ANSWER; i++)
@@ -119,6 +134,7 @@ const struct command commands[] = {
 	{ "boot", { { "vm", ARG_VM, true, 0 } }, ON_BOOT_CPU, run_it, "" },
 	{ "vm", { VM }, ON_VM_CPU, run_it, "" },
 	{ "vcpu", { VM, VCPU }, ON_VCPU, run_it, "" },
+	{ "last", { VM }, ON_VM_CPU, run_last, "" },
 	{ "long", { VM }, ON_VM_CPU, run_long, "" },
 	{ "bad", { VM }, ON_VM_CPU, run_badly, "" },
 };
@@ -138,21 +154,15 @@ static int setup(void **state)
 	vm.vcpu[0] = &vcpu[0];
 	vm.vcpu[1] = &vcpu[1];
 	vm.vcpus = 2;
-	posted = NULL;
+	posted = mourner = NULL;
 	attended = NULL;
 	ran_on = done_on = NULL;
 	done_count = 0;
 	return 0;
 }
 
-/* The call from its beginning to its end. */
-static void call(const char *name, const char *a, const char *b)
+static void run_tasks(void)
 {
-	const char *word[COMMAND_ARGS] = { a, b };
-
-	c.done = done;
-	out_init(&c.out, answer, sizeof(answer), false);
-	call_begin(&c, command_find(name), word);
 	while (posted) {
 		struct task *t = posted;
 
@@ -161,6 +171,22 @@ static void call(const char *name, const char *a, const char *b)
 		posted = NULL;
 		t->run(t);
 	}
+}
+
+static void begin(const char *name, const char *a, const char *b)
+{
+	const char *word[COMMAND_ARGS] = { a, b };
+
+	c.done = done;
+	out_init(&c.out, answer, sizeof(answer), false);
+	call_begin(&c, command_find(name), word);
+	run_tasks();
+}
+
+/* The call from its beginning to its end. */
+static void call(const char *name, const char *a, const char *b)
+{
+	begin(name, a, b);
 	assert_int_equal(done_count, 1);
 	assert_ptr_equal(done_on, &cpus[0]);
 	assert_int_equal(pins, 0);
@@ -185,6 +211,25 @@ static void each_runs_where_it_belongs(void **state)
 	assert_ptr_equal(attended, &vcpu[1]);
 	assert_true(c.ok);
 	assert_string_equal(answer, "vcpu: 1\n");
+}
+
+/* It is answered when the VM has gone, and does not keep it. */
+static void an_answer_may_wait_for_the_end(void **state)
+{
+	(void)state;
+	begin("last", "a", NULL);
+	assert_ptr_equal(ran_on, &cpus[1]);
+	assert_int_equal(done_count, 0);
+	assert_int_equal(pins, 0);
+	assert_non_null(mourner);
+	task_post(mourner, &cpus[0]);
+	run_tasks();
+	assert_int_equal(done_count, 1);
+	assert_ptr_equal(done_on, &cpus[0]);
+	assert_true(c.ok);
+	assert_string_equal(answer, "vcpu: 99\n");
+	setup(NULL);
+	call("vm", "a", NULL); /* and the next is as any */
 }
 
 static void failures_are_told(void **state)
@@ -213,6 +258,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(each_runs_where_it_belongs, setup),
+		cmocka_unit_test_setup(an_answer_may_wait_for_the_end, setup),
 		cmocka_unit_test_setup(failures_are_told, setup),
 	};
 
