@@ -4,20 +4,18 @@
  * a complete line becomes a call, and while that is under way nothing more is read.
  */
 #include "hv/ctl/monitor.h"
+#include "hv/ctl/answer.h"
 #include "hv/ctl/command.h"
 #include "hv/ctl/editor.h"
-#include "hv/ctl/log.h"
 #include "hv/drv/console.h"
 #include "hv/lib/printf.h"
 #include "hv/lib/string.h"
-#include "hv/mem/page.h"
 #include "hv/vm/vm.h"
 #include "hv/vm/vms.h"
 
-#define ESCAPE	     0x1d /* Ctrl-] */
-#define PROMPT	     "triptych> "
-#define ANSWER_ORDER 3u
-#define SCREEN_MAX   2048u
+#define ESCAPE	   0x1d /* Ctrl-] */
+#define PROMPT	   "triptych> "
+#define SCREEN_MAX 2048u
 #define GREETING                                                                                   \
 	"\r\nThe monitor: \"help\" lists its commands, \"console\" or Ctrl-] goes back.\r\n"
 
@@ -30,7 +28,7 @@ static struct {
 	struct task task;
 	struct editor editor;
 	struct call call;
-	char *answer;
+	struct answer answer;
 	char name[MANIFEST_NAME_MAX + 1]; /* a candidate for completion */
 	char screen[SCREEN_MAX];	  /* what goes to the terminal next */
 	size_t screen_len;
@@ -187,12 +185,14 @@ bool monitor_run_console(struct call *c)
 static void call_done(struct call *c)
 {
 	if (c->ok) {
-		say_lines(m.answer);
+		say_lines(m.answer.text);
 	} else {
 		say("error: ");
 		say_lines(c->err);
 		say("\r\n");
 	}
+	if (m.answer.text)
+		answer_drop(&m.answer);
 	m.under_way = false;
 	if (m.leave) {
 		go_back();
@@ -222,6 +222,18 @@ static unsigned split(char *line, const char **word, unsigned max)
 	return n;
 }
 
+/* What is wrong with the line, if it is not the command's arguments. */
+static bool check(const struct command *cmd, const char *const *word, unsigned n)
+{
+	if (!cmd)
+		return call_fail(&m.call, "\"%.20s\" is no command; \"help\" lists them", word[0]);
+	if (n > COMMAND_ARGS + 1)
+		return call_fail(&m.call, "\"%.20s\" is one too many", word[COMMAND_ARGS + 1]);
+	if (answer_begin(&m.answer, &m.call.out, "", 0, false) != OK)
+		return call_fail(&m.call, "no memory for an answer");
+	return true;
+}
+
 static void execute(void)
 {
 	const char *word[COMMAND_ARGS + 2] = { NULL };
@@ -235,14 +247,9 @@ static void execute(void)
 	}
 	m.under_way = true;
 	m.call.done = call_done;
-	out_init(&m.call.out, m.answer, PAGE_SIZE << ANSWER_ORDER, false);
-	cmd = command_find(word[0]);
 	m.call.ok = false;
-	if (!cmd)
-		call_fail(&m.call, "\"%.20s\" is no command; \"help\" lists them", word[0]);
-	else if (n > COMMAND_ARGS + 1)
-		call_fail(&m.call, "\"%.20s\" is one too many", word[COMMAND_ARGS + 1]);
-	if (cmd && n <= COMMAND_ARGS + 1)
+	cmd = command_find(word[0]);
+	if (check(cmd, word, n))
 		call_begin(&m.call, cmd, word + 1);
 	else
 		call_done(&m.call);
@@ -287,11 +294,6 @@ void monitor_start(void)
 {
 	static const struct editor_ops ops = { .put = put, .complete = complete };
 
-	m.answer = page_alloc(ANSWER_ORDER, PAGE_HV);
-	if (!m.answer) {
-		log_warn("no memory for the monitor");
-		return;
-	}
 	task_init(&m.task, work);
 	editor_init(&m.editor, &ops, NULL, PROMPT);
 	console_escape(ESCAPE);

@@ -16,12 +16,18 @@
 
 /* ---- bytes ---- */
 
+/* For n bytes and the end of the string. False: the answer is full. */
+static bool make_room(struct out *o, size_t n)
+{
+	while (!o->full && n >= o->size - o->len)
+		o->full = !o->grow || !o->grow(o);
+	return !o->full;
+}
+
 static void put(struct out *o, const char *s, size_t n)
 {
-	if (o->full || n >= o->size - o->len) {
-		o->full = true;
+	if (!make_room(o, n))
 		return;
-	}
 	memcpy(o->buf + o->len, s, n);
 	o->len += n;
 	o->buf[o->len] = '\0';
@@ -35,12 +41,10 @@ static void puts_(struct out *o, const char *s)
 /* As a JSON string. One that might not fit does not. */
 static void put_quoted(struct out *o, const char *s)
 {
-	size_t worst = strlen(s) * strlen("\\u0000") + sizeof("\"\"");
+	size_t worst = strlen(s) * strlen("\\u0000") + strlen("\"\"");
 
-	if (o->full || worst > o->size - o->len) {
-		o->full = true;
+	if (!make_room(o, worst))
 		return;
-	}
 	log_json_string(o->buf + o->len, o->size - o->len, s);
 	o->len += strlen(o->buf + o->len);
 }
@@ -125,10 +129,8 @@ static void align(struct out *o)
 		return;
 	measure(o, width);
 	more = growth(o, width);
-	if (more >= o->size - o->len) {
-		o->full = true;
+	if (!make_room(o, more))
 		return;
-	}
 	/* Moved to the end of where it will be, then back cell by cell. */
 	from = o->buf + o->begin + more;
 	memmove(from, o->buf + o->begin, old);
@@ -261,10 +263,8 @@ static void put_header(struct out *o)
 {
 	size_t row = o->len - o->begin, n = o->header_len + 1;
 
-	if (o->full || n >= o->size - o->len) {
-		o->full = true;
+	if (!make_room(o, n))
 		return;
-	}
 	memmove(o->buf + o->begin + n, o->buf + o->begin, row);
 	memcpy(o->buf + o->begin, o->header, o->header_len);
 	o->buf[o->begin + o->header_len] = '\n';

@@ -9,7 +9,7 @@
  *   group             name value  name value           "key":{"a":1,"b":2}
  *   narration         its lines                        "key":["...","..."]
  *
- * What does not fit in the buffer makes the answer `full`, and worthless.
+ * What does not fit in the buffer, where it cannot grow, makes the answer `full`, and worthless.
  */
 #ifndef HV_CTL_OUT_H
 #define HV_CTL_OUT_H
@@ -24,6 +24,9 @@ struct out {
 	size_t size, len;
 	bool json, full;
 	bool comma; /* JSON: something stands before */
+	/* NULL, or moves what is in buf to where there is more room; false: there is none. */
+	bool (*grow)(struct out *o);
+	void *ctx; /* for grow() */
 	enum {
 		OUT_FIELDS,
 		OUT_TABLE,
@@ -38,7 +41,7 @@ struct out {
 	size_t header_len;
 };
 
-/* size: at least 16 bytes. */
+/* size: at least 16 bytes. It does not grow unless the caller says how. */
 void out_init(struct out *o, char *buf, size_t size, bool json);
 /* The last thing. False: the answer is full. */
 bool out_finish(struct out *o) __must_check;

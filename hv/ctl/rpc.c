@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 
+#include "hv/ctl/answer.h"
 #include "hv/ctl/command.h"
 #include "hv/ctl/json.h"
 #include "hv/ctl/log.h"
@@ -16,10 +17,10 @@
 #include "hv/vm/vm.h"
 #include "hv/vm/vms.h"
 
-#define ANSWER_ORDER 3u
-#define ID_MAX	     64u /* characters of an id, as it stands */
-#define CHUNK	     64u
-#define EVENT_MAX    (LOADER_ERR_MAX * 6 + 256)
+#define ID_MAX	  64u	/* characters of an id, as it stands */
+#define BEHIND	  "}\n" /* a result */
+#define CHUNK	  64u
+#define EVENT_MAX (LOADER_ERR_MAX * 6 + 256)
 
 static struct {
 	const struct rpc_port *port;
@@ -32,8 +33,7 @@ static struct {
 	struct json json;
 	char id[ID_MAX + 1]; /* "": a notification, which has no answer */
 	struct call call;
-	char *answer;  /* of the call: "{...,"result":", and then its own; NULL: there is none */
-	size_t prefix; /* of it */
+	struct answer answer; /* of the call: "{...,"result":", and then its own */
 	u8 chunk[CHUNK];
 	size_t chunk_at, chunk_len;
 } r;
@@ -71,32 +71,22 @@ static void answer_error(int code, const char *fmt, ...)
 /* False: no memory, and that is the answer. */
 static bool begin_answer(void)
 {
-	size_t size = PAGE_SIZE << ANSWER_ORDER;
+	char before[ID_MAX + 48];
 
-	r.answer = page_alloc(ANSWER_ORDER, PAGE_HV);
-	if (!r.answer) {
-		answer_error(RPC_FAILED, "no memory for an answer");
-		return false;
-	}
-	r.prefix = (size_t)snprintf(
-		r.answer, size, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":", r.id);
-	out_init(&r.call.out, r.answer + r.prefix, size - r.prefix - sizeof("}\n"), true);
-	return true;
-}
-
-static void drop_answer(void)
-{
-	page_free(r.answer, ANSWER_ORDER, PAGE_HV);
-	r.answer = NULL;
+	snprintf(before, sizeof(before), "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":", r.id);
+	if (answer_begin(&r.answer, &r.call.out, before, strlen(BEHIND), true) == OK)
+		return true;
+	answer_error(RPC_FAILED, "no memory for an answer");
+	return false;
 }
 
 static void end_answer(void)
 {
-	size_t n = r.prefix + r.call.out.len;
+	struct out *o = &r.call.out;
 
-	memcpy(r.answer + n, "}\n", sizeof("}\n"));
+	memcpy(o->buf + o->len, BEHIND, sizeof(BEHIND));
 	if (r.id[0])
-		r.port->write(r.port->ctx, r.answer, n + strlen("}\n"));
+		r.port->write(r.port->ctx, r.answer.text, strlen(r.answer.text));
 }
 
 static void call_done(struct call *c)
@@ -105,7 +95,7 @@ static void call_done(struct call *c)
 		end_answer();
 	else
 		answer_error(RPC_FAILED, "%s", c->err);
-	drop_answer();
+	answer_drop(&r.answer);
 	r.under_way = false;
 	post(); /* for what came meanwhile */
 }
@@ -186,7 +176,7 @@ static void subscribe(void)
 	out_flag(&r.call.out, "subscribed", true);
 	if (out_finish(&r.call.out))
 		end_answer();
-	drop_answer();
+	answer_drop(&r.answer);
 }
 
 static void request(void)

@@ -3,7 +3,8 @@
  * Whatever comes on the control channel, in pieces: each answer is one line of JSON, calls have
  * arguments that were checked, and after it all a request is answered as ever.
  *
- * Sources: hv/ctl/rpc.c hv/ctl/json.c hv/ctl/out.c hv/ctl/command.c hv/ctl/table.c hv/ctl/log.c
+ * Sources: hv/ctl/rpc.c hv/ctl/json.c hv/ctl/answer.c hv/ctl/out.c hv/ctl/command.c hv/ctl/table.c
+ * hv/ctl/log.c
  */
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/rpc_machine.h"

@@ -4,7 +4,7 @@
  * the test says so, and calls of the real table whose commands do nothing but say what they were
  * given.
  *
- * Sources: hv/ctl/out.c hv/ctl/command.c hv/ctl/table.c hv/ctl/log.c
+ * Sources: hv/ctl/answer.c hv/ctl/out.c hv/ctl/command.c hv/ctl/table.c hv/ctl/log.c
  */
 #ifndef TESTS_UNIT_CTL_MACHINE_H
 #define TESTS_UNIT_CTL_MACHINE_H

@@ -2,7 +2,8 @@
 /*
  * A serial port for hv/ctl/rpc.c, for its tests on the host.
  *
- * Sources: hv/ctl/rpc.c hv/ctl/json.c hv/ctl/out.c hv/ctl/command.c hv/ctl/table.c hv/ctl/log.c
+ * Sources: hv/ctl/rpc.c hv/ctl/json.c hv/ctl/answer.c hv/ctl/out.c hv/ctl/command.c hv/ctl/table.c
+ * hv/ctl/log.c
  */
 #ifndef TESTS_UNIT_RPC_MACHINE_H
 #define TESTS_UNIT_RPC_MACHINE_H

@@ -3,8 +3,8 @@
  * The monitor on the console: Ctrl-] and back, lines, answers, what VMs write meanwhile. The
  * keyboard and the commands are played here.
  *
- * Sources: hv/ctl/monitor.c hv/ctl/editor.c hv/ctl/out.c hv/ctl/command.c hv/ctl/table.c
- * hv/ctl/log.c hv/vm/vmconsole.c hv/cpu/timer.c
+ * Sources: hv/ctl/monitor.c hv/ctl/editor.c hv/ctl/answer.c hv/ctl/out.c hv/ctl/command.c
+ * hv/ctl/table.c hv/ctl/log.c hv/vm/vmconsole.c hv/cpu/timer.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

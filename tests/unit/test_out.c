@@ -2,7 +2,7 @@
 /*
  * A command's answer, as text and as JSON, and what becomes of one that does not fit.
  *
- * Sources: hv/ctl/out.c hv/ctl/log.c
+ * Sources: hv/ctl/answer.c hv/ctl/out.c hv/ctl/log.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,10 @@
 
 #include <cmocka.h>
 
-#include "hv/ctl/out.h"
+#include "hv/ctl/answer.h"
+#include "hv/mem/page.h"
+
+#define ROWS 8000u
 
 static char buf[1024];
 static struct out o;
@@ -100,12 +103,60 @@ static void in_any_buffer(void **state)
 	}
 }
 
+static void many_rows(void)
+{
+	out_table(&o, "vcpus");
+	for (unsigned i = 0; i < ROWS; i++) {
+		out_row(&o);
+		out_text(&o, "vm", "a-name-of-some-length-%u", i);
+		for (unsigned k = 0; k < 6; k++)
+			out_number(&o, i % 2 ? "ticks" : "count", ~0ul >> k);
+		out_row_end(&o);
+	}
+	out_table_end(&o);
+}
+
+/* An answer about very many VMs has as many pages as it needs. */
+static void pages_grow(void **state)
+{
+	struct answer a;
+
+	(void)state;
+	for (unsigned json = 0; json < 2; json++) {
+		assert_int_equal(answer_begin(&a, &o, "before ", 6, json), OK);
+		many_rows();
+		assert_true(out_finish(&o));
+		assert_true(o.len > 1 * MB && o.len + 6 < PAGE_SIZE << a.order);
+		memcpy(o.buf + o.len, "behind", 6);
+		assert_ptr_equal(
+			strstr(a.text, json ? "before {\"vcpus\":[{" : "before vm "), a.text);
+		assert_non_null(strstr(a.text, "a-name-of-some-length-7999"));
+		answer_drop(&a);
+		assert_null(a.text);
+	}
+}
+
+/* Up to a limit. */
+static void not_without_end(void **state)
+{
+	struct answer a;
+
+	(void)state;
+	assert_int_equal(answer_begin(&a, &o, "", 0, true), OK);
+	for (unsigned i = 0; i < 20; i++)
+		many_rows();
+	assert_false(out_finish(&o));
+	answer_drop(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_text),
 		cmocka_unit_test(as_json),
 		cmocka_unit_test(in_any_buffer),
+		cmocka_unit_test(pages_grow),
+		cmocka_unit_test(not_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

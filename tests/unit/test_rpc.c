@@ -3,7 +3,8 @@
  * JSON-RPC on a serial port, against the real table of commands: what is answered to requests that
  * are right, wrong, broken, too long, in pieces.
  *
- * Sources: hv/ctl/rpc.c hv/ctl/json.c hv/ctl/out.c hv/ctl/command.c hv/ctl/table.c hv/ctl/log.c
+ * Sources: hv/ctl/rpc.c hv/ctl/json.c hv/ctl/answer.c hv/ctl/out.c hv/ctl/command.c hv/ctl/table.c
+ * hv/ctl/log.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
