@@ -95,8 +95,8 @@ struct vm_providers {
 
 /* An empty VM, of which the caller fills in cfg, id and cpu; NULL: no memory. */
 struct vm *vm_alloc(void);
-void vm_free(struct vm
-		*vm); /* NULL is not allowed; after the last vm_destroy_step(), if it was created */
+/* After the last vm_destroy_step(), if it was created; NULL is not allowed. */
+void vm_free(struct vm *vm);
 
 /* The rest happens on the VM's CPU, vm->cpu. */
 
