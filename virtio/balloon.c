@@ -26,7 +26,7 @@
 #define LIST_MAX      256u /* pages looked at together */
 #define SLICE_PAGES   1024u
 #define LIST_COST     256u /* of pages taken all at once, few or many */
-#define CHUNK_COST    64u  /* of a 2 MB piece of a report, in pages of a list */
+#define CHUNK_COST    64u  /* of a 2 MB piece of a report, whose end costs as a list does */
 #define RETRY_HZ      10u  /* for memory that there is not */
 #define STATS_AT_ONCE 16u
 #define MS_PER_SECOND 1000u
@@ -215,6 +215,7 @@ static enum progress work_report(struct virtio_balloon *b, struct work *w, unsig
 		virtio_spend(budget, CHUNK_COST);
 	}
 	b->count.reported += ram_release_all(&b->release) / PAGE_SIZE;
+	virtio_spend(budget, LIST_COST);
 	return w->segment < w->chain.segs ? MORE : IDLE;
 }
 

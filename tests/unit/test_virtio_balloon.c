@@ -603,6 +603,23 @@ static void reports_in_the_other_place(void **state)
 	assert_int_equal(counters()->reported, 512);
 }
 
+/* Each costs a search in the shadow tables, however little it reports. */
+static void small_reports_in_slices(void **state)
+{
+	(void)state;
+	start();
+	for (unsigned i = 0; i < 12; i++) {
+		struct buf b = { CHUNK + i * PAGE_SIZE, PAGE_SIZE, true };
+
+		drv_add_indirect(&t.d[REPORTS], &b, 1, 0xa0000 + i * PAGE_SIZE);
+	}
+	kick(REPORTS);
+	assert_in_range(counters()->reported, 1, 4);
+	for (unsigned i = 0; i < 4; i++)
+		pass(HZ / 1000);
+	assert_int_equal(counters()->reported, 12);
+}
+
 /* Both at once, each longer than a slice: each is answered where it came from. */
 static void reports_in_two_places(void **state)
 {
@@ -730,6 +747,7 @@ int main(void)
 		TEST(reported_memory),
 		TEST(reported_and_no_block_left),
 		TEST(reports_in_the_other_place),
+		TEST(small_reports_in_slices),
 		TEST(reports_in_two_places),
 		TEST(pieces_of_pages_are_kept),
 		TEST(statistics),
