@@ -3,8 +3,9 @@
  * Page tables that other hypervisors have got wrong, each with its contents checked afterwards: an
  * entry that is a table, a large page and a table again with the same frame (CVE-2026-46113); a
  * table of one level used at another; one table below two parents with different permissions
- * (CVE-2021-38198); large pages that reach past memory or the address width (XSA-173); tables that
- * map themselves (XSA-243); permissions taken away (XSA-408); tables freed and used as data.
+ * (CVE-2021-38198); large pages that reach past memory or the address width (XSA-173); pages of 1
+ * GB, written, split and merged; tables that map themselves (XSA-243); permissions taken away
+ * (XSA-408); tables freed and used as data.
  */
 #include "tests/guest/lib/ring.h"
 #include "tests/guest/lib/walk.h"
@@ -178,6 +179,80 @@ static void past_the_end(void)
 	write_cr3(read_cr3());
 }
 
+/* A and D of a page of 1 GB, each from its entry. */
+static void flags_of_1g(void)
+{
+	u64 va = VA + 2 * GB + (u64)pages[3];
+
+	l3[2] = ALL | PTE_PS;
+	invlpg(va);
+	reads(va, 1003, "a page of 1 GB");
+	check_eq(l3[2], ALL | PTE_PS | PTE_A, "after a read");
+	writes(va + 8, 4711, "a page of 1 GB that was read");
+	check_eq(l3[2], ALL | PTE_PS | PTE_A | PTE_D, "after a write");
+	check_eq(pages[3][1], 4711, "what was written");
+	l3[2] = ALL | PTE_PS;
+	invlpg(va);
+	writes(va + 8, 0, "a page of 1 GB, written at once");
+	check_eq(l3[2], ALL | PTE_PS | PTE_A | PTE_D, "after a write");
+	l3[2] &= ~PTE_W;
+	invlpg(va);
+	faults(3, true, va, PF_P | PF_W | PF_U, "a page of 1 GB, read-only");
+	reads(va, 1003, "a page of 1 GB, read-only");
+}
+
+/* What the table says of memory, with two pages in each other's place and the second without W. */
+static void split_1g(u64 *table, u64 *last)
+{
+	u64 block = (u64)pages[0] / LARGE_BYTES;
+
+	for (u64 i = 0; i < TABLE_ENTRIES; i++) {
+		table[i] = i * LARGE_BYTES | ALL | PTE_PS;
+		last[i] = (block * LARGE_BYTES + i * PAGE_BYTES) | ALL;
+	}
+	table[block] = (u64)last | ALL;
+	last[table_index((u64)pages[0], 1)] = (u64)pages[1] | ALL;
+	last[table_index((u64)pages[1], 1)] = (u64)pages[0] | PTE_P | PTE_U;
+}
+
+/* All that is flushed, or the addresses that are used below. */
+static void flush_1g(u64 va, bool all)
+{
+	if (all) {
+		write_cr3(read_cr3());
+		return;
+	}
+	for (unsigned i = 0; i < 4; i++)
+		invlpg(va + (u64)pages[i]);
+}
+
+/* As Linux splits pages of 1 GB and merges them, with a flush after each. */
+static void table_and_1g_page(void)
+{
+	u64 *table = new_page(), *last = new_page();
+	u64 va = VA + 2 * GB;
+
+	check((u64)pages[0] / LARGE_BYTES == (u64)pages[3] / LARGE_BYTES, "one table has them");
+	split_1g(table, last);
+	for (u64 n = 0; n < ROUNDS; n++) {
+		l3[2] = ALL | PTE_PS;
+		flush_1g(va, n % 2);
+		writes(va + (u64)pages[0], 1000, "as a page of 1 GB");
+		reads(va + (u64)pages[1], 1001, "as a page of 1 GB");
+		l3[2] = (u64)table | ALL;
+		flush_1g(va, n % 3);
+		reads(va + (u64)pages[0], 1001, "split");
+		reads(va + (u64)pages[1], 1000, "split");
+		reads(va + (u64)pages[3], 1003, "split");
+		writes(va + (u64)pages[0], 1001, "split");
+		faults(3, true, va + (u64)pages[1], PF_P | PF_W | PF_U, "split");
+		reads(va + guest_ram - LARGE_BYTES, *(u64 *)(guest_ram - LARGE_BYTES), "a piece");
+	}
+	l3[2] = 0;
+	invlpg(va + (u64)pages[0]);
+	faults(3, false, va + (u64)pages[0], PF_U, "taken out");
+}
+
 static void maps_itself(void)
 {
 	u64 *root = (u64 *)read_cr3();
@@ -266,6 +341,10 @@ void test_main(void)
 	another_level();
 	two_parents();
 	past_the_end();
+	if (has_1g_pages()) {
+		flags_of_1g();
+		table_and_1g_page();
+	}
 	maps_itself();
 	taken_away();
 	freed();
