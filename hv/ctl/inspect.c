@@ -240,5 +240,7 @@ bool run_audit(struct call *c)
 	out_number(&c->out, "mistakes", found);
 	if (found)
 		out_text(&c->out, "details", "are in the log");
+	if (ops->report)
+		ops->report(c->vm->mmu);
 	return true;
 }
