@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BOOT_TIMEOUT_S, ROOT, Run, Starter, own_mode
+from conftest import BOOT_TIMEOUT_S, ROOT, Run, Starter, own_mode, quick, slow
 from triptych_lib import control, ctl
 
 GUESTS = ROOT / "build/guest"
@@ -94,6 +94,18 @@ def create(client: ctl.Client, name: str) -> None:
             return
         except ctl.Refused as e:
             assert "there is a VM of that name" in str(e) and time.monotonic() < end
+
+
+def await_event(events: ctl.Client, event: str, name: str) -> None:
+    while (got := events.receive()["params"]) != {**got, "event": event, "vm": name}:
+        assert got["event"] in ("started", "stopped"), got
+
+
+def check_memory(client: ctl.Client, before: dict[str, int]) -> None:
+    """By owner, and what is free."""
+    end = time.monotonic() + BEHIND_S
+    while (now := client.call("mem")["kb"]) != before:
+        assert time.monotonic() < end, f"{before} before, and now {now}"
 
 
 WINDOW = 3 * SECOND  # of the processor's time; the weights' least part of it is a second
@@ -274,6 +286,28 @@ def test_coming_and_going(in_each_mode: Starter, tmp_path: Path) -> None:
     for name in ("one", "two"):
         # Its neighbours are the one that comes and goes, and the work that this makes.
         assert t[name]["ran_ticks"] / (t[name]["ran_ticks"] + t[name]["wait_ticks"]) > (1 - SHARE) / 3
+
+
+@quick
+@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=slow)])
+@pytest.mark.parametrize("more", [("vcpus = 2",), ('disk = ["blank:1M", "blank:1M"]', 'net = "switch"')], ids=["two vcpus", "devices"])
+def test_destroyed_and_created_again(in_each_mode: Starter, tmp_path: Path, more: tuple[str, ...], rounds: int) -> None:
+    """By the control channel, while it runs, beside another VM: the allocator's counters are what they were."""
+    args = tiny(tmp_path, "again", "for=100000000 storm", *more, mem="8M") + tiny(tmp_path, "stays", "for=100000000 sleep rest=10")
+    run = in_each_mode("--host-cpus", "2", "--stay", *args)
+    client, events = channels(run, 2)
+    events.call("subscribe")
+    await_run(client, "again", "stays")
+    before = client.call("mem")["kb"]
+    for _ in range(rounds):
+        assert client.call("destroy", vm="again") == {"destroyed": "again"}
+        create(client, "again")
+        await_event(events, "started", "again")
+    check_memory(client, before)
+    client.call("quit")
+    assert run.finish(BOOT_TIMEOUT_S) == 0
+    assert sum(ticks > 0 for ticks in ran_ticks(run, "again")) > rounds
+    assert lost_pages(run) == [0]
 
 
 def test_64_at_once(in_each_mode: Starter, tmp_path: Path) -> None:
