@@ -379,8 +379,29 @@ static void rings_vanish(void **state)
 
 static volatile bool stop_scribbling;
 
+#define ENTRIES 4 /* of the table that is at DATA when a descriptor is made indirect */
+
+/* An entry of the table: its place may be no memory, and it may lead anywhere. */
+static void scribble_entry(volatile struct vring_desc *e, unsigned *seed)
+{
+	e->addr = rand_r(seed) % 8 ? DATA : ~0ul - (unsigned)rand_r(seed) % 64;
+	e->len = rand_r(seed) % 4 ? 16 : (u32)rand_r(seed);
+	e->flags = (u16)(rand_r(seed) % 8);
+	e->next = (u16)(rand_r(seed) % (ENTRIES + 2));
+}
+
+/* The index of the driver, a little ahead now and then, and what it makes available. */
+static void scribble_avail(volatile struct vring_avail *a, unsigned *seed)
+{
+	a->ring[rand_r(seed) % SIZE] = (u16)(rand_r(seed) % (SIZE + 2));
+	if (!(rand_r(seed) % 64))
+		a->idx = (u16)(a->idx + rand_r(seed) % 3);
+}
+
 static void *scribble(void *arg)
 {
+	volatile struct vring_desc *table = ram(DATA);
+	volatile struct vring_avail *avail = t.d.packed ? NULL : drv_avail(&t.d);
 	unsigned seed = 1;
 	volatile u16 *flags[SIZE], *next[SIZE];
 	volatile u32 *len[SIZE];
@@ -395,8 +416,11 @@ static void *scribble(void *arg)
 		unsigned i = (unsigned)rand_r(&seed) % SIZE;
 
 		*next[i] = (u16)(rand_r(&seed) % (SIZE + 2));
-		*len[i] = rand_r(&seed) % 3 ? 16 : 0xffff0000;
+		*len[i] = rand_r(&seed) % 3 ? 16u << rand_r(&seed) % 3 : 0xffff0000;
 		*flags[i] = (u16)(*flags[i] ^ (1 << rand_r(&seed) % 3));
+		scribble_entry(&table[i % ENTRIES], &seed);
+		if (avail)
+			scribble_avail(avail, &seed);
 	}
 	return NULL;
 }
