@@ -50,17 +50,34 @@ static unsigned audit(struct mmu *mmu)
 	return shadow_audit(s);
 }
 
+static bool audit_is_due(const struct shadow *s, u32 *unaudited)
+{
+	if (likely(!s->cfg.audit) || ++*unaudited < s->cfg.audit)
+		return false;
+	*unaudited = 0;
+	return true;
+}
+
+static void judge(struct vcpu *v, unsigned found)
+{
+	if (found)
+		vcpu_crash(v, "the audit of its shadow tables found %u mistakes", found);
+}
+
 /* What the tests ask for: nothing may differ now. */
 static void after_flush(struct shadow *s, struct vcpu *v)
 {
-	unsigned found;
+	if (audit_is_due(s, &s->unaudited.flushes))
+		judge(v, audit(&s->mmu));
+}
 
-	if (likely(!s->cfg.audit) || ++s->unaudited < s->cfg.audit)
+/* One entry of page p was brought up to date: all else is as it was. */
+static void after_invlpg(struct shadow *s, struct vcpu *v, const struct spage *p)
+{
+	if (!audit_is_due(s, &s->unaudited.invlpgs))
 		return;
-	s->unaudited = 0;
-	found = audit(&s->mmu);
-	if (found)
-		vcpu_crash(v, "the audit of its shadow tables found %u mistakes", found);
+	s->stats.audits++;
+	judge(v, shadow_audit_page(s, p));
 }
 
 static void shadow_set_cr3(struct vcpu *v, u64 cr3)
@@ -84,6 +101,7 @@ static void shadow_set_cr3(struct vcpu *v, u64 cr3)
 static void shadow_invlpg(struct vcpu *v, gva_t gva)
 {
 	struct shadow *s = shadow_of(v->mmu);
+	const struct spage *p = NULL;
 
 	s->stats.invlpgs++;
 	if (shadow_is_vtlb(s) || s->unsyncs) {
@@ -91,10 +109,12 @@ static void shadow_invlpg(struct vcpu *v, gva_t gva)
 		if (shadow_is_vtlb(s))
 			vtlb_invlpg(s, gva.v);
 		else
-			unsync_invlpg(s, gva.v);
+			p = unsync_invlpg(s, gva.v);
 	}
 	v->ops->flush_tlb(v, TLB_ADDRESS, gva);
 	shadow_settle(s, v);
+	if (p && p->in_use)
+		after_invlpg(s, v, p);
 }
 
 /* The processor keeps our PAT, which has every type; with paging off the guest has but write-back.

@@ -110,6 +110,14 @@ static void audit_page(struct audit *a, const struct spage *p)
 	}
 }
 
+unsigned shadow_audit_page(struct shadow *s, const struct spage *p)
+{
+	struct audit a = { .s = s };
+
+	audit_page(&a, p);
+	return a.found;
+}
+
 static u64 count_references(struct shadow *s)
 {
 	u64 n = 0;

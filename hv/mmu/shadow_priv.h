@@ -222,7 +222,9 @@ struct shadow {
 		u32 error;
 	} allowed; /* the last fault after which the access was to go ahead */
 
-	u32 unaudited; /* flushes */
+	struct {
+		u32 flushes, invlpgs;
+	} unaudited;
 	struct shadow_stats stats;
 };
 
@@ -474,7 +476,8 @@ void unsync_destroy(struct shadow *s);
 void unsync_end(struct shadow *s, u64 gfn);
 /* The guest has flushed its TLB: every page follows its table again. */
 void unsync_end_all(struct shadow *s);
-void unsync_invlpg(struct shadow *s, u64 gva);
+/* Its page, if the entry of gva was brought up to date; or NULL. */
+const struct spage *unsync_invlpg(struct shadow *s, u64 gva);
 /* Forgets the frame: it is no table any more. */
 void unsync_forget(struct shadow *s, u64 gfn);
 
@@ -528,5 +531,7 @@ struct frame *shadow_map_again(struct shadow *s, u64 gfn);
 
 /* Number of entries, references and flags that are not what they should be; each is logged. */
 unsigned shadow_audit(struct shadow *s);
+/* The same of one page alone. */
+unsigned shadow_audit_page(struct shadow *s, const struct spage *p);
 
 #endif

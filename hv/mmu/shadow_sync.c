@@ -148,7 +148,7 @@ void unsync_destroy(struct shadow *s)
 			page_free(s->unsync[i].seen, PAGE_ORDER_4K, PAGE_TABLE);
 }
 
-void unsync_invlpg(struct shadow *s, u64 gva)
+const struct spage *unsync_invlpg(struct shadow *s, u64 gva)
 {
 	const struct frame *f;
 	struct spage *p;
@@ -157,9 +157,11 @@ void unsync_invlpg(struct shadow *s, u64 gva)
 
 	p = shadow_lookup(s, gva, &index, &allowed);
 	if (!p || p->role.direct)
-		return;
+		return NULL;
 	/* In sync, an entry follows its guest's at each write. */
 	f = shadow_frame(s, p->gfn);
-	if (f && f->unsync)
-		unsync_refresh(s, p, shadow_table(s, p->gfn), index);
+	if (!f || !f->unsync)
+		return NULL;
+	unsync_refresh(s, p, shadow_table(s, p->gfn), index);
+	return p;
 }

@@ -44,6 +44,29 @@ static void test_out_of_sync_follows_at_a_flush(void **state)
 	reads(VA + 100 * PAGE_SIZE, 1002);
 }
 
+/* It brings an entry up to date as a CR3 load does all of them: the auditor looks at its table. */
+static void test_invlpg_is_audited(void **state)
+{
+	(void)state;
+	make_unsync();
+	reads(VA + 9 * PAGE_SIZE, 1009);
+	m.s->cfg.audit = 2;
+	for (unsigned i = 0; i < 4; i++)
+		invlpg(VA + 9 * PAGE_SIZE);
+	assert_int_equal(m.s->stats.audits, 2);
+	*entry(L1, 1, 9) ^= SPTE_U;
+	invlpg(VA + 8 * PAGE_SIZE);
+	assert_int_equal(m.crashes, 0);
+	invlpg(VA + 8 * PAGE_SIZE);
+	assert_int_equal(m.crashes, 1);
+	*entry(L1, 1, 9) ^= SPTE_U;
+	m.crashes = 0;
+	load_cr3(ROOT);
+	for (unsigned i = 0; i < 4; i++)
+		invlpg(VA + 9 * PAGE_SIZE);
+	assert_int_equal(m.s->stats.audits, 3);
+}
+
 /* Changed, used, and changed back: in the end the table is what it was at first, and its shadow is
  * not. Entries next to it, which nobody used, stay as they were. */
 static void test_out_of_sync_and_back_again(void **state)
@@ -458,6 +481,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_out_of_sync_follows_at_a_flush),
+		TEST(test_invlpg_is_audited),
 		TEST(test_out_of_sync_and_back_again),
 		TEST(test_out_of_sync_without_memory),
 		TEST(test_out_of_sync_ends_at_a_cr3_load),
