@@ -138,6 +138,12 @@ static INLINED void idle(struct vcpu *v)
 	heartbeat(&v->heartbeat);
 }
 
+/* In HLT, with nothing pending but that the slice is over, perhaps. */
+static INLINED bool is_at_rest(const struct vcpu *v)
+{
+	return (v->work & ~(WORK_RESCHED | WORK_DEAF)) == WORK_HALTED;
+}
+
 /* What devices have left for now may end in an interrupt for this vcpu. */
 static bool io_made_work(struct vcpu *v)
 {
@@ -146,10 +152,10 @@ static bool io_made_work(struct vcpu *v)
 	if (!vm->io_ops || !vm->io_ops->idle)
 		return false;
 	vm->io_ops->idle(vm->io);
-	return (v->work & ~WORK_RESCHED) != WORK_HALTED;
+	return !is_at_rest(v);
 }
 
-/* In HLT, with nothing pending but that the slice is over, perhaps. */
+/* A vcpu at rest. */
 static INLINED enum vcpu_slice halted(struct vcpu *v)
 {
 	bool if_flag = (v->ops->get(v, VREG_RFLAGS) & RFLAGS_IF) != 0;
@@ -177,7 +183,7 @@ static INLINED enum vcpu_slice attend(struct vcpu *v)
 	}
 	if (deliver_events(v))
 		vcpu_work_clear(v, WORK_HALTED | WORK_DEAF);
-	if ((v->work & ~(WORK_RESCHED | WORK_DEAF)) == WORK_HALTED)
+	if (is_at_rest(v))
 		return halted(v);
 	return v->work & WORK_RESCHED ? SLICE_PREEMPTED : SLICE_ON;
 }
