@@ -18,6 +18,7 @@
 #define SLICE_MS  4
 #define PERIOD_MS 100 /* of caps */
 #define GRAIN_US  500 /* one that runs is left alone so long, whoever wakes */
+#define DEBT_MS	  1000 /* of chores */
 
 static struct sched_cpu {
 	struct spinlock lock; /* the queue, the weight, and the place of the CPU's vcpus */
@@ -32,7 +33,7 @@ static struct sched_cpu {
 	struct timer slice;
 } cpus[CPUS_MAX];
 
-static u64 grain;
+static u64 grain, debt_max;
 
 static struct sched_cpu *sched_of(const struct percpu *cpu)
 {
@@ -206,14 +207,14 @@ static void charge_since(struct sched_cpu *c, struct runner *r, u64 since)
 }
 
 /* A chore is done at a stretch, be it as long as the making of a large VM. The next, which may be
- * the monitor's, does not wait for that time once more for each vcpu that is busy. */
+ * the monitor's, does not wait for all of that time once more for each vcpu that is busy. */
 void sched_chore_done(u64 since)
 {
 	struct sched_cpu *c = mine();
 
 	spin_lock(&c->lock);
 	runq_charge(&c->q, &c->chores, rdtsc() - since);
-	runq_forgive(&c->q, &c->chores, c->q.slice);
+	runq_forgive(&c->q, &c->chores, debt_max);
 	spin_unlock(&c->lock);
 }
 
@@ -528,6 +529,7 @@ void sched_init(void)
 	u64 ms = tsc_hz() / 1000;
 
 	grain = ms * GRAIN_US / 1000;
+	debt_max = ms * DEBT_MS;
 	for (unsigned i = 0; i < cpu_count(); i++) {
 		runq_init(&cpus[i].q, SLICE_MS * ms, PERIOD_MS * ms);
 		share_init(&cpus[i].chores_share, SHARE_WEIGHT, 0, 1);

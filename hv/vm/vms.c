@@ -536,13 +536,14 @@ static void over_at_home(struct task *t)
 	over(container_of(t, struct vm, burial));
 }
 
+/* Its being started again is the VM's own expense, but what its end takes is a chore. */
 static void stopped(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
 
 	if (!vcpu_has_stopped(v))
 		return;
-	if (vm->cpu == this_cpu()) {
+	if (vm->cpu == this_cpu() && vm->end == VM_END_RESET) {
 		over(vm);
 		return;
 	}
