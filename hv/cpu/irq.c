@@ -109,6 +109,11 @@ void irq_handle(u8 vector)
 	lapic_eoi();
 }
 
+void irq_let_in(void)
+{
+	__asm__ volatile("sti; nop; cli" : : : "memory");
+}
+
 void cpu_idle(u64 deadline_tsc)
 {
 	struct percpu *cpu = this_cpu();
@@ -116,7 +121,7 @@ void cpu_idle(u64 deadline_tsc)
 
 	if (deadline_tsc <= start) {
 		/* Let in what is pending, or a stream of due deadlines would keep it out. */
-		__asm__ volatile("sti; nop; cli" : : : "memory");
+		irq_let_in();
 		return;
 	}
 	timer_set(cpu, deadline_tsc);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Interrupts of the physical machine. The hypervisor runs with interrupts disabled; they are taken
- * in two places only: in cpu_idle(), through the IDT, and when one ends a guest's run, where the
- * VM exit acknowledges it and its vector is handed to irq_handle(). Handlers run with interrupts
- * disabled and may not wait for other interrupts.
+ * in few places only: in cpu_idle() and irq_let_in(), through the IDT, and when one ends a guest's
+ * run, where the VM exit acknowledges it and its vector is handed to irq_handle(). Handlers run
+ * with interrupts disabled and may not wait for other interrupts.
  */
 #ifndef HV_CPU_IRQ_H
 #define HV_CPU_IRQ_H
@@ -25,6 +25,10 @@ typedef void (*irq_fn)(void *ctx);
 /* Calls the handler of the vector and ends the interrupt at the LAPIC. A vector without handler is
  * counted and logged. */
 void irq_handle(u8 vector);
+
+/* Takes what is pending, now: for the end of a run that an interrupt ought to have ended before. In
+ * Bochs none ends that of a guest with RFLAGS.IF = 0. */
+void irq_let_in(void);
 
 /* Sets the handler of a vector >= 0x20. */
 void irq_register(u8 vector, irq_fn fn, void *ctx);

@@ -4,6 +4,7 @@
  * closed: what the hypervisor does not know ends the VM that did it, and that VM alone.
  */
 #include "hv/cpu/cpu.h"
+#include "hv/cpu/irq.h"
 #include "hv/cpu/regs.h"
 #include "hv/ctl/crash.h"
 #include "hv/ctl/log.h"
@@ -56,6 +57,7 @@ static bool protection(struct vcpu *v, const struct vcpu_exit *e)
 static bool timer(struct vcpu *v, const struct vcpu_exit *e)
 {
 	(void)e;
+	irq_let_in();
 	timerq_run(v->timers);
 	return false;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""How VMs end while something else happens to them: resets in a loop, resets that are pending, ends before a beginning."""
+"""How VMs end while something else happens to them: resets in a loop, resets that are pending, ends before a beginning;
+and when they let nothing in."""
 
 from __future__ import annotations
 
@@ -77,3 +78,18 @@ def test_a_vm_that_resets_itself_without_end(looping: Monitored) -> None:
     log = looping.log.read_text()
     assert log.count(" a: reset\n") < 60  # it is limited
     assert '@stats {"lost_pages":0}' in log
+
+
+@own_mode("the VM is described in it")
+def test_a_vm_that_lets_no_interrupt_in(tmp_path: Path) -> None:
+    """Alone on its processor, with RFLAGS.IF = 0, which in Bochs keeps the machine's interrupts off: the control channel
+    and the log go on."""
+    found = Monitored(tmp_path, "--stay", "--vm", description(tmp_path, "b", BUSY))
+    client = connect(found)
+    ticks = client.call("stats", vm="b")["vcpus"][0]["guest_ticks"]
+    assert client.call("stats", vm="b")["vcpus"][0]["guest_ticks"] > ticks
+    assert client.call("destroy", vm="b") == {"destroyed": "b"}
+    client.call("quit")
+    client.close()
+    assert found.process.wait(60) == 0
+    found.close()
