@@ -298,15 +298,16 @@ def test_destroyed_and_created_again(in_each_mode: Starter, tmp_path: Path, more
     client, events = channels(run, 2)
     events.call("subscribe")
     await_run(client, "again", "stays")
+    assert client.call("destroy", vm="again") == {"destroyed": "again"}
     before = client.call("mem")["kb"]
     for _ in range(rounds):
-        assert client.call("destroy", vm="again") == {"destroyed": "again"}
         create(client, "again")
         await_event(events, "started", "again")
+        assert client.call("destroy", vm="again") == {"destroyed": "again"}
     check_memory(client, before)
     client.call("quit")
     assert run.finish(BOOT_TIMEOUT_S) == 0
-    assert sum(ticks > 0 for ticks in ran_ticks(run, "again")) > rounds
+    assert sum(ticks > 0 for ticks in ran_ticks(run, "again")) >= rounds
     assert lost_pages(run) == [0]
 
 
