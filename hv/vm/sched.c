@@ -16,8 +16,8 @@
 #include "hv/vm/vm.h"
 
 #define SLICE_MS  4
-#define PERIOD_MS 100 /* of caps */
-#define GRAIN_US  500 /* one that runs is left alone so long, whoever wakes */
+#define PERIOD_MS 100  /* of caps */
+#define GRAIN_US  500  /* one that runs is left alone so long, whoever wakes */
 #define DEBT_MS	  1000 /* of chores */
 
 static struct sched_cpu {
