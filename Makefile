@@ -182,6 +182,7 @@ compare: deps $(B)/triptych.elf counting $(BENCH) $(B)/nano.elf $(SAME_NUMBERS)
 # docs/numbers.md from the results beside it; `make compare` makes such results.
 .PHONY: numbers
 numbers:
+	@mkdir -p $(B)
 	@$(TRIPTYCH) numbers docs/results.jsonl >$(B)/numbers.md
 	@mv $(B)/numbers.md docs/numbers.md
 
