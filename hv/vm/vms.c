@@ -522,10 +522,15 @@ static bool restart(struct vm *vm)
 	return goes_on;
 }
 
+static bool comes_back(const struct vm *vm)
+{
+	return vm->end == VM_END_RESET && vm->cfg.reboot;
+}
+
 /* All of its vcpus have stopped since vm->end is set. */
 static void over(struct vm *vm)
 {
-	if (vm->end == VM_END_RESET && vm->cfg.reboot && restart(vm))
+	if (comes_back(vm) && restart(vm))
 		return;
 	log_info("%s: %s", vm->cfg.name, vm_end_name(vm->end));
 	finish(vm);
@@ -543,7 +548,7 @@ static void stopped(struct vcpu *v)
 
 	if (!vcpu_has_stopped(v))
 		return;
-	if (vm->cpu == this_cpu() && vm->end == VM_END_RESET) {
+	if (vm->cpu == this_cpu() && comes_back(vm)) {
 		over(vm);
 		return;
 	}
