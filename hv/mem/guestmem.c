@@ -399,9 +399,3 @@ bool guestmem_destroy_step(struct guestmem *gm)
 	*gm = (struct guestmem){ 0 };
 	return true;
 }
-
-void guestmem_destroy(struct guestmem *gm)
-{
-	while (!guestmem_destroy_step(gm))
-		;
-}

@@ -183,9 +183,8 @@ bool guestmem_join(struct guestmem *gm, gpa_t gpa, void (*unmap)(void *ctx, gpa_
 /* Bytes given back and not in use again. */
 u64 guestmem_released(const struct guestmem *gm);
 
-/* Frees all memory; gm is empty after it. Nothing may map the memory any more. */
-void guestmem_destroy(struct guestmem *gm);
-/* A step of that (PAGE_FREE_STEP). True: it was the last; before it, gm is of no use. */
+/* Frees all memory, PAGE_FREE_STEP pages a call. Nothing may map it any more. True: it was the
+ * last, and gm is empty; before it, gm is of no use. */
 bool guestmem_destroy_step(struct guestmem *gm) __must_check;
 
 #endif

@@ -244,9 +244,3 @@ bool pt_destroy_step(struct pt *pt)
 	free_retired(pt, PAGE_FREE_STEP);
 	return !pt->retired;
 }
-
-void pt_destroy(struct pt *pt)
-{
-	while (!pt_destroy_step(pt))
-		;
-}

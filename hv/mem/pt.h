@@ -56,8 +56,8 @@ struct pt {
 /* ERR_NOMEM if there is no page for the root. */
 enum status pt_init(struct pt *pt, const struct pt_format *format, unsigned max_leaf,
 	enum page_owner owner) __must_check;
-void pt_destroy(struct pt *pt); /* frees all tables, not what they map */
-/* A step of that (PAGE_FREE_STEP). True: it was the last. */
+/* Frees all tables, not what they map, PAGE_FREE_STEP pages a call. True: it was the last; one more
+ * is harmless. */
 bool pt_destroy_step(struct pt *pt) __must_check;
 
 /* After the invalidation, on every CPU that runs with these tables: frees those that pt_map() and

@@ -135,12 +135,6 @@ struct mmu {
 	void *narrowed_ctx;
 };
 
-static inline void mmu_destroy(struct mmu *mmu)
-{
-	while (!mmu->ops->destroy_step(mmu))
-		;
-}
-
 static inline enum status __must_check mmu_unmap(struct mmu *mmu, gpa_t gpa, u64 len)
 {
 	struct mmu_range range = { gpa, len };

@@ -252,14 +252,10 @@ static void seek(u64 *bits, u64 number)
 
 static void forget_in_page(struct shadow *s, struct spage *p, const struct sought *sought)
 {
-	for (unsigned w = 0; w < SHADOW_WORDS; w++)
-		for (u64 left = p->known[w]; left; left &= left - 1) {
-			unsigned i = w * 64 + (unsigned)__builtin_ctzl(left);
-
-			if (is_sought(sought->frame, p->target[i]) && spte_live(p->table[i]) &&
-				!shadow_frame(s, p->target[i]))
-				shadow_set(s, id_of(s, p, i), s->trap, 0);
-		}
+	for_each_known (p, i)
+		if (is_sought(sought->frame, p->target[i]) && spte_live(p->table[i]) &&
+			!shadow_frame(s, p->target[i]))
+			shadow_set(s, id_of(s, p, i), s->trap, 0);
 }
 
 /* Pieces of a large page of the guest's are all in its 2 MB; what a virtual TLB has may be

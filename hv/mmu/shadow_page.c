@@ -286,7 +286,7 @@ void page_zap(struct shadow *s, struct spage *p)
 	p->in_use = false;
 	while (refs_first(s, p->parents, &id))
 		shadow_set(s, id, s->trap, 0);
-	for (unsigned i = 0; (i = spage_next(p, i)) < SHADOW_ENTRIES; i++)
+	for_each_known (p, i)
 		if (spte_live(p->table[i]))
 			page_set_and_reap(s, p, i, 0, 0);
 		else
@@ -367,7 +367,7 @@ static void discard(struct shadow *s, u32 n)
 	struct spage *p = &s->page[n];
 	struct frame *f = p->role.direct ? NULL : shadow_frame(s, p->gfn);
 
-	for (unsigned i = 0; (i = spage_next(p, i)) < SHADOW_ENTRIES; i++) {
+	for_each_known (p, i) {
 		if (spte_writable_leaf(p->table[i]))
 			refs_clear(s, &frame_known(s, p->target[i])->writers);
 		p->table[i] = 0;

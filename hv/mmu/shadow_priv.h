@@ -284,6 +284,9 @@ static inline unsigned spage_next(const struct spage *p, unsigned index)
 	return SHADOW_ENTRIES;
 }
 
+/* The loop's body may set entries of the page, this one too. */
+#define for_each_known(p, i) for (unsigned i = 0; (i = spage_next(p, i)) < SHADOW_ENTRIES; i++)
+
 /* What is known of a frame, mapped or not; NULL: it lies in no range of this VM's. */
 static inline struct frame *shadow_frame_slot(struct shadow *s, u64 gfn)
 {

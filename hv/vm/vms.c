@@ -290,12 +290,9 @@ static const struct boot_module *next_config(char *name, size_t size)
 
 	spin_lock(&vms.lock);
 	if (vms.live < vms.at_once && vms.next < vms.configs && !vms.quit) {
-		snprintf(name, size, "vm%u.conf", vms.next);
+		snprintf(name, size, "vm%u.conf", vms.next++);
 		m = boot_module_find(name);
-		if (m) {
-			vms.next++;
-			vms.live++;
-		}
+		vms.live++;
 	}
 	spin_unlock(&vms.lock);
 	return m;
@@ -665,9 +662,8 @@ static enum status look_up(struct vm *vm, const char *what, char *err)
 			return vm->runs_left ? OK : ERR_INVAL;
 	}
 	snprintf(err, LOADER_ERR_MAX,
-		"there is no description of a VM \"%s\": vm0.conf to vm%u.conf, or the name of a "
-		"VM "
-		"in one of them, is expected",
+		"there is no description of a VM \"%s\": vm0.conf to vm%u.conf, or the name of "
+		"a VM in one of them, is expected",
 		what, vms.described - 1);
 	return ERR_NOENT;
 }

@@ -14,6 +14,7 @@
 #include "hv/mem/page.h"
 #include "hv/mmu/ram.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/destroy.h"
 
 #define ARENA  (16 * MB)
 #define MEM    (8 * MB)

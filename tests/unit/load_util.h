@@ -16,6 +16,7 @@
 
 #include "hv/cpu/regs.h"
 #include "hv/vm/load.h"
+#include "tests/unit/destroy.h"
 
 #define TEST_MEM  (64 * MB)
 #define TEST_RSDP 0xe0000ul

@@ -24,6 +24,7 @@
 #include "hv/mmu/shadow_priv.h"
 #include "hv/vm/cpuid.h"
 #include "hv/vm/vm.h"
+#include "tests/unit/destroy.h"
 #include "tests/unit/host.h"
 
 #define RAM	   (16 * MB)

@@ -21,6 +21,7 @@
 #include "hv/dev/layout.h"
 #include "hv/dev/pci.h"
 #include "hv/dev/pm.h"
+#include "tests/unit/destroy.h"
 
 #define FW_SIZE (LAYOUT_FW_END - LAYOUT_FW_START)
 #define VCPUS	3

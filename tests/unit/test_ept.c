@@ -21,6 +21,7 @@
 #include "hv/mem/page.h"
 #include "hv/mmu/ram.h"
 #include "hv/vm/vm.h"
+#include "tests/unit/destroy.h"
 #include "tests/unit/host.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -15,6 +15,7 @@
 
 #include "hv/mem/guestmem.h"
 #include "hv/mem/page.h"
+#include "tests/unit/destroy.h"
 #include "tests/unit/host.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

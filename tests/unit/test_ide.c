@@ -18,6 +18,7 @@
 #include "hv/blk/ramdisk.h"
 #include "hv/dev/ide.h"
 #include "hv/mem/page.h"
+#include "tests/unit/destroy.h"
 #include "tests/unit/host.h"
 
 #define SECTORS	 5000u

@@ -18,6 +18,7 @@
 #include "hv/vm/cpuid.h"
 #include "hv/vm/msr.h"
 #include "hv/vm/vm.h"
+#include "tests/unit/destroy.h"
 
 #define TSC_HZ	   2500000000ul
 #define WALL_CLOCK 1700000000ul

@@ -23,6 +23,7 @@
 #include "hv/dev/layout.h"
 #include "hv/dev/platform.h"
 #include "hv/mem/page.h"
+#include "tests/unit/destroy.h"
 #include "tests/unit/host.h"
 
 #define TSC_HZ 1000000000ul

@@ -17,6 +17,7 @@
 #include "ept/format.h"
 #include "hv/mem/page.h"
 #include "hv/mem/pt.h"
+#include "tests/unit/destroy.h"
 #include "tests/unit/host.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -7,6 +7,7 @@
  * hv/mmu/shadow_root.c hv/mmu/shadow_vtlb.c hv/mmu/shadow_entry.c hv/mmu/shadow_refs.c
  * hv/mmu/shadow_audit.c hv/mmu/pat.c hv/mmu/walk.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
  */
+#include "tests/unit/destroy.h"
 #include "tests/unit/shadow_tables.h"
 
 /* ---- exhaustion ---- */

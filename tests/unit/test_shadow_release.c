@@ -8,6 +8,7 @@
  * hv/mmu/shadow_audit.c hv/mmu/ram.c hv/mmu/pat.c hv/mmu/walk.c hv/mem/guestmem.c
  * hv/mem/guestmem_loose.c hv/mem/mtrr.c
  */
+#include "tests/unit/destroy.h"
 #include "tests/unit/shadow_tables.h"
 
 #define L3_B	0x104000ul /* of the second root, down to OTHER */

@@ -21,6 +21,7 @@
 #include "ept/format.h"
 #include "hv/mmu/ram.h"
 #include "hv/vm/vm.h"
+#include "tests/unit/destroy.h"
 #include "virtio/balloon.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

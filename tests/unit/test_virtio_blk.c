@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "hv/blk/ramdisk.h"
+#include "tests/unit/destroy.h"
 #include "virtio/blk.h"
 
 #define SIZE	  64

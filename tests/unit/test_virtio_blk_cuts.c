@@ -15,6 +15,7 @@
 #include "hv/blk/physical.h"
 #include "hv/cpu/idle.h"
 #include "hv/drv/disk.h"
+#include "tests/unit/destroy.h"
 #include "virtio/blk.h"
 
 #define SECTORS	  256u

@@ -7,6 +7,7 @@
  * hv/lib/chacha20.c hv/cpu/timer.c hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/dev/bus.c
  */
 #include "tests/unit/clock.h"
+#include "tests/unit/destroy.h"
 #include "tests/unit/virtio_util.h"
 
 #include <linux/virtio_mmio.h>

@@ -7,6 +7,7 @@
  * Sources: virtio/pci.c virtio/device.c virtio/queue.c virtio/chain.c hv/mem/guestmem.c
  * hv/mem/guestmem_loose.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
+#include "tests/unit/destroy.h"
 #include "tests/unit/virtio_bus.h"
 
 #include <stdio.h>

@@ -8,6 +8,7 @@
  * hv/dev/msix.c hv/dev/reset.c hv/dev/bus.c
  */
 #include "tests/unit/clock.h"
+#include "tests/unit/destroy.h"
 #include "tests/unit/virtio_bus.h"
 
 #include "virtio/rng.h"

@@ -16,6 +16,7 @@
 
 #include "hv/cpu/regs.h"
 #include "hv/mmu/walk.h"
+#include "tests/unit/destroy.h"
 #include "tests/unit/host.h"
 
 #define P  BIT(0)

@@ -17,6 +17,7 @@
 #include "hv/cpu/regs.h"
 #include "hv/vm/cpuid.h"
 #include "hv/vm/vm.h"
+#include "tests/unit/destroy.h"
 #include "tests/unit/host.h"
 
 #define P  BIT(0)

@@ -7,6 +7,7 @@
 #define TESTS_UNIT_VIRTIO_NET_UTIL_H
 
 #include "tests/unit/clock.h"
+#include "tests/unit/destroy.h"
 #include "tests/unit/virtio_bus.h"
 
 #include <linux/virtio_net.h>

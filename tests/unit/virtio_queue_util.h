@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_VIRTIO_QUEUE_UTIL_H
 #define TESTS_UNIT_VIRTIO_QUEUE_UTIL_H
 
+#include "tests/unit/destroy.h"
 #include "tests/unit/virtio_util.h"
 
 #include <stdio.h>
