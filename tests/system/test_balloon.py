@@ -27,6 +27,7 @@ def hashes(run: Run, command: str) -> set[str]:
     return set(re.findall(r"\b[0-9a-f]{64}\b", run.command(command)))
 
 
+@slow
 def test_half_of_the_memory_and_back(in_each_mode: Starter) -> None:
     # Seconds of the guest, whose clock does not wait while it sleeps.
     run = in_each_mode("--balloon", "128M@100 0@300", "--append", "console=ttyS0 loglevel=3")

@@ -17,8 +17,8 @@ KERNEL_SHARE = 0.2
 BOOTS = [
     ("debian:cloud-amd64", "linux64", 256),
     ("debian:amd64", "linux64", 256),
-    ("debian:cloud-amd64", "pvh", 256),
-    ("debian:cloud-amd64", "linux64", 5120),
+    pytest.param("debian:cloud-amd64", "pvh", 256, marks=slow),
+    pytest.param("debian:cloud-amd64", "linux64", 5120, marks=slow),
     pytest.param("debian:amd64", "pvh", 256, marks=slow),
     pytest.param("debian:cloud-amd64", "pvh", 5120, marks=slow),
     pytest.param("debian:amd64", "linux64", 5120, marks=slow),
@@ -27,10 +27,7 @@ BOOTS = [
 
 
 # What tests/system/smallest.py found natively, in MB.
-SMALLEST = [
-    ("debian:cloud-amd64", 88),
-    pytest.param("debian:amd64", 92, marks=slow),
-]
+SMALLEST = [("debian:cloud-amd64", 88), ("debian:amd64", 92)]
 
 
 def memory_kb(run: Run) -> int:
@@ -56,6 +53,7 @@ def test_reaches_the_shell_and_powers_off(in_each_mode: Starter, kernel: str, bo
 
 
 @pytest.mark.parametrize(("kernel", "mem"), SMALLEST)
+@slow
 def test_what_is_enough_natively_is_enough(in_each_mode: Starter, kernel: str, mem: int) -> None:
     run = in_each_mode("--kernel", kernel, "--mem", f"{mem}M")
     assert complaints(run.prompt()) == []

@@ -154,6 +154,7 @@ def test_a_file_system_survives_a_killed_machine(in_each_mode: Starter, tmp_path
     power_off(run)
 
 
+@slow
 def test_ide_has_the_same_contents(in_each_mode: Starter, tmp_path: Path) -> None:
     """The stock kernel's ata_piix, on a RAM disk and on a physical disk; then what it wrote, through virtio."""
     (tmp_path / "pattern").write_bytes(PATTERN)

@@ -65,7 +65,8 @@ def stream(run: Run, options: str, length: int) -> None:
     assert both >= PACKETS_AN_EXIT
 
 
-@pytest.mark.parametrize("kernel", [CLOUD, pytest.param(FULL, marks=slow)])
+@pytest.mark.parametrize("kernel", [CLOUD, FULL])
+@slow
 def test_two_guests(in_each_mode: Starter, tmp_path: Path, kernel: str) -> None:
     run = two_guests(in_each_mode, tmp_path, KERNELS[kernel], f'kernel = "{kernel}"')
     assert " 0% packet loss" in command(run, "ping -c 5 10.0.0.2")

@@ -65,7 +65,7 @@ def test_all_that_processors_do_to_each_other(in_each_mode: Starter, tmp_path: P
 @pytest.mark.parametrize(
     ("vcpus", "host_cpus", "mmu"),
     [
-        (4, 1, "ept"),
+        pytest.param(4, 1, "ept", marks=slow),
         (4, 2, "ept"),
         (2, 1, "shadow"),
         pytest.param(4, 2, "shadow", marks=slow),
@@ -108,16 +108,15 @@ def check_clocks(said: str, seconds: int) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("host_cpus", "mmu", "clock", "seconds"),
     [
-        (2, "ept", "tsc", 3),
-        pytest.param(2, "ept", "kvm-clock", 3, marks=slow),
-        pytest.param(2, "shadow", "tsc", 3, marks=slow),
-        pytest.param(1, "ept", "tsc", 30, marks=slow),
-        pytest.param(2, "ept", "tsc", 30, marks=slow),
-        pytest.param(1, "shadow", "tsc", 30, marks=slow),
-        pytest.param(2, "shadow", "tsc", 30, marks=slow),
-        pytest.param(2, "shadow", "kvm-clock", 30, marks=slow),
+        (2, "ept", "kvm-clock", 3),
+        (1, "ept", "tsc", 30),
+        (2, "ept", "tsc", 30),
+        (1, "shadow", "tsc", 30),
+        (2, "shadow", "tsc", 30),
+        (2, "shadow", "kvm-clock", 30),
     ],
 )
+@slow
 def test_stress_on_all_processors(
     triptych: Starter, tmp_path: Path, host_cpus: int, mmu: str, clock: str, seconds: int
 ) -> None:

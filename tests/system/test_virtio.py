@@ -129,6 +129,7 @@ def test_console(in_each_mode: Starter) -> None:
     assert 30 < int(str(device["chains"])) < 1000
 
 
+@slow
 def test_without_a_bus(in_each_mode: Starter) -> None:
     """The same devices at places in memory that the ACPI tables name."""
     run = in_each_mode("--virtio", "mmio", "--disk", "blank:16M", "--rng", "--net", "switch", "--balloon", "0")

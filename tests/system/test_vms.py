@@ -116,6 +116,7 @@ def busy_ticks(client: ctl.Client) -> dict[str, int]:
     return {str(row["vm"]): row["guest_ticks"] + row["hv_ticks"] for row in client.call("stats")["vcpus"]}
 
 
+@slow
 def test_a_kernels_share_follows_its_weight(in_each_mode: Starter, tmp_path: Path) -> None:
     """A Debian kernel whose shell counts has two thirds of its processor beside a VM of half its weight that counts."""
     linux = tmp_path / "linux.toml"
