@@ -466,6 +466,8 @@ static void refused_frames(void **state)
 	assert_int_equal(status() & VIRTIO_CONFIG_S_NEEDS_RESET, 0);
 	send(everybody, own, 60);
 	assert_int_equal(t.tap[0].count, 1);
+	assert_true(arrives(0, own, 60)); /* and the other queues serve */
+	assert_int_equal(mode(VIRTIO_NET_CTRL_RX_PROMISC, 1), ACK);
 }
 
 static void broken_queues(void **state)
@@ -521,6 +523,8 @@ static void bad_commands(void **state)
 		memcpy(bytes, &counts[i], 4); /* of addresses; there are 5 bytes */
 		assert_int_equal(command(VIRTIO_NET_CTRL_MAC, 0, bytes, 9), NACK);
 	}
+	send(everybody, own, 60);
+	assert_int_equal(t.tap[0].count, 1);
 	assert_true(arrives(0, own, 60)); /* all is as it was */
 	assert_true(arrives(0, group, 60));
 	assert_false(arrives(0, third, 60));

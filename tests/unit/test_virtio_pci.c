@@ -573,6 +573,9 @@ static void config_accesses(void **state)
 	assert_int_equal(t.config_writes, 2);
 	assert_int_equal(t.dev.config[11], 0x1b);
 	assert_int_equal(t.dev.config[12], 0);
+	start(false);
+	round_trip(0);
+	round_trip(1);
 }
 
 /* Every offset and size of the common structure: a register changes by an access of its size only.
