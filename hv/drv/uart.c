@@ -224,7 +224,8 @@ static void rx_drain(struct uart *u)
 	}
 }
 
-/* Deals with all that one port has; true: there was something. */
+/* Deals with all that one port has; true: there was something. Whether the transmitter is empty LSR
+ * says: with some chips (and in Bochs) a read of IIR that names another cause has THRE forgotten. */
 static bool serve(struct uart *u)
 {
 	bool received = false, any = false;
@@ -242,11 +243,12 @@ static bool serve(struct uart *u)
 			rx_drain(u);
 			received = true;
 			break;
-		case IIR_THRE: tx_fill(u); break;
+		case IIR_THRE: break;
 		case IIR_LINE: reg_read(u, REG_LSR); break;
 		default: reg_read(u, REG_MSR); break;
 		}
 	}
+	tx_fill(u);
 	unlock(u);
 	if (received && u->input)
 		u->input(u->input_ctx);
