@@ -225,7 +225,8 @@ static void rx_drain(struct uart *u)
 }
 
 /* Deals with all that one port has; true: there was something. Whether the transmitter is empty LSR
- * says: with some chips (and in Bochs) a read of IIR that names another cause has THRE forgotten. */
+ * says: with some chips (and in Bochs) a read of IIR that names another cause has THRE forgotten.
+ */
 static bool serve(struct uart *u)
 {
 	bool received = false, any = false;

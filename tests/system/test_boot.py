@@ -65,8 +65,8 @@ def test_what_is_enough_natively_is_enough(in_each_mode: Starter, kernel: str, m
     ("append", "command", "end", "status"),
     [
         ("", "reboot", "reset", 0),
-        ("", "halt", "halt", 0),
-        ("reboot=t", "reboot", "triple", 1),  # Linux restarts a machine by a triple fault if told so
+        pytest.param("", "halt", "halt", 0, marks=slow),
+        pytest.param("reboot=t", "reboot", "triple", 1, marks=slow),  # Linux restarts a machine by a triple fault if told so
     ],
 )
 def test_other_ends(in_each_mode: Starter, append: str, command: str, end: str, status: int) -> None:
@@ -77,6 +77,7 @@ def test_other_ends(in_each_mode: Starter, append: str, command: str, end: str, 
     assert run.machine_lines("vm")[0]["end"] == end
 
 
+@slow
 def test_reboot_starts_again(in_each_mode: Starter) -> None:
     run = in_each_mode()
     run.prompt()

@@ -39,7 +39,8 @@ def logged_at(log: str, what: str) -> float:
     return float(found.group(1))
 
 
-@pytest.mark.parametrize("how", ["idle", pytest.param("busy", marks=slow)])
+@pytest.mark.parametrize("how", ["idle", "busy"])
+@slow
 def test_clocks_agree_with_the_machines_counter(in_each_mode: Starter, tmp_path: Path, how: str) -> None:
     run = in_each_mode("--initrd", str(with_clock(tmp_path)), "--stats-json", str(tmp_path / "stats"))
     run.prompt()

@@ -101,6 +101,7 @@ def within_limits(figures: dict[str, Any], caused: float, depth: int) -> None:
     assert figures["exits"] <= (2.1 if depth == 1 else 1 / 8)
 
 
+@slow
 def test_a_partition_and_what_requests_cost(in_each_mode: Starter, tmp_path: Path) -> None:
     image = partitioned(tmp_path / "disk.img")
     before = image.read_bytes()
@@ -129,7 +130,8 @@ def test_a_partition_and_what_requests_cost(in_each_mode: Starter, tmp_path: Pat
         assert piece == before[sector * 512 : (sector + 1) * 512] or int.from_bytes(piece[:8], "little") == sector - 20480
 
 
-@pytest.mark.parametrize("kernel", ["debian:cloud-amd64", pytest.param("debian:amd64", marks=slow)])
+@pytest.mark.parametrize("kernel", ["debian:cloud-amd64", "debian:amd64"])
+@slow
 def test_a_file_system_survives_a_killed_machine(in_each_mode: Starter, tmp_path: Path, kernel: str) -> None:
     image = blank(tmp_path / "disk.img", 32 * MB)
     run = in_each_mode("--kernel", kernel, "--disk", f"image:{image}")

@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from conftest import ROOT, Starter, complaints, own_mode, quick
+from conftest import ROOT, Starter, complaints, own_mode, quick, slow
 
 GUEST = ROOT / "build/guest/debugged.elf"
 START_S = 120
@@ -140,6 +140,7 @@ def test_processors_are_threads(in_each_mode: Starter) -> None:
     assert "PASS" in session.run.text
 
 
+@slow
 def test_interrupt_and_other_sessions(in_each_mode: Starter) -> None:
     """gdb stops a VM that sleeps; one is killed without a word, with a breakpoint in place; the next begins anew."""
     session = Session(in_each_mode, "--append", "console=ttyS0 nokaslr")
@@ -164,7 +165,6 @@ def test_interrupt_and_other_sessions(in_each_mode: Starter) -> None:
     assert session.run.finish() == 0
 
 
-@quick
 def test_debian_kernel(in_each_mode: Starter, tmp_path: Path) -> None:
     """Breakpoints, backtraces with names, a watchpoint and a step, from start_kernel to a system call of init."""
     symbols = tmp_path / "symbols.elf"

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import pytest
 
-from conftest import BOOT_TIMEOUT_S, COMMAND_TIMEOUT_S, QUICK_MODES, ROOT, own_mode
+from conftest import BOOT_TIMEOUT_S, COMMAND_TIMEOUT_S, MEMORY_MODES, ROOT, own_mode
 from terminal import Terminal
 from triptych_lib import control, crash, ctl
 
@@ -333,7 +333,7 @@ def test_monitor(terminal: Monitored) -> None:
 
 
 @own_mode("a run on a terminal: both modes by a parameter")
-@pytest.mark.parametrize("mmu", QUICK_MODES)
+@pytest.mark.parametrize("mmu", MEMORY_MODES)
 def test_looking_into_a_vm_on_two_processors(tmp_path: Path, mmu: str) -> None:
     """Both of its processors run, while everything about it is asked for, of either; it is stopped, and started anew."""
     vm = description(tmp_path, "a", "for=100000000 storm", "vcpus = 2", f'mmu = "{mmu}"')

@@ -66,7 +66,8 @@ def test_a_boot_to_init(triptych: Starter, tmp_path: Path, kernel: str) -> None:
 
 
 @own_mode("each strategy that knows the guest's own faults")
-@pytest.mark.parametrize("strategy", ["oos", pytest.param("sync", marks=slow)])
+@pytest.mark.parametrize("strategy", ["oos", "sync"])
+@slow
 def test_a_page_on_demand_takes_one_exit(triptych: Starter, strategy: str) -> None:
     """The write to the table; the fault before it is the guest's own, and the access after it goes ahead."""
     words = f"console=ttyS0 loglevel=0 {matrix.REPEATABLE} rdinit=/bin/bench -- fault-anonymous"

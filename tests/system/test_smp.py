@@ -67,7 +67,7 @@ def test_all_that_processors_do_to_each_other(in_each_mode: Starter, tmp_path: P
     [
         pytest.param(4, 1, "ept", marks=slow),
         (4, 2, "ept"),
-        (2, 1, "shadow"),
+        pytest.param(2, 1, "shadow", marks=slow),
         pytest.param(4, 2, "shadow", marks=slow),
         pytest.param(16, 2, "ept", marks=slow),
         pytest.param(16, 2, "shadow", marks=slow),

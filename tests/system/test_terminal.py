@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BOOT_TIMEOUT_S, COMMAND_TIMEOUT_S, MEMORY_MODES, PROMPT, ROOT
+from conftest import BOOT_TIMEOUT_S, COMMAND_TIMEOUT_S, MEMORY_MODES, PROMPT, ROOT, slow
 from terminal import Terminal
 
 
@@ -48,6 +48,7 @@ def test_typing_and_leaving(run: Callable[..., Terminal], mmu: str) -> None:
 
 
 @pytest.mark.parametrize("mmu", MEMORY_MODES)
+@slow
 def test_what_changes_while_it_runs(run: Callable[..., Terminal], mmu: str) -> None:
     """The terminal gets another size, and the balloon another target by the monitor: half of the memory and back."""
     terminal = run("--mmu", mmu, "--console", "virtio", "--balloon", "0", "--append", "console=ttyS0 loglevel=3")

@@ -199,6 +199,7 @@ def neighbours(triptych: Starter, folder: Path, bad: bool) -> dict[str, dict[str
     return how_far(run)
 
 
+@slow
 def test_bad_neighbours(in_each_mode: Starter, tmp_path: Path) -> None:
     """One VM triple-faults, one executes garbage, one floods its console, one sends itself interrupts, one resets itself, two
     map and unmap, all without end: those that only count come as far, and have the same share, as beside VMs like themselves."""
@@ -312,6 +313,7 @@ def test_destroyed_and_created_again(in_each_mode: Starter, tmp_path: Path, more
     assert lost_pages(run) == [0]
 
 
+@slow
 def test_64_at_once(in_each_mode: Starter, tmp_path: Path) -> None:
     args = []
     for i in range(64):
@@ -368,6 +370,7 @@ def test_a_processor_that_is_not_to_be_had(triptych: Starter, tmp_path: Path, ke
 
 
 @own_mode("VMs of both modes side by side")
+@slow
 def test_eight_vms_on_two_processors(triptych: Starter, tmp_path: Path) -> None:
     """Six tiny guests and two Debian kernels: all reach their end, and none has less of its processor than is due to it."""
     args = tiny(tmp_path, "spin0", "for=8000", "pin = 0") + tiny(tmp_path, "spin1", "for=8000", "pin = 1")
