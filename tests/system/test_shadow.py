@@ -65,7 +65,7 @@ SOMETIMES = re.compile(r"tsc: Detected \d+ MHz TSC")
 # Both kernels, each machine, little memory and memory above 4 GB, each strategy: -k full-penryn-5120-oos is one.
 CELLS = [
     pytest.param(kernel, model, mem, strategy, id=f"{SHORT[kernel]}-{SHORT[model]}-{mem}-{strategy}",
-                 marks=[] if (kernel, model, mem) == (CLOUD, SKYLAKE, 256) and strategy == "oos" else [slow])
+                 marks=[] if (kernel, model, mem, strategy) == (CLOUD, SKYLAKE, 256, "oos") else [slow])
     for kernel in (CLOUD, FULL)
     for model in (SKYLAKE, SANDY_BRIDGE, PENRYN)
     for mem in (256, 5120)

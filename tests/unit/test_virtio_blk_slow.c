@@ -7,7 +7,6 @@
  * hv/mem/guestmem.c hv/mem/guestmem_loose.c hv/cpu/timer.c hv/dev/pci.c hv/dev/msix.c
  * hv/dev/reset.c hv/dev/bus.c
  */
-#include "tests/unit/clock.h"
 #include "tests/unit/virtio_blk_util.h"
 
 #define DEPTH 3

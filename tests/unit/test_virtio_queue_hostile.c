@@ -5,7 +5,6 @@
  *
  * Sources: virtio/queue.c virtio/chain.c hv/mem/guestmem.c hv/mem/guestmem_loose.c
  */
-#include "tests/unit/destroy.h"
 #include "tests/unit/virtio_queue_util.h"
 
 #include <pthread.h>

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A virtio-blk disk on a bus, over a back end of the test's choice, and requests to it.
- */
+/* A virtio-blk disk on a bus, over a back end of the test's choice, and requests to it. */
 #ifndef TESTS_UNIT_VIRTIO_BLK_UTIL_H
 #define TESTS_UNIT_VIRTIO_BLK_UTIL_H
 
+#include "tests/unit/clock.h"
+#include "tests/unit/destroy.h"
 #include "tests/unit/virtio_bus.h"
 
-#include "tests/unit/destroy.h"
 #include "virtio/blk.h"
 
 #define SIZE	  64
@@ -29,13 +28,13 @@ static struct {
 	struct timerq timers;
 } t;
 
-static __unused int attach(struct blk_backend *b, bool packed)
+static int attach(struct blk_backend *b, bool packed)
 {
 	return virtio_blk_create(&t.blk, "vm", 0, packed, &gm, &t.timers, b) ||
 	       bus_with(virtio_blk_dev(t.blk));
 }
 
-static __unused int setup_memory(void)
+static int setup_memory(void)
 {
 	memset(&t, 0, sizeof(t));
 	gm = (struct guestmem){ 0 };
@@ -48,7 +47,7 @@ static __unused int setup_memory(void)
 }
 
 /* Nothing is leaked, and the module is as it was. */
-static __unused int teardown(void **state)
+static int teardown(void **state)
 {
 	(void)state;
 	host_page_limit = ~0ul;
@@ -60,19 +59,19 @@ static __unused int teardown(void **state)
 	return t.timers.next == TIMER_NEVER && host_pages_are_back() ? 0 : -1;
 }
 
-static __unused void start_with(u64 features)
+static void start_with(u64 features)
 {
 	negotiate(features);
 	assert_true(status() & VIRTIO_CONFIG_S_FEATURES_OK);
 	start_queues(t.d, QUEUES, SIZE, features & BIT(VIRTIO_F_RING_PACKED));
 }
 
-static __unused void start(void)
+static void start(void)
 {
 	start_with(offered());
 }
 
-static __unused void write_header(u32 type, u64 sector)
+static void write_header(u32 type, u64 sector)
 {
 	*(struct virtio_blk_outhdr *)ram(HEADER) =
 		(struct virtio_blk_outhdr){ .type = type, .sector = sector };
@@ -80,7 +79,7 @@ static __unused void write_header(u32 type, u64 sector)
 }
 
 /* Submits header, data and status to a queue, in pieces of at most `piece` bytes. */
-static __unused u16 submit(u16 queue, u32 type, u64 sector, u32 len, bool write, u32 piece)
+static u16 submit(u16 queue, u32 type, u64 sector, u32 len, bool write, u32 piece)
 {
 	struct buf b[SIZE] = { { HEADER, 16, false } };
 	u16 n = 1, id;
@@ -94,7 +93,7 @@ static __unused u16 submit(u16 queue, u32 type, u64 sector, u32 len, bool write,
 	return id;
 }
 
-static __unused u32 expect_done(u16 queue, u16 id)
+static u32 expect_done(u16 queue, u16 id)
 {
 	u16 got;
 	u32 len;
@@ -102,56 +101,6 @@ static __unused u32 expect_done(u16 queue, u16 id)
 	assert_true(drv_get(&t.d[queue], &got, &len));
 	assert_int_equal(got, id);
 	return len;
-}
-
-/* One request from start to end; its status. */
-static __unused u8 request(u32 type, u64 sector, u32 len, bool write)
-{
-	static unsigned queue;
-
-	queue = (queue + 1) % QUEUES;
-	expect_done((u16)queue, submit((u16)queue, type, sector, len, write, 4096));
-	return *(u8 *)ram(STATUS);
-}
-
-static __unused u8 read_at(u64 sector, u32 len)
-{
-	memset(ram(DATA), 0xcc, len);
-	return request(VIRTIO_BLK_T_IN, sector, len, true);
-}
-
-static __unused u8 write_at(u64 sector, u32 len, u8 byte)
-{
-	memset(ram(DATA), byte, len);
-	return request(VIRTIO_BLK_T_OUT, sector, len, false);
-}
-
-static __unused u8 range_at(u32 type, u64 sector, u32 sectors, u32 flags)
-{
-	*(struct virtio_blk_discard_write_zeroes *)ram(DATA) =
-		(struct virtio_blk_discard_write_zeroes){ sector, sectors, flags };
-	return request(type, 0, 16, false);
-}
-
-static __unused void expect_all(u32 len, u8 byte)
-{
-	const u8 *data = ram(DATA);
-
-	for (u32 i = 0; i < len; i++)
-		if (data[i] != byte)
-			fail_msg("byte %u is 0x%x, not 0x%x", i, data[i], byte);
-}
-
-/* After what one queue was given: each of them serves. */
-static __unused void every_queue_serves(void)
-{
-	for (u16 i = 0; i < QUEUES; i++) {
-		u16 id = submit(i, VIRTIO_BLK_T_IN, 0, 512, true, 4096);
-
-		assert_int_equal(expect_done(i, id), 513);
-		assert_int_equal(*(u8 *)ram(STATUS), VIRTIO_BLK_S_OK);
-	}
-	assert_int_equal(status() & VIRTIO_CONFIG_S_NEEDS_RESET, 0);
 }
 
 #endif
