@@ -41,6 +41,8 @@ PLACE = [
     (re.compile(r"(Memory:) \d+K(/\d+K available)"), r"\1 FREE\2"),
     (re.compile(r"(Memory: .*, )\d+K( reserved,)"), r"\1RESERVED\2"),
     (re.compile(r"(NODE_DATA\(0\) allocated) \[mem 0x[0-9a-f]+-0x[0-9a-f]+\]"), r"\1 PLACE"),
+    # Below 4 GB from the top, unless the kernel lies there: then below the kernel.
+    (re.compile(r"(software IO TLB: mapped) \[mem 0x[0-9a-f]+-0x[0-9a-f]+\]"), r"\1 PLACE"),
     (re.compile(r"^(Linux \S+ on x86_64, 1 CPU), \d+ kB$"), r"\1, TOTAL"),
 ]
 
@@ -165,6 +167,8 @@ def test_without_kaslr_memory_is_the_same_too(triptych: Starter) -> None:
         (["Memory: 1K/5242488K available"], ["Memory: 2K/5242488K available"], 0),
         (["Memory: 1K/5242488K available (1K"], ["Memory: 1K/5242488K available (2K"], 2),
         (["NODE_DATA(0) allocated [mem 0x17ffd4000-0x17fffefff]"], ["NODE_DATA(0) allocated [mem 0x17ffd3000-0x17fffdfff]"], 0),
+        (["software IO TLB: mapped [mem 0xbc000000-0xc0000000] (64MB)"], ["software IO TLB: mapped [mem 0xb7200000-0xbb200000] (64MB)"], 0),
+        (["software IO TLB: mapped [mem 0xbc000000-0xc0000000] (64MB)"], ["software IO TLB: mapped [mem 0xbc000000-0xbe000000] (32MB)"], 2),
         (["Linux 6.1 on x86_64, 1 CPU, 5048464 kB"], ["Linux 6.1 on x86_64, 1 CPU, 5048460 kB"], 0),
         (["Linux 6.1 on x86_64, 1 CPU, 5048464 kB"], ["Linux 6.2 on x86_64, 1 CPU, 5048464 kB"], 2),
         (["Memory: 1K/9K available (1K x, 5K reserved, 0K"], ["Memory: 1K/9K available (1K x, 6K reserved, 0K"], 0),
