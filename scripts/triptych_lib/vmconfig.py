@@ -24,7 +24,7 @@ MODULE_ARGS_MAX = 255
 VCPUS_MAX = 16
 MEM_MIN = 4 << 20
 MEM_STEP = 2 << 20
-MEM_MAX = 1 << 40
+MEM_MAX = 512 << 30
 BOOTS = ("auto", "linux64", "pvh", "multiboot", "elf")
 MMUS = ("auto", "ept", "shadow", "direct")
 SHADOWS = ("oos", "sync", "vtlb")
@@ -148,7 +148,7 @@ def _mem(value: Any) -> int:
         raise ValueError('a string such as "256M" is expected')
     size = parse_size(value)
     if size < MEM_MIN or size > MEM_MAX or size % MEM_STEP:
-        raise ValueError("a multiple of 2M from 4M to 1024G is expected")
+        raise ValueError("a multiple of 2M from 4M to 512G is expected")
     return size
 
 
@@ -271,7 +271,7 @@ def _disk(item: Any) -> Disk:
         return Disk(physical=_physical(_string(item["physical"])), readonly=readonly)
     size = parse_size(_string(item["blank"]))
     if not 0 < size <= MEM_MAX:
-        raise ValueError("a blank disk has 1K to 1024G")
+        raise ValueError("a blank disk has 1K to 512G")
     return Disk(blank=size, readonly=readonly)
 
 

@@ -225,7 +225,7 @@ def toml(tmp_path: Path, text: str) -> vmconfig.Vm:
         ("mem = 256", ["mem", "string"]),
         ('mem = "3M"', ["mem", "multiple of 2M"]),
         ('mem = "2M"', ["mem", "from 4M"]),
-        ('mem = "2048G"', ["mem", "1024G"]),
+        ('mem = "514G"', ["mem", "4M to 512G"]),
         ('boot = "pvhh"', ["boot", "did you mean 'pvh'", "linux64"]),
         ("vcpus = 0", ["vcpus", "1 to 16"]),
         ("vcpus = 17", ["vcpus", "1 to 16"]),
@@ -286,7 +286,7 @@ def test_disks_of_a_vm_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['disk = "a"', "disk = [1]", "disk = [{}]", 'disk = [{ file = "a", blank = "1M" }]', 'disk = [{ blank = "0M" }]',
+    ['disk = "a"', "disk = [1]", "disk = [{}]", 'disk = [{ file = "a", blank = "1M" }]', 'disk = [{ blank = "0M" }]', 'disk = ["blank:513G"]',
      'disk = ["part:a b"]', 'disk = ["uuid:1"]', 'disk = ["disk:x"]', 'disk = ["disk:100"]', 'disk = [{ physical = "a" }]',
      'disk = [{ image = "a", file = "b" }]',
      'disk = ["blank:"]', 'disk = ["blank:x"]', 'disk = [{ file = "a", size = 1 }]', f"disk = {['a'] * 9}"],
