@@ -227,10 +227,10 @@ static const struct {
 	CASE(no_place_for_status),
 };
 
-static void others_work(void)
+static void both_queues_work(unsigned disk)
 {
-	works(1, 0);
-	works(1, 1);
+	works(disk, 0);
+	works(disk, 1);
 }
 
 static void break_it(unsigned i)
@@ -243,7 +243,7 @@ static void break_it(unsigned i)
 	check_eq(device_status(0), VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET, "%s", cases[i].name);
 	check_eq(vring_used(victim), 2, "%s", cases[i].name);
 	works(0, 1);
-	others_work();
+	both_queues_work(1);
 }
 
 /* Rings that cannot be, refused when they are enabled. */
@@ -253,10 +253,9 @@ static void bad_ring(u16 size, u64 used)
 	set_queue(0, 0, size, used);
 	check_eq(device_status(0), VIRTIO_FEATURES_OK | VIRTIO_NEEDS_RESET,
 		"a ring of %u, used ring at 0x%lx", size, used);
-	others_work();
+	both_queues_work(1);
 	start(0);
-	works(0, 0);
-	works(0, 1);
+	both_queues_work(0);
 }
 
 static void find_disks(void)
@@ -283,8 +282,7 @@ void test_main(void)
 	check_eq(request(0, 0, READ_OP, ~0ul), IOERR, "a sector beyond the end");
 	check_eq(request(0, 0, WRITE_OP, (1 * MB) / SECTOR), IOERR, "the sector after the last");
 	check_eq(device_status(0), VIRTIO_DRIVER_OK, "after requests that failed");
-	works(0, 0);
-	works(0, 1);
-	others_work();
+	both_queues_work(0);
+	both_queues_work(1);
 	pass();
 }
