@@ -249,7 +249,8 @@ unit: $(UNIT_BINS)
 test: deps all counting $(BENCH) $(NANO) $(GUEST_ELFS) $(UNIT_BINS)
 	@$(PYTHON) scripts/run-tests
 
-# Guests that have a long form, in every memory mode, and whole boots in all their variants: hours.
+# Guests that have a long form, in every memory mode, and whole boots in all their variants: hours. Stopped and started again,
+# it leaves out the system tests that have passed on the same commit.
 test-slow: deps all $(BENCH) $(NANO) $(GUEST_ELFS)
 	@$(PYTHON) scripts/run-tests --slow
 
@@ -313,7 +314,7 @@ help:
 	@echo "make compare   the same guests natively and in each mode, side by side: build/compare; QUICK=1 for a small set"
 	@echo "make counting  build/counting/triptych.elf, which counts VMREADs and VMWRITEs by kind of exit"
 	@echo "make test      unit tests, test guests, whole boots"
-	@echo "make test-slow the test guests in their long form, and boots in every variant: hours"
+	@echo "make test-slow the test guests in their long form, and boots in every variant: hours; goes on after a stop"
 	@echo "make boots     Debian's kernels under shadow paging, compared with EPT: CELL=full-penryn-5120-oos is one of 36 boots"
 	@echo "make fuzz      rings, devices, emulator, page walk, loaders, VM files and more against any input, with clang"
 	@echo "make lint      formatting, layers, headers, cppcheck, mypy, sizes"

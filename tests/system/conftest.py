@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
@@ -32,13 +33,51 @@ own_mode = pytest.mark.own_mode  # with the reason why a test boots guests and h
 # In which memory modes guests are booted: the one list of them.
 QUICK_MODES = ["ept", "shadow"]
 MEMORY_MODES = ["ept", pytest.param("shadow", marks=slow)]
+PASSED_BEFORE = "passed_before"
 CELL = "cell"  # the property of a test that has a line in the table of boots
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--passed", metavar="FILE", help="leave out the tests that FILE names; those that pass are added to it")
+
+
+class Passed:
+    """Names each test in a file when it has passed, so that hours of tests can be stopped and go on."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.before = file.read_text().splitlines() if file.exists() else []
+        self.called: set[str] = set()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """All workers of xdist leave out the same tests, also one that takes a crashed one's place later."""
+        node.workerinput[PASSED_BEFORE] = self.before
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.passed and report.when == "call":
+            self.called.add(report.nodeid)
+        elif report.passed and report.when == "teardown" and report.nodeid in self.called:
+            with self.file.open("a") as file:
+                file.write(f"{report.nodeid}\n")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: `make test-slow` runs it, `make test` does not")
     config.addinivalue_line("markers", "quick: in_each_mode leaves none of its modes to `make test-slow`")
     config.addinivalue_line("markers", "own_mode(why): the test does not run in each memory mode")
+    named = config.getoption("--passed")
+    if named and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Passed(Path(named)), PASSED_BEFORE)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    passed = config.pluginmanager.get_plugin(PASSED_BEFORE)
+    before = set(passed.before if passed else getattr(config, "workerinput", {}).get(PASSED_BEFORE, ()))
+    left_out = [item for item in items if item.nodeid in before]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item.nodeid not in before]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

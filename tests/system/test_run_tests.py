@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,6 +126,52 @@ def test_a_hanging_system_test_fails_and_is_named(
     said = capsys.readouterr().out
     assert "no end after 12 s" in said
     assert any("sleep 1000" in line and "::test_hangs" in line for line in said.splitlines())
+
+
+def test_slow_tests_go_on_where_they_were_stopped(
+    runner: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / "tests/system/conftest.py", tmp_path)
+    (tmp_path / "test_some.py").write_text(
+        "import pathlib, pytest\n"
+        "pytestmark = pytest.mark.slow\n"
+        "mended = pathlib.Path(__file__).with_name('mended').exists()\n"
+        "@pytest.fixture\n"
+        "def torn(): yield; assert mended\n"
+        "def test_good(): pathlib.Path(__file__).with_name('ran').open('a').write('x')\n"
+        "def test_good_too(): pass\n"
+        "def test_bad(): assert mended\n"
+        "def test_bad_end(torn): pass\n"
+    )
+    for name in [n for n in os.environ if n.startswith("PYTEST")]:
+        monkeypatch.delenv(name)
+    passed = tmp_path / "lists/passed"
+    ends = []
+    for _ in range(3):
+        count = runner.system_tests(tmp_path, 60, slow=True, passed=passed)
+        ends.append((count.passed, count.failed, len(passed.read_text().splitlines())))
+        (tmp_path / "mended").touch()
+    assert ends == [(3, 2, 2), (4, 0, 4), (4, 0, 4)]
+    assert (tmp_path / "ran").read_text() == "x"
+    assert "4 are there and not run again" in capsys.readouterr().out
+
+
+def test_what_passed_is_kept_by_commit(runner: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words], cwd=tmp_path, check=True)
+
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    assert runner.passed_before() is None
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    one = runner.passed_before()
+    assert one is not None and one.parent == tmp_path / "build/slow"
+    assert runner.passed_before() == one
+    (tmp_path / "new").touch()
+    assert runner.passed_before() is None
+    git("add", "new")
+    git("commit", "-q", "-m", "two")
+    assert runner.passed_before() not in (None, one)
 
 
 @pytest.mark.parametrize(
