@@ -68,7 +68,7 @@ def _end_with_all(number: int, _frame: FrameType | None) -> None:
 
 def end_all_when_ended() -> None:
     """When this process is told to end, what it started goes first, whichever thread waits for it."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end_with_all)
 
 

@@ -76,14 +76,16 @@ def test_nothing_is_left_after_a_good_end(tmp_path: Path) -> None:
     assert not alive(orphan_of(file))
 
 
-def test_who_is_told_to_end_takes_all_along(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_is_told_to_end_takes_all_along(tmp_path: Path, number: signal.Signals) -> None:
     file = tmp_path / "pid"
     script = ORPHAN % file + "while :; do sleep 60; done"
     inner = f"import bounded; bounded.end_all_when_ended(); bounded.run(['/bin/sh', '-c', {script!r}], 60)"
-    runs = subprocess.Popen([sys.executable, "-c", inner], cwd=ROOT / "scripts")
+    runs = subprocess.Popen([sys.executable, "-c", inner], cwd=ROOT / "scripts", stderr=subprocess.PIPE)
     pid = orphan_of(file)
-    runs.terminate()
-    assert runs.wait(20) == 128 + signal.SIGTERM
+    runs.send_signal(number)
+    assert runs.communicate(timeout=20)[1] == b""
+    assert runs.returncode == 128 + number
     assert not alive(pid)
 
 
