@@ -163,6 +163,7 @@ def test_what_passed_is_kept_by_commit(runner: ModuleType, tmp_path: Path, monke
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words], cwd=tmp_path, check=True)
 
     monkeypatch.setattr(runner, "ROOT", tmp_path)
+    monkeypatch.setattr(runner.facts, "ROOT", tmp_path)
     assert runner.passed_before() is None
     git("init", "-q")
     git("commit", "-q", "--allow-empty", "-m", "one")

@@ -30,12 +30,16 @@ def _said(*command: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def commit() -> tuple[str, bool | None]:
-    """The commit of the tree, and whether the tree is as committed; ("unknown", None) outside version control."""
+def commit(untracked: str = "no") -> tuple[str, bool | None]:
+    """The commit of the tree, and whether the tree is as committed; ("unknown", None) outside version control.
+
+    untracked: "normal" if a file that is not under version control is a change too.
+    """
     name = _said("git", "rev-parse", "HEAD")
     if not name:
         return "unknown", None
-    return name, not _said("git", "status", "--porcelain", "--untracked-files=no")
+    status = _said("git", "status", "--porcelain", "--branch", f"--untracked-files={untracked}")
+    return name, len(status.splitlines()) == 1  # the branch's line, then one for each change; none where git fails
 
 
 @functools.cache
