@@ -158,7 +158,7 @@ def test_slow_tests_go_on_where_they_were_stopped(
     assert "4 are there and not run again" in capsys.readouterr().out
 
 
-def test_what_passed_is_kept_by_commit(runner: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_passed_is_kept_by_what_is_tested(runner: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def git(*words: str) -> None:
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words], cwd=tmp_path, check=True)
 
@@ -166,7 +166,9 @@ def test_what_passed_is_kept_by_commit(runner: ModuleType, tmp_path: Path, monke
     monkeypatch.setattr(runner.facts, "ROOT", tmp_path)
     assert runner.passed_before() is None
     git("init", "-q")
-    git("commit", "-q", "--allow-empty", "-m", "one")
+    (tmp_path / ".gitignore").write_text("/build/\n")
+    git("add", ".gitignore")
+    git("commit", "-q", "-m", "one")
     one = runner.passed_before()
     assert one is not None and one.parent == tmp_path / "build/slow"
     assert runner.passed_before() == one
@@ -174,7 +176,18 @@ def test_what_passed_is_kept_by_commit(runner: ModuleType, tmp_path: Path, monke
     assert runner.passed_before() is None
     git("add", "new")
     git("commit", "-q", "-m", "two")
-    assert runner.passed_before() not in (None, one)
+    two = runner.passed_before()
+    assert two not in (None, one)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/page.md").touch()
+    (tmp_path / "README.md").touch()
+    assert runner.passed_before() is None
+    git("add", "docs", "README.md")
+    git("commit", "-q", "-m", "three")
+    assert runner.passed_before() == two
+    git("rm", "-q", "new")
+    git("commit", "-q", "-m", "four")
+    assert runner.passed_before() == one
 
 
 @pytest.mark.parametrize(

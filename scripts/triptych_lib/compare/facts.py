@@ -42,6 +42,12 @@ def commit(untracked: str = "no") -> tuple[str, bool | None]:
     return name, len(status.splitlines()) == 1  # the branch's line, then one for each change; none where git fails
 
 
+def contents(*without: str) -> str:
+    """A hash of all that the commit holds but the files and folders of the top level that are named; "" where git has none."""
+    entries = [line for line in _said("git", "ls-tree", "HEAD").splitlines() if line.partition("\t")[2] not in without]
+    return hashlib.sha256("\n".join(entries).encode()).hexdigest() if entries else ""
+
+
 @functools.cache
 def engine_version(engine: str) -> str:
     """As the distribution names it, or as the program does."""
