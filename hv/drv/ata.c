@@ -8,7 +8,7 @@
  *   IDLE ------------> BUSY --------------------------------> IDLE
  *                        | time is up: the command fails
  *                        v
- *                   RESET_HOLD --1 ms--> RESET_WAIT --ready--> IDLE
+ *                   RESET_HOLD --1 ms--> RESET_WAIT --ready, after 2 ms--> IDLE
  *                                            | 30 s
  *                                            v
  *                                          DEAD: all that is submitted fails
@@ -72,6 +72,7 @@
 #define SIGNATURE_ATAPI 0xeb14u
 #define US		1000000u /* in a second */
 #define HOLD_US		1000u
+#define SETTLE_US	2000u /* from the end of SRST to the first look at the status */
 #define LOOK_US		10000u
 #define PROBE_US	5000000u
 #define IDENTIFY_US	1000000u
@@ -147,6 +148,12 @@ static void out(const struct channel *ch, unsigned reg, u64 value)
 static u8 status_now(const struct channel *ch)
 {
 	return ch->ports->in8(ch->control);
+}
+
+/* While the drive selected before is busy, nobody takes it. */
+static void select_drive(const struct channel *ch, unsigned unit)
+{
+	out(ch, REG_DEVICE, DEVICE_LBA | unit << DEVICE_UNIT);
 }
 
 static void arm(struct channel *ch, u64 us)
@@ -255,7 +262,7 @@ static bool issue(struct channel *ch)
 	const struct disk_cmd *c = first(&ch->now);
 	bool ext = needs_ext(ch, c);
 
-	out(ch, REG_DEVICE, DEVICE_LBA | ch->of->unit << DEVICE_UNIT);
+	select_drive(ch, ch->of->unit);
 	if (!ready(ch))
 		return false;
 	clear_bm(ch);
@@ -313,7 +320,7 @@ static void time_is_up(struct channel *ch)
 		ch->ports->out8(ch->control, 0);
 		ch->state = RESET_WAIT;
 		ch->deadline = timerq_now(ch->tq) + muldiv64(RESET_US, ch->tq->hz, US);
-		arm(ch, HOLD_US);
+		arm(ch, SETTLE_US);
 	} else if (ch->state == RESET_WAIT) {
 		look_after_reset(ch);
 	} else if (ch->state == BUSY) {
@@ -516,12 +523,17 @@ static bool wait_status(const struct channel *ch, u64 mask, u64 want, u64 us)
 	return true;
 }
 
+/*
+ * Firmware may have left a drive selected that is not there, and not every controller selects
+ * drive 0 with the reset: the status would be that of nobody, who is never busy.
+ */
 static bool reset_and_wait(struct channel *ch)
 {
+	select_drive(ch, 0);
 	ch->ports->out8(ch->control, CONTROL_SRST | CONTROL_NIEN);
 	delay_us(HOLD_US);
 	ch->ports->out8(ch->control, CONTROL_NIEN);
-	delay_us(HOLD_US);
+	delay_us(SETTLE_US);
 	return wait_status(ch, STATUS_BSY, 0, PROBE_US);
 }
 
@@ -529,7 +541,7 @@ static bool identify(struct channel *ch, unsigned unit, struct disk_identity *id
 {
 	u16 words[DISK_SECTOR / 2];
 
-	out(ch, REG_DEVICE, DEVICE_LBA | unit << DEVICE_UNIT);
+	select_drive(ch, unit);
 	if (status_now(ch) == NO_DEVICE || !status_now(ch) || !ready(ch))
 		return false;
 	if ((u32)in(ch, REG_LBA_2) << 8 == (SIGNATURE_ATAPI & 0xff00u) &&

@@ -30,6 +30,7 @@ struct mock_channel {
 	u8 control, bm_command, bm_status;
 	u32 bm_table;
 	bool pending; /* a command is under way */
+	u64 ready_at; /* where a reset is under way: until then both drives are busy */
 	u8 opcode;
 };
 
@@ -43,6 +44,7 @@ static struct {
 	bool lost;	   /* interrupts */
 	bool hang;	   /* commands never end */
 	bool stuck;	   /* the drive stays busy after a reset as well */
+	u64 reset_ns;	   /* how long a reset takes */
 	u64 bad;	   /* a sector that cannot be read or written; 0: none */
 	unsigned commands; /* accepted */
 	unsigned flushes, resets;
@@ -70,13 +72,19 @@ static struct mock_drive *selected(struct mock_channel *c)
 	return &c->drive[c->reg[6] >> 4 & 1];
 }
 
+static bool resetting(const struct mock_channel *c)
+{
+	return (c->control & 4) || clock_now < c->ready_at;
+}
+
+/* An absent drive is never busy. */
 static u8 mock_status(struct mock_channel *c)
 {
 	struct mock_drive *d = selected(c);
 
 	if (!d->there)
 		return 0;
-	if ((c->control & 4) || m.stuck || (c->pending && m.hang))
+	if (resetting(c) || m.stuck || (c->pending && m.hang))
 		return 0x80;
 	return d->status;
 }
@@ -165,10 +173,11 @@ static void command(struct mock_channel *c, u8 opcode)
 static void reset(struct mock_channel *c)
 {
 	m.resets++;
+	c->ready_at = clock_now + m.reset_ns;
 	c->pending = false;
 	for (unsigned i = 0; i < 2; i++)
 		c->drive[i].status = 0x50;
-	c->reg[6] = 0;
+	c->reg[6] &= 0x10; /* what was selected stays so, as in QEMU */
 	c->reg[4] = c->reg[5] = 0;
 }
 
@@ -220,6 +229,8 @@ static void out8(u16 port, u8 v)
 
 	if (reg == 7) {
 		command(c, v);
+	} else if (reg < 7 && resetting(c)) {
+		return; /* nobody listens */
 	} else if (reg < 7) {
 		c->high[reg] = c->reg[reg];
 		c->reg[reg] = v;
@@ -346,7 +357,10 @@ static void add_disk(struct mock_drive *d, u64 sectors, bool lba48)
 	put_text(&d->identify[27], "A \x01 disk", 40);
 }
 
-/* The driver's list of disks only grows: one machine for all tests. */
+/*
+ * The driver's list of disks only grows: one machine for all tests. Firmware has left a drive
+ * selected that is not there.
+ */
 static int setup_all(void **state)
 {
 	unsigned n = 0;
@@ -358,6 +372,8 @@ static int setup_all(void **state)
 	add_disk(&m.ch[0].drive[1], SECTORS, false);
 	add_disk(&m.ch[1].drive[0], 1ul << 30, true);
 	m.ch[1].bm_status = 0x60;
+	m.ch[1].reg[6] = 0x10;
+	m.reset_ns = 20000000;
 	pci_for_each(&ports, found, &n);
 	return n != 1;
 }
